@@ -1,0 +1,16 @@
+"""REPPO and three ablations of it on two tasks that a CPU can do: a few minutes on two cores."""
+
+from ablations import kl, normalization, value
+from reppo import Experiment, environments, presets
+
+experiment = Experiment(
+    name="quickstart",
+    base=presets.reppo_small,
+    environments=[environments.playground("CartpoleBalance"), environments.gymnax("Pendulum-v1")],
+    arms=[kl.no_kl, value.mse, normalization.no_norm],
+    seeds=range(4),
+    steps=150_000,
+)
+
+if __name__ == "__main__":
+    experiment.main()

@@ -1,0 +1,90 @@
+"""REPPO and its ablations, as typed Equinox modules.
+
+Public names are resolved when they are first used, so that `import reppo` costs nothing; the block below is the table
+of contents.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reppo import (
+        ablation,
+        algorithms,
+        analysis,
+        distributions,
+        environments,
+        losses,
+        networks,
+        normalization,
+        optimization,
+        presets,
+        results,
+        rollout,
+        spec,
+        sweep,
+        targets,
+        tracking,
+        training,
+    )
+    from reppo.ablation import Ablation, Arm, all_ablations, find_ablation, setting
+    from reppo.algorithms import Reppo
+    from reppo.component import Component, hyper, static
+    from reppo.errors import ConfigurationError
+    from reppo.spec import Evaluation, Spec, resolve
+    from reppo.sweep import Experiment, execute
+    from reppo.training import train
+
+__version__ = "0.1.0"
+
+_MODULES = (
+    "ablation",
+    "algorithms",
+    "analysis",
+    "distributions",
+    "environments",
+    "losses",
+    "networks",
+    "normalization",
+    "optimization",
+    "presets",
+    "results",
+    "rollout",
+    "spec",
+    "sweep",
+    "targets",
+    "tracking",
+    "training",
+)
+_NAMES = {
+    "Ablation": "reppo.ablation",
+    "Arm": "reppo.ablation",
+    "Component": "reppo.component",
+    "ConfigurationError": "reppo.errors",
+    "Evaluation": "reppo.spec",
+    "Experiment": "reppo.sweep",
+    "Reppo": "reppo.algorithms",
+    "Spec": "reppo.spec",
+    "all_ablations": "reppo.ablation",
+    "execute": "reppo.sweep",
+    "find_ablation": "reppo.ablation",
+    "hyper": "reppo.component",
+    "resolve": "reppo.spec",
+    "setting": "reppo.ablation",
+    "static": "reppo.component",
+    "train": "reppo.training",
+}
+
+__all__ = [*_MODULES, *_NAMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"reppo.{name}")
+    if name in _NAMES:
+        return getattr(importlib.import_module(_NAMES[name]), name)
+    raise AttributeError(f"module 'reppo' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,174 @@
+"""What an ablation is, and what is checked when one is applied."""
+
+import dataclasses
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, final
+
+from reppo.errors import ConfigurationError, require
+from reppo.spec import Spec, difference, expand_path, replace_path, validate
+
+EXPECTATIONS = ("worse", "better", "same", "unknown")
+_NAME = re.compile(r"[a-z0-9_]+/[a-z0-9_]+")
+
+_registered: dict[str, "Ablation"] = {}
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Ablation:
+    """A named pure function from a spec to a spec, with the question that it asks.
+
+    Attributes:
+        name: `theme/variant`.
+        question: what running it answers, in one sentence.
+        touches: the paths it may change, each with all below it.
+        reference: a paper, or "ours".
+        expects: what its author expects of it: "worse", "better", "same" or "unknown".
+        transform: the function.
+    """
+
+    name: str
+    question: str
+    touches: tuple[str, ...]
+    reference: str
+    expects: str
+    transform: Callable[[Spec], Spec]
+
+    @property
+    def theme(self) -> str:
+        """The part of the name before the slash."""
+        return self.name.partition("/")[0]
+
+    def applies_to(self, spec: Spec) -> bool:
+        """Whether the spec has every path that the ablation touches."""
+        try:
+            return bool([self._expand(spec, path) for path in self.touches])
+        except ConfigurationError:
+            return False
+
+    def __call__(self, spec: Spec) -> Spec:
+        """Applies the ablation and checks what it did.
+
+        Raises:
+            ConfigurationError: if the spec lacks a path that it touches, if it changes nothing, changes something that
+                it does not say it touches, or gives an invalid spec.
+        """
+        touched = [self._expand(spec, path) for path in self.touches]
+        after = self.transform(spec)
+        changed = difference(spec, after)
+        require(bool(changed), f"The ablation {self.name!r} changes nothing in this base: the base is already so.")
+        for path, _, _ in changed:
+            require(
+                any(_within(path, allowed) for allowed in touched),
+                f"The ablation {self.name!r} changes {path}, but declares to touch only {', '.join(touched)}. "
+                "Add the path to its touches, or do not change it.",
+            )
+        try:
+            return validate(after)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"The ablation {self.name!r} gives an invalid spec. {error}") from None
+
+    def __add__(self, other: "Ablation | Arm") -> "Arm":
+        """Both together, as one arm."""
+        return Arm((self,)) + other
+
+    def _expand(self, spec: Spec, path: str) -> str:
+        try:
+            return expand_path(spec, path)
+        except ConfigurationError as error:
+            raise ConfigurationError(
+                f"The ablation {self.name!r} touches {path}, which is not a path of {type(spec.algorithm).__name__} "
+                f"with these slots. {error} Otherwise leave the ablation out for this base."
+            ) from None
+
+
+def ablation(
+    name: str, *, question: str, touches: Sequence[str], reference: str = "ours", expects: str = "unknown"
+) -> Callable[[Callable[[Spec], Spec]], Ablation]:
+    """Declares a function from spec to spec as an ablation and registers it.
+
+    Args:
+        name: `theme/variant`, in lower case.
+        question: what running it answers, in one sentence.
+        touches: whole paths that it may change, such as `algorithm.actor_loss.objective`.
+        reference: a paper, or "ours".
+        expects: "worse", "better", "same" or "unknown".
+
+    Raises:
+        ConfigurationError: if one of these is malformed, or the name is taken by another ablation.
+    """
+    require(bool(_NAME.fullmatch(name)), f"The ablation name {name!r} is not of the form theme/variant, in lower case.")
+    require(bool(question.strip()), f"The ablation {name!r} asks no question. Say in one sentence what it answers.")
+    require(bool(touches), f"The ablation {name!r} touches nothing. Name the paths that it changes.")
+    require(
+        expects in EXPECTATIONS, f"The ablation {name!r} expects {expects!r}; give one of {', '.join(EXPECTATIONS)}."
+    )
+
+    def declare(transform: Callable[[Spec], Spec]) -> Ablation:
+        known = _registered.get(name)
+        if known is not None and known.transform.__code__.co_filename != transform.__code__.co_filename:
+            raise ConfigurationError(f"The ablation name {name!r} is taken. Choose another one.")
+        _registered[name] = Ablation(name, question, tuple(touches), reference, expects, transform)
+        return _registered[name]
+
+    return declare
+
+
+def setting(path: str, value: Any) -> Ablation:
+    """The base with another value at a path (or at a unique suffix of one); named `path=value`, not registered."""
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+
+    def transform(spec: Spec) -> Spec:
+        return replace_path(spec, path, value)
+
+    return Ablation(f"{path}={text}", f"What if {path} is {text}?", (path,), "ours", "unknown", transform)
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Arm:
+    """The base after one or more ablations, or after none.
+
+    Attributes:
+        ablations: what is applied, in the order of their names.
+    """
+
+    ablations: tuple[Ablation, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """`base`, or the names of the ablations, sorted and joined by a plus."""
+        return "+".join(sorted(ablation.name for ablation in self.ablations)) or "base"
+
+    def __add__(self, other: "Ablation | Arm") -> "Arm":
+        """With further ablations."""
+        more = other.ablations if isinstance(other, Arm) else (other,)
+        return Arm(tuple(sorted({*self.ablations, *more}, key=lambda ablation: ablation.name)))
+
+    def __call__(self, base: Spec) -> Spec:
+        """Applies the ablations to the base.
+
+        Raises:
+            ConfigurationError: as an ablation does; and if two of them touch the same path, because then their order
+                would matter.
+        """
+        touched: dict[str, str] = {}
+        for ablation in self.ablations:
+            for path in ablation.touches:
+                whole = expand_path(base, path)
+                for other, name in touched.items():
+                    require(
+                        name == ablation.name or not (_within(whole, other) or _within(other, whole)),
+                        f"The ablations {name!r} and {ablation.name!r} both touch {other}: their order would matter. "
+                        "Combine only ablations that touch different paths.",
+                    )
+                touched[whole] = ablation.name
+        spec = base
+        for ablation in self.ablations:
+            spec = ablation(spec)
+        return spec
+
+
+def _within(path: str, other: str) -> bool:
+    return path == other or path.startswith(other + ".")

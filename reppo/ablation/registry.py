@@ -1,0 +1,28 @@
+"""Finding ablations: those of the installed catalogs, and those declared in files that were imported."""
+
+from importlib.metadata import entry_points
+
+from reppo.ablation.ablation import Ablation, _registered
+from reppo.errors import unknown_name
+
+GROUP = "reppo.ablations"
+"""Entry-point group under which a package announces modules that declare ablations."""
+
+
+def all_ablations() -> dict[str, Ablation]:
+    """Every registered ablation by name, in the order of names."""
+    for entry_point in entry_points(group=GROUP):
+        entry_point.load()
+    return dict(sorted(_registered.items()))
+
+
+def find_ablation(name: str) -> Ablation:
+    """The ablation of that name.
+
+    Raises:
+        ConfigurationError: if there is none; names close matches.
+    """
+    known = all_ablations()
+    if name not in known:
+        raise unknown_name("ablation", name, known, "List them by: reppo list ablations")
+    return known[name]

@@ -1,0 +1,405 @@
+"""Relative Entropy Pathwise Policy Optimization (Voelcker et al., arXiv 2507.11019)."""
+
+import dataclasses
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Bool, Float, Key, PyTree
+
+from reppo.algorithms.contract import AbstractAlgorithm
+from reppo.component import Scalar, hyper, static
+from reppo.distributions import AbstractHead, TanhNormal, TanhNormalHead
+from reppo.environments import AbstractEnvironment, Observation
+from reppo.errors import require
+from reppo.keys import subkey
+from reppo.losses import (
+    AbstractActorLoss,
+    AbstractAuxiliary,
+    AbstractMultiplier,
+    AbstractValue,
+    ActorBatch,
+    FixedMultiplier,
+    HLGauss,
+    LearnedMultiplier,
+    PathwiseLoss,
+    SelfPrediction,
+)
+from reppo.networks import AbstractActorBuilder, AbstractCriticBuilder, Actor, Critic
+from reppo.normalization import AbstractNormalizer, RunningMeanVariance
+from reppo.optimization import AbstractOptimizer, AbstractSchedule, Adam, Alternating, NoClip
+from reppo.rollout import AbstractPolicy, Trajectory
+from reppo.summary import Summary
+from reppo.targets import AbstractNextValue, AbstractTargets, FreshAction, SoftLambda
+
+
+class Learner(eqx.Module):
+    """The part of the state that minibatch updates change.
+
+    Attributes:
+        actor: the actor network.
+        critic: the critic network.
+        temperature: parameter of the temperature; None if it is fixed.
+        kl_multiplier: parameter of the KL multiplier; None if it is fixed.
+        actor_optimizer: optimizer state of the actor.
+        critic_optimizer: optimizer state of the critic.
+        multiplier_optimizer: optimizer state of both multipliers, apart from the networks' so that no gradient clip
+            couples them to the policy's gradient.
+    """
+
+    actor: eqx.Module
+    critic: eqx.Module
+    temperature: Float[Array, ""] | None
+    kl_multiplier: Float[Array, ""] | None
+    actor_optimizer: PyTree
+    critic_optimizer: PyTree
+    multiplier_optimizer: PyTree
+
+
+@final
+class ReppoState(eqx.Module):
+    """All that evolves in REPPO.
+
+    Attributes:
+        learner: networks, multipliers and optimizer states.
+        actor_statistics: running statistics of the actor's observations, frozen during an iteration.
+        critic_statistics: those of the critic's observations; None where it sees what the actor sees.
+    """
+
+    learner: Learner
+    actor_statistics: PyTree
+    critic_statistics: PyTree
+
+
+class Minibatch(eqx.Module):
+    """Rows of a rollout, with what was computed of them before the first update; leaves `[rows, ...]`.
+
+    Attributes:
+        actor: what the actor loss reads, the targets among it.
+        next_embedding: the critic's embedding of the next state and action.
+        reward: scaled reward.
+        ended: whether the next state belongs to another episode.
+    """
+
+    actor: ActorBatch
+    next_embedding: Float[Array, "rows embedding"]
+    reward: Float[Array, " rows"]
+    ended: Bool[Array, " rows"]
+
+
+class PolicyDistribution(eqx.Module):
+    """The policy's distribution when it acted, before the tanh: what KL(old, new) needs."""
+
+    loc: Float[Array, "*batch action"]
+    scale: Float[Array, "*batch action"]
+
+
+@final
+class ReppoPolicy(AbstractPolicy):
+    """Normalizes the observation, applies the actor network, samples or takes the mode.
+
+    Attributes:
+        actor: the actor network.
+        statistics: statistics of the actor's observations.
+        normalizer: how they are applied.
+        head: turns outputs into a distribution.
+        max_action: limit on the magnitude of sampled actions.
+    """
+
+    actor: eqx.Module
+    statistics: PyTree
+    normalizer: AbstractNormalizer
+    head: AbstractHead
+    max_action: Any
+
+    def __call__(
+        self, memory: Any, observation: Observation, key: Key[Array, ""], deterministic: bool
+    ) -> tuple[Float[Array, " action"], Any, PolicyDistribution]:
+        distribution = self.head(self.actor(self.normalizer(self.statistics, observation.actor)))  # pyright: ignore
+        if deterministic:
+            action = distribution.mode()
+        else:
+            action = jnp.clip(distribution.sample(key), -self.max_action, self.max_action)
+        return action, memory, PolicyDistribution(distribution.loc, distribution.scale)
+
+
+@final
+class Reppo(AbstractAlgorithm):
+    """REPPO: on-policy Q-learning with soft TD(lambda) targets, and pathwise policy gradients within a KL ball.
+
+    One iteration, after the rollout: make the targets with the networks that collected it; then, for minibatches in
+    the order of the schedule, a critic step and an actor step.
+
+    Attributes:
+        num_environments: environments that run in parallel.
+        rollout_length: steps that each takes between two updates.
+        gamma: discount factor, in [0, 1].
+        reward_scale: factor on rewards in everything that is learned, positive; reported returns are unscaled.
+        entropy_target: entropy that the temperature aims for, per action dimension, in nats.
+        max_action: limit on sampled actions, in (0, 1]: at the borders the log-density is not defined.
+        normalizer: normalization of observations.
+        actor: builder of the actor network.
+        head: distribution that the actor's outputs stand for.
+        critic: builder of the critic network.
+        value: what the critic's outputs stand for, and their loss.
+        auxiliary: auxiliary task of the critic.
+        next_value: estimate of the next state's value.
+        targets: how rewards and values become the critic's targets.
+        actor_loss: loss of the actor.
+        temperature: weight of the entropy.
+        kl_multiplier: weight of the KL constraint.
+        schedule: order of the updates.
+        actor_optimizer: optimizer of the actor.
+        critic_optimizer: optimizer of the critic.
+        multiplier_optimizer: optimizer of temperature and KL multiplier.
+    """
+
+    num_environments: int = static(1024)
+    rollout_length: int = static(128)
+    gamma: Scalar = hyper(0.99)
+    reward_scale: Scalar = hyper(1.0)
+    entropy_target: Scalar = hyper(-0.5)
+    max_action: Scalar = hyper(0.999)
+    normalizer: AbstractNormalizer = RunningMeanVariance()
+    actor: AbstractActorBuilder = Actor()
+    head: AbstractHead = TanhNormalHead()
+    critic: AbstractCriticBuilder = Critic()
+    value: AbstractValue = HLGauss()
+    auxiliary: AbstractAuxiliary = SelfPrediction()
+    next_value: AbstractNextValue = FreshAction()
+    targets: AbstractTargets = SoftLambda()
+    actor_loss: AbstractActorLoss = PathwiseLoss()
+    temperature: AbstractMultiplier = LearnedMultiplier()
+    kl_multiplier: AbstractMultiplier = LearnedMultiplier()
+    schedule: AbstractSchedule = Alternating()
+    actor_optimizer: AbstractOptimizer = Adam()
+    critic_optimizer: AbstractOptimizer = Adam()
+    multiplier_optimizer: AbstractOptimizer = Adam(clip=NoClip())
+
+    def init(self, key: Key[Array, ""], environment: AbstractEnvironment) -> ReppoState:
+        """Networks, multipliers and optimizers before training."""
+        shapes = environment.observation_shapes()
+        action_size = environment.action_space.size
+        actor = self.actor.build(subkey(key, "actor"), shapes.actor, self.head.size(action_size))
+        critic = self.critic.build(
+            subkey(key, "critic"),
+            shapes.for_critic,
+            action_size,
+            self.value.size,
+            self.auxiliary.size(self.critic.embedding_size),
+        )
+        multipliers = (self.temperature.init(), self.kl_multiplier.init())
+        learner = Learner(
+            actor=actor,
+            critic=critic,
+            temperature=multipliers[0],
+            kl_multiplier=multipliers[1],
+            actor_optimizer=self.actor_optimizer.transform().init(_parameters(actor)),
+            critic_optimizer=self.critic_optimizer.transform().init(_parameters(critic)),
+            multiplier_optimizer=self.multiplier_optimizer.transform().init(multipliers),
+        )
+        return ReppoState(
+            learner=learner,
+            actor_statistics=self.normalizer.init(shapes.actor),
+            critic_statistics=None if shapes.critic is None else self.normalizer.init(shapes.critic),
+        )
+
+    def policy(self, state: ReppoState) -> ReppoPolicy:
+        """The policy of the current actor, with its observation statistics."""
+        return ReppoPolicy(
+            state.learner.actor, state.actor_statistics, self.normalizer, self.head, self.max_action
+        )
+
+    def memory(self, key: Key[Array, ""]) -> tuple[()]:
+        """Nothing: the policy is memoryless."""
+        return ()
+
+    def update(
+        self, state: ReppoState, trajectory: Trajectory, key: Key[Array, ""]
+    ) -> tuple[ReppoState, dict[str, Summary]]:
+        """Targets once, with the networks that collected the rollout; then minibatches; then the statistics."""
+        data, metrics = self._prepare(state, trajectory, subkey(key, "targets"))
+        learner, update_metrics = self.schedule.run(
+            state.learner, data, self._critic_step, self._actor_step, subkey(key, "schedule")
+        )
+        new_state = ReppoState(
+            learner=learner,
+            actor_statistics=self.normalizer.update(state.actor_statistics, trajectory.observation.actor),
+            critic_statistics=(
+                None
+                if trajectory.observation.critic is None
+                else self.normalizer.update(state.critic_statistics, trajectory.observation.critic)
+            ),
+        )
+        return new_state, metrics | update_metrics
+
+    def _prepare(
+        self, state: ReppoState, trajectory: Trajectory, key: Key[Array, ""]
+    ) -> tuple[Minibatch, dict[str, Summary]]:
+        """The rollout as rows, with normalized observations, targets and next embeddings."""
+        learner = state.learner
+        temperature = self.temperature.value(learner.temperature)
+        reward = self.reward_scale * trajectory.reward
+        time, environments = reward.shape
+        following = self._normalize(state, trajectory.final_observation)
+
+        def next_value(observation: Observation, key: Key[Array, ""]) -> Any:
+            def evaluate(action: Float[Array, " action"]) -> tuple[Float[Array, ""], Float[Array, " embedding"]]:
+                output = learner.critic(observation.for_critic, action)  # pyright: ignore[reportCallIssue]
+                return self.value.decode(output.logits), output.embedding
+
+            return self.next_value(self._distribution(learner.actor, observation.actor), evaluate, key)
+
+        keys = jax.random.split(key, (time, environments))
+        estimate = jax.vmap(jax.vmap(next_value))(following, keys)
+        # The entropy bonus is that of the next action; after termination there is none.
+        bonus = jnp.where(trajectory.terminated, 0.0, -temperature * estimate.log_prob)
+        targets = jax.vmap(lambda *rows: self.targets(*rows, self.gamma), in_axes=1, out_axes=1)(
+            reward + self.gamma * bonus, estimate.value, trajectory.terminated, trajectory.truncated
+        )
+        observation = self._normalize(state, trajectory.observation)
+        data = Minibatch(
+            actor=ActorBatch(
+                actor_observation=_rows(observation.actor),
+                critic_observation=_rows(observation.for_critic),
+                action=_rows(trajectory.action),
+                old_loc=_rows(trajectory.extras.loc),
+                old_scale=_rows(trajectory.extras.scale),
+                target=_rows(targets),
+            ),
+            next_embedding=_rows(estimate.embedding),
+            reward=_rows(reward),
+            ended=_rows(trajectory.terminated | trajectory.truncated),
+        )
+        metrics = {
+            "targets/value": Summary.of(data.actor.target),
+            "targets/outside_support": Summary.of(self.value.outside(data.actor.target)),
+        }
+        return data, metrics
+
+    def _critic_step(
+        self, learner: Learner, batch: Minibatch, key: Key[Array, ""]
+    ) -> tuple[Learner, dict[str, Summary]]:
+        """One gradient step of the critic towards the targets."""
+        target = batch.actor.target
+
+        def loss(critic: Any) -> tuple[Float[Array, ""], tuple[Array, Array, Array]]:
+            def per_row(row: Minibatch) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+                output = critic(row.actor.critic_observation, row.actor.action)
+                value_loss = self.value.loss(output.logits, row.actor.target)
+                auxiliary_loss = self.auxiliary.loss(output.prediction, row.next_embedding, row.reward, row.ended)
+                return value_loss, auxiliary_loss, self.value.decode(output.logits)
+
+            value_loss, auxiliary_loss, q = jax.vmap(per_row)(batch)
+            return jnp.mean(value_loss + auxiliary_loss), (value_loss, auxiliary_loss, q)
+
+        gradient, (value_loss, auxiliary_loss, q) = eqx.filter_grad(loss, has_aux=True)(learner.critic)
+        critic, optimizer = _apply(self.critic_optimizer, gradient, learner.critic_optimizer, learner.critic)
+        metrics = {
+            "critic/loss": Summary.of(value_loss.mean()),
+            "critic/auxiliary_loss": Summary.of(auxiliary_loss.mean()),
+            "critic/q": Summary.of(q.mean()),
+            "critic/explained_variance": Summary.of(1 - jnp.var(target - q) / (jnp.var(target) + 1e-8)),
+            "critic/gradient_norm": Summary.of(optax.global_norm(gradient)),
+        }
+        return dataclasses.replace(learner, critic=critic, critic_optimizer=optimizer), metrics
+
+    def _actor_step(
+        self, learner: Learner, batch: Minibatch, key: Key[Array, ""]
+    ) -> tuple[Learner, dict[str, Summary]]:
+        """One gradient step of the actor, and one of the multipliers by what the actor's loss saw."""
+        temperature = self.temperature.value(learner.temperature)
+        kl_multiplier = self.kl_multiplier.value(learner.kl_multiplier)
+
+        def q(observation: PyTree[Array], action: Float[Array, " action"]) -> Float[Array, ""]:
+            return self.value.decode(learner.critic(observation, action).logits)  # pyright: ignore[reportCallIssue]
+
+        def loss(actor: Any) -> tuple[Float[Array, ""], dict[str, Float[Array, " rows"]]]:
+            policy = lambda observation: self._distribution(actor, observation)
+            return self.actor_loss(policy, q, batch.actor, temperature, kl_multiplier, key)
+
+        (value, seen), gradient = eqx.filter_value_and_grad(loss, has_aux=True)(learner.actor)
+        actor, optimizer = _apply(self.actor_optimizer, gradient, learner.actor_optimizer, learner.actor)
+
+        entropy, kl = seen["entropy"].mean(), seen["kl"].mean()
+        entropy_slack = entropy - self.entropy_target * batch.actor.action.shape[-1]
+        kl_slack = self.actor_loss.kl_bound - kl
+
+        def multiplier_loss(parameters: tuple[Any, Any]) -> Float[Array, ""]:
+            return self.temperature.loss(parameters[0], entropy_slack) + self.kl_multiplier.loss(
+                parameters[1], kl_slack
+            )
+
+        multipliers = (learner.temperature, learner.kl_multiplier)
+        multiplier_gradient = jax.grad(multiplier_loss)(multipliers)
+        multipliers, multiplier_optimizer = _apply(
+            self.multiplier_optimizer, multiplier_gradient, learner.multiplier_optimizer, multipliers
+        )
+        metrics = {
+            "actor/loss": Summary.of(value),
+            "actor/entropy": Summary.of(entropy),
+            "actor/kl": Summary.of(kl),
+            "actor/behind_gate": Summary.of(seen["behind_gate"].mean()),
+            "actor/gradient_norm": Summary.of(optax.global_norm(gradient)),
+            "actor/temperature": Summary.of(jnp.asarray(temperature)),
+            "actor/kl_multiplier": Summary.of(jnp.asarray(kl_multiplier)),
+        }
+        learner = dataclasses.replace(
+            learner,
+            actor=actor,
+            actor_optimizer=optimizer,
+            temperature=multipliers[0],
+            kl_multiplier=multipliers[1],
+            multiplier_optimizer=multiplier_optimizer,
+        )
+        return learner, metrics
+
+    def _distribution(self, actor: Any, observation: PyTree[Array]) -> TanhNormal:
+        """The policy at one normalized observation."""
+        return self.head(actor(observation))
+
+    def _normalize(self, state: ReppoState, observation: Observation) -> Observation:
+        """Normalizes observations with leading axes `[time, environment]`."""
+        twice = lambda statistics: jax.vmap(jax.vmap(lambda o: self.normalizer(statistics, o)))
+        return Observation(
+            actor=twice(state.actor_statistics)(observation.actor),
+            critic=None if observation.critic is None else twice(state.critic_statistics)(observation.critic),
+        )
+
+    def validate(self) -> None:
+        require(self.num_environments >= 1, f"num_environments is {self.num_environments}; give at least 1.")
+        require(self.rollout_length >= 1, f"rollout_length is {self.rollout_length}; give at least 1.")
+        require(0 <= self.gamma <= 1, f"gamma is {self.gamma}; give one in [0, 1].")
+        require(self.reward_scale > 0, f"reward_scale is {self.reward_scale}; give a positive one.")
+        require(0 < self.max_action <= 1, f"max_action is {self.max_action}; give one in (0, 1].")
+        rows, minibatches = self.steps_per_iteration, self.schedule.num_minibatches
+        require(
+            rows % minibatches == 0,
+            f"A rollout has {self.num_environments} x {self.rollout_length} = {rows} rows, which {minibatches} "
+            "minibatches do not divide. Choose a number of minibatches that does.",
+        )
+        bounded = bool(np.isfinite(self.actor_loss.kl_bound))
+        require(
+            bounded or isinstance(self.kl_multiplier, FixedMultiplier),
+            "The KL multiplier is learned, but the actor's objective has no bound for it to aim at. "
+            "Set algorithm.kl_multiplier=FixedMultiplier(0).",
+        )
+
+
+def _parameters(module: Any) -> Any:
+    """The trainable part of a network."""
+    return eqx.filter(module, eqx.is_inexact_array)
+
+
+def _apply(optimizer: AbstractOptimizer, gradient: Any, state: Any, module: Any) -> tuple[Any, Any]:
+    """One optimizer step: the new module and optimizer state."""
+    updates, state = optimizer.transform().update(gradient, state, _parameters(module))
+    return eqx.apply_updates(module, updates), state
+
+
+def _rows(tree: PyTree[Array]) -> PyTree[Array]:
+    """`[time, environment, ...]` to `[rows, ...]`."""
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), tree)

@@ -1,0 +1,231 @@
+"""Final scores in a table, and whether a run learned at all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import final
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from reppo.analysis.curves import grouped
+from reppo.analysis.statistics import Interval, bootstrap_interval, student_interval
+from reppo.results import RunData
+from reppo.results.formatting import human_count
+
+FEW_SEEDS = 5
+"""Below so many seeds a bootstrap interval is too narrow to be trusted."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class SummaryRow:
+    """One arm on one environment. A run's score is the mean return of its last evaluation.
+
+    A run that diverged counts with the last evaluation before it did; one without any counts in `runs` only.
+
+    Attributes:
+        environment: the environment.
+        arm: the arm.
+        iqm: interquartile mean of the scores over seeds; NaN if there are none.
+        low: lower end of its 95% bootstrap interval; NaN for fewer than two seeds.
+        high: upper end.
+        mean: mean of the scores.
+        best: the highest score.
+        steps_per_second: median over runs; None if unknown.
+        environment_steps: fewest and most training steps of a run that did not diverge (of all, if all did).
+        diverged: runs that diverged.
+        scored: runs with a score.
+        runs: all runs.
+    """
+
+    environment: str
+    arm: str
+    iqm: float
+    low: float
+    high: float
+    mean: float
+    best: float
+    steps_per_second: float | None
+    environment_steps: tuple[int, int]
+    diverged: int
+    scored: int
+    runs: int
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Improvement:
+    """How much an arm learned on an environment.
+
+    Attributes:
+        environment: the environment.
+        arm: the arm.
+        seeds: the seeds whose runs have two trained evaluations or more.
+        gains: for each of them, the mean return of the last evaluation minus that of the first trained one.
+        interval: mean gain with Student's 95% interval; all NaN if there are no such seeds.
+    """
+
+    environment: str
+    arm: str
+    seeds: Int[np.ndarray, " seeds"]
+    gains: Float[np.ndarray, " seeds"]
+    interval: Interval
+
+
+def summary_table(
+    results: Sequence[RunData], base: str = "base", resamples: int = 2000, seed: int = 0
+) -> list[SummaryRow]:
+    """Summarizes the final scores of every arm on every environment.
+
+    Args:
+        results: runs of one experiment.
+        base: the arm that comes first.
+        resamples: resamples of the bootstrap.
+        seed: seed of the bootstrap.
+
+    Returns:
+        The rows by environment; within it the base first, then from the highest interquartile mean to the lowest.
+
+    Source: Agarwal et al. 2021, arXiv:2108.13264, for interquartile means with bootstrap intervals over seeds.
+    """
+    rows = []
+    for (environment, arm), runs in grouped(results, base).items():
+        scores = np.array([run.evaluations.final_return() for run in runs], np.float64)
+        scores = scores[np.isfinite(scores)]
+        interval = bootstrap_interval(scores, resamples=resamples, seed=seed) if scores.size else _NOTHING
+        speeds = [run.record.steps_per_second for run in runs if run.record.steps_per_second is not None]
+        lasting = [run.record.environment_steps for run in runs if run.record.status != "diverged"]
+        steps = lasting or [run.record.environment_steps for run in runs]
+        rows.append(
+            SummaryRow(
+                environment=environment,
+                arm=arm,
+                iqm=interval.estimate,
+                low=interval.low,
+                high=interval.high,
+                mean=float(scores.mean()) if scores.size else float("nan"),
+                best=float(scores.max()) if scores.size else float("nan"),
+                steps_per_second=float(np.median(speeds)) if speeds else None,
+                environment_steps=(min(steps), max(steps)),
+                diverged=sum(run.record.status == "diverged" for run in runs),
+                scored=len(scores),
+                runs=len(runs),
+            )
+        )
+    environments = list(dict.fromkeys(row.environment for row in rows))
+
+    def place(row: SummaryRow) -> tuple[int, bool, bool, float]:
+        return environments.index(row.environment), row.arm != base, np.isnan(row.iqm), -np.nan_to_num(row.iqm)
+
+    return sorted(rows, key=place)
+
+
+def improvement(results: Sequence[RunData], confidence: float = 0.95, base: str = "base") -> list[Improvement]:
+    """Measures learning: last evaluation minus the first trained one (after more than 0 steps), per seed.
+
+    The interval is Student's, wider for few seeds than the bootstrap's, so it claims learning less easily.
+
+    Args:
+        results: runs of one experiment.
+        confidence: in (0, 1).
+        base: the arm that comes first.
+
+    Returns:
+        One entry per environment and arm.
+
+    Source: Student 1908, The Probable Error of a Mean.
+    """
+    entries = []
+    for (environment, arm), runs in grouped(results, base).items():
+        gains: dict[int, float] = {}
+        for run in runs:
+            steps, means = run.evaluations.curve()
+            trained = means[(steps > 0) & np.isfinite(means)]
+            if len(trained) >= 2:
+                gains[run.record.seed] = float(trained[-1] - trained[0])
+        values = np.array(list(gains.values()), np.float64)
+        entries.append(
+            Improvement(
+                environment=environment,
+                arm=arm,
+                seeds=np.array(list(gains), np.int64),
+                gains=values,
+                interval=student_interval(values, confidence) if gains else _NOTHING,
+            )
+        )
+    return entries
+
+
+def format_table(rows: Sequence[SummaryRow]) -> str:
+    """Lays a summary out as text, one block per environment, with notes on what should not be read into it.
+
+    Args:
+        rows: rows of one environment next to each other, as `summary_table` returns them.
+
+    Returns:
+        Lines of at most about 100 characters for arm names of up to 30, ending with a line break.
+    """
+    if not rows:
+        return "No runs yet.\n"
+    heads = ("arm", "IQM", "95% interval", "mean", "best", "steps/s", "runs", "diverged")
+    blocks = []
+    for environment, group in groupby(rows, lambda row: row.environment):
+        own = list(group)
+        digits = _decimals([value for row in own for value in (row.iqm, row.best, row.low, row.high)])
+        blocks.append((environment, [_cells(row, digits) for row in own]))
+    lines_of_cells = [heads, *(cells for _, block in blocks for cells in block)]
+    widths = [max(len(cells[i]) for cells in lines_of_cells) for i in range(len(heads))]
+
+    def line(cells: Sequence[str]) -> str:
+        aligned = [cells[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True))]
+        return "  ".join(aligned).rstrip()
+
+    lines = []
+    for environment, block in blocks:
+        rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
+        lines += [environment, rule, line(heads), rule, *map(line, block), rule, ""]
+    return "\n".join([*lines, *_notes(rows)]).rstrip("\n") + "\n"
+
+
+def _cells(row: SummaryRow, digits: int) -> tuple[str, ...]:
+    def number(value: float) -> str:
+        return f"{value:.{digits}f}" if np.isfinite(value) else "-"
+
+    return (
+        row.arm,
+        number(row.iqm),
+        f"[{number(row.low)}, {number(row.high)}]" if np.isfinite(row.low) else "-",
+        number(row.mean),
+        number(row.best),
+        "-" if row.steps_per_second is None else human_count(row.steps_per_second),
+        str(row.runs) if row.scored == row.runs else f"{row.scored} of {row.runs}",
+        str(row.diverged) if row.diverged else "-",
+    )
+
+
+def _decimals(values: Sequence[float]) -> int:
+    """Decimals that show about four significant digits of the largest value."""
+    largest = max((abs(value) for value in values if np.isfinite(value)), default=0.0)
+    return 0 if largest >= 10_000 else 1 if largest >= 100 else 2 if largest >= 1 else 4
+
+
+def _notes(rows: Sequence[SummaryRow]) -> list[str]:
+    notes = ["IQM: interquartile mean over seeds of the last evaluation's mean return; interval: percentile bootstrap."]
+    fewest = min(row.scored for row in rows)
+    if fewest < FEW_SEEDS:
+        seeds = f"{fewest} seed{'' if fewest == 1 else 's'}"
+        notes.append(f"Few seeds (as few as {seeds}): intervals are too narrow, and arms may differ by chance.")
+    for environment, group in groupby(rows, lambda row: row.environment):
+        steps = [count for row in group for count in row.environment_steps]
+        if min(steps) != max(steps):
+            span = f"{human_count(min(steps))} to {human_count(max(steps))}"
+            notes.append(f"{environment}: runs have come unequally far ({span} steps), so scores do not compare yet.")
+    if any(row.diverged for row in rows):
+        notes.append("Runs that diverged count with their last finite evaluation.")
+    if any(row.scored < row.runs for row in rows):
+        notes.append("'n of m' runs: the others have no finite evaluation and are in no score.")
+    return notes
+
+
+_NOTHING = Interval(float("nan"), float("nan"), float("nan"))

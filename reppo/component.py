@@ -1,0 +1,76 @@
+"""The base of everything that a spec is made of.
+
+A component is a frozen, typed Equinox module. It has a name (its class name), by which it is written to
+JSON and found again, and fields of three kinds:
+
+- `hyper(...)`: a scalar hyperparameter, held as `np.float32`. It is traced, so changing it never recompiles.
+- `static(...)`: what changes shapes or code (a count, a width, a flag). Changing it recompiles.
+- another component: a slot.
+"""
+
+import dataclasses
+from typing import Any, ClassVar
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Float
+
+Scalar = Float[np.float32 | np.ndarray, ""]
+
+
+def as_float32(value: Any) -> Any:
+    """Converts a number to a `np.float32` scalar; leaves arrays that JAX is tracing or batching alone.
+
+    NumPy rather than JAX scalars: making one starts no JAX backend, and `jit` traces both alike.
+
+    Raises:
+        TypeError: if `value` is not a number.
+    """
+    if isinstance(value, bool) or isinstance(value, (str, bytes)) or value is None:
+        raise TypeError(f"Expected a number, got {value!r} of type {type(value).__name__}.")
+    if isinstance(value, (int, float, np.floating, np.integer)):
+        return np.float32(value)
+    return value
+
+
+def hyper(default: Any = dataclasses.MISSING, *, added: bool = False) -> Any:
+    """Declares a scalar hyperparameter: a traced `np.float32`, free to differ between the lanes of one program.
+
+    Args:
+        default: its default.
+        added: whether the field came after the first release. It is then left out of a run's identity at its default,
+            which must reproduce the behavior from before.
+    """
+    return eqx.field(default=default, converter=as_float32, metadata={"added": added})
+
+
+def static(default: Any = dataclasses.MISSING, *, added: bool = False) -> Any:
+    """Declares a field that changes shapes or code, and so the compiled program. Arguments as for `hyper`."""
+    return eqx.field(default=default, static=True, metadata={"added": added})
+
+
+class Component(eqx.Module):
+    """A frozen, typed value that fills one slot of a spec.
+
+    Subclasses are registered under their class name, which is how JSON refers to them. A class defined outside
+    the library may not take the name of one of the library's.
+    """
+
+    registry: ClassVar[dict[str, type["Component"]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Registers the subclass under its name."""
+        super().__init_subclass__(**kwargs)
+        known = Component.registry.get(cls.__name__)
+        if known is not None and known.__module__.startswith("reppo.") and known.__module__ != cls.__module__:
+            raise TypeError(
+                f"The component name {cls.__name__!r} is taken by {known.__module__}.{known.__name__}. "
+                "Specs refer to components by name: choose another one."
+            )
+        Component.registry[cls.__name__] = cls
+
+    def validate(self) -> None:
+        """Raises `ConfigurationError` if a field is out of its range.
+
+        Called on the whole spec after every change; a component checks its own fields only.
+        """

@@ -1,0 +1,6 @@
+"""Policies' distributions over actions in [-1, 1], and the heads that make them of a network's outputs."""
+
+from reppo.distributions.heads import AbstractHead, TanhNormalHead
+from reppo.distributions.tanh_normal import TanhNormal
+
+__all__ = ["AbstractHead", "TanhNormal", "TanhNormalHead"]

@@ -1,0 +1,32 @@
+"""Environments: the contract, the tasks of gymnax and MuJoCo Playground, probes, and the wrapper around them all."""
+
+from reppo.environments.contract import AbstractEnvironment as AbstractEnvironment
+from reppo.environments.contract import AbstractEnvironmentSpec as AbstractEnvironmentSpec
+from reppo.environments.contract import ActionSpace as ActionSpace
+from reppo.environments.contract import Observation as Observation
+from reppo.environments.contract import Transition as Transition
+from reppo.environments.episodes import Episodes as Episodes
+from reppo.environments.episodes import EpisodeState as EpisodeState
+from reppo.environments.episodes import TimeStep as TimeStep
+from reppo.environments.gymnax_adapter import GymnaxEnvironment as GymnaxEnvironment
+from reppo.environments.gymnax_adapter import GymnaxTask as GymnaxTask
+from reppo.environments.gymnax_adapter import gymnax as gymnax
+from reppo.environments.playground_adapter import PlaygroundEnvironment as PlaygroundEnvironment
+from reppo.environments.playground_adapter import PlaygroundTask as PlaygroundTask
+from reppo.environments.playground_adapter import playground as playground
+from reppo.environments.probes import PROBES as PROBES
+from reppo.environments.probes import AbstractProbe as AbstractProbe
+from reppo.environments.probes import BestAction as BestAction
+from reppo.environments.probes import ConstantReward as ConstantReward
+from reppo.environments.probes import Discounting as Discounting
+from reppo.environments.probes import NonFinite as NonFinite
+from reppo.environments.probes import ObservationValue as ObservationValue
+from reppo.environments.probes import PrivilegedValue as PrivilegedValue
+from reppo.environments.probes import ProbeTask as ProbeTask
+from reppo.environments.probes import TerminalStep as TerminalStep
+from reppo.environments.probes import TruncatedStep as TruncatedStep
+from reppo.environments.probes import probe as probe
+from reppo.environments.table import GYMNAX as GYMNAX
+from reppo.environments.table import GYMNAX_DISCRETE as GYMNAX_DISCRETE
+from reppo.environments.table import PLAYGROUND as PLAYGROUND
+from reppo.environments.table import TaskEntry as TaskEntry

@@ -1,0 +1,287 @@
+"""What every environment offers: one instance, pure functions, arrays as leaves. Batched by `vmap`."""
+
+import abc
+import contextlib
+import math
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Key, PyTree
+
+from reppo.component import Component, static
+from reppo.errors import ConfigurationError, require
+
+State = PyTree
+"""The state of a task: any pytree of arrays whose shapes and dtypes never change."""
+
+Arrays = PyTree[Array | np.ndarray | jax.ShapeDtypeStruct]
+
+Settings = tuple[tuple[str, Any], ...]
+"""Settings of a task as sorted pairs of name and value, so that they can be compared, hashed and written to JSON."""
+
+
+@final
+class Observation(eqx.Module):
+    """What the actor sees and, where it differs, what the critic sees.
+
+    Each part is a pytree of arrays of any shape. `critic` is `None` where the critic sees what the actor sees, so
+    that nothing is stored twice.
+    """
+
+    actor: Arrays
+    critic: Arrays | None = None
+
+    @property
+    def for_critic(self) -> Arrays:
+        """The critic's part: `critic`, or `actor` where there is no other."""
+        return self.actor if self.critic is None else self.critic
+
+
+@final
+class Transition(eqx.Module):
+    """What one step of a task gives.
+
+    Attributes:
+        observation: the true next observation, also where the episode ends.
+        reward: shape `()`, float32.
+        terminated: the task ended; there is no next state and its value is 0.
+        truncated: the task itself cut the episode, which would have gone on. The time limit is not the task's.
+        metrics: scalars, the same names at every step: `AbstractEnvironment.metric_names`.
+    """
+
+    observation: Observation
+    reward: Float[Array, ""]
+    terminated: Bool[Array, ""]
+    truncated: Bool[Array, ""]
+    metrics: dict[str, Float[Array, ""]]
+
+
+@final
+class ActionSpace(eqx.Module):
+    """The bounds of a task's actions: a box of `size` dimensions.
+
+    Attributes:
+        low: the lower bound of each dimension, in the task's unit.
+        high: the upper bound of each dimension, above `low`.
+    """
+
+    low: tuple[float, ...] = static()
+    high: tuple[float, ...] = static()
+
+    def __check_init__(self) -> None:
+        bounds = f"low={self.low}, high={self.high}"
+        require(len(self.low) == len(self.high) > 0, f"Action bounds must have one length, at least 1; got {bounds}.")
+        require(
+            all(math.isfinite(low) and math.isfinite(high) and low < high for low, high in zip(self.low, self.high)),
+            f"Action bounds must be finite, each low below its high; got {bounds}.",
+        )
+
+    @classmethod
+    def unit(cls, size: int) -> "ActionSpace":
+        """The box `[-1, 1]^size`."""
+        return cls((-1.0,) * size, (1.0,) * size)
+
+    @property
+    def size(self) -> int:
+        """The number of action dimensions."""
+        return len(self.low)
+
+    @property
+    def _centre(self) -> Float[np.ndarray, " action"]:
+        return np.asarray([(low + high) / 2 for low, high in zip(self.low, self.high)], np.float32)
+
+    @property
+    def _half_width(self) -> Float[np.ndarray, " action"]:
+        return np.asarray([(high - low) / 2 for low, high in zip(self.low, self.high)], np.float32)
+
+    def from_unit(self, action: Float[Array | np.ndarray, " action"]) -> Float[Array, " action"]:
+        """Maps an action in `[-1, 1]` to the task's bounds; what lies outside is clipped first.
+
+        Args:
+            action: shape `(size,)`.
+
+        Returns:
+            shape `(size,)`, within `[low, high]`.
+        """
+        return jnp.asarray(self._centre + self._half_width * jnp.clip(action, -1.0, 1.0))
+
+    def to_unit(self, action: Float[Array | np.ndarray, " action"]) -> Float[Array, " action"]:
+        """Maps an action within the task's bounds to `[-1, 1]`: the inverse of `from_unit`.
+
+        Args:
+            action: shape `(size,)`, within `[low, high]`.
+
+        Returns:
+            shape `(size,)`.
+        """
+        return jnp.asarray((action - self._centre) / self._half_width)
+
+
+class AbstractEnvironment(eqx.Module):
+    """One instance of a task, without time limit and without auto-reset; `Episodes` adds both.
+
+    Array leaves are the task's parameters (a physics model, constants), so that the environment can itself be
+    vmapped. State and observation keep their shapes and dtypes, so that they can be carried by a scan.
+
+    Attributes:
+        horizon: the time limit of an episode, in steps; at least 1.
+        action_space: the bounds of the task's own actions.
+        reward_range: the least and the greatest reward of one step, or `None` where they are not known.
+    """
+
+    horizon: eqx.AbstractVar[int]
+    action_space: eqx.AbstractVar[ActionSpace]
+    reward_range: eqx.AbstractVar[tuple[float, float] | None]
+
+    @abc.abstractmethod
+    def reset(self, key: Key[Array, ""]) -> tuple[State, Observation]:
+        """Starts an episode.
+
+        Args:
+            key: consumed.
+
+        Returns:
+            the state of the task and the first observation.
+        """
+
+    @abc.abstractmethod
+    def step(self, key: Key[Array, ""], state: State, action: Float[Array, " action"]) -> tuple[State, Transition]:
+        """Goes one step.
+
+        Args:
+            key: consumed. Tasks that keep their own random stream in their state do not use it.
+            state: what `reset` or `step` gave; left unchanged.
+            action: shape `(action_space.size,)`, in `[-1, 1]`: the environment scales it to the task's bounds.
+
+        Returns:
+            the next state and what happened.
+        """
+
+    def randomize(self, key: Key[Array, ""]) -> "AbstractEnvironment":
+        """Draws the task's physics anew: the identity, unless the task randomizes them (see `randomizes`)."""
+        del key
+        return self
+
+    @property
+    def randomizes(self) -> bool:
+        """Whether `randomize` changes anything, and so whether environments have to be vmapped."""
+        return False
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The names of the metrics of every transition, sorted."""
+        return ()
+
+    @property
+    def resets_cheaply(self) -> bool:
+        """Whether a reset costs about as little as a step: then every episode starts from a fresh one."""
+        return False
+
+    def is_finite(self, state: State, transition: Transition) -> Bool[Array, ""]:
+        """Whether the state, the observation and the reward hold no NaN and no infinity."""
+        return tree_is_finite((state, transition.observation, transition.reward))
+
+    def observation_shapes(self) -> Observation:
+        """The observation with a `jax.ShapeDtypeStruct` in place of each array. Runs nothing."""
+        return eqx.filter_eval_shape(lambda key: self.reset(key)[1], jax.random.key(0))
+
+
+class AbstractEnvironmentSpec(Component):
+    """Plain data that names a task and its settings. Reading it imports no simulator; `make` does.
+
+    All fields are static and hold strings, numbers, booleans and tuples of them.
+    """
+
+    @property
+    @abc.abstractmethod
+    def name(self) -> str:
+        """A short name, usable as that of a folder: the task's, followed by the settings that were changed."""
+
+    @property
+    @abc.abstractmethod
+    def suite(self) -> str:
+        """Where the task comes from: `"playground"`, `"gymnax"` or `"probe"`."""
+
+    @property
+    @abc.abstractmethod
+    def reward_range(self) -> tuple[float, float] | None:
+        """The least and the greatest reward of one step, or `None` where they are not known."""
+
+    @property
+    @abc.abstractmethod
+    def horizon(self) -> int | None:
+        """The time limit in steps, or `None` where it is known only once the task is made."""
+
+    @abc.abstractmethod
+    def make(self) -> AbstractEnvironment:
+        """Builds the environment. Equal specs give the same object, so that nothing compiles twice.
+
+        Raises:
+            ConfigurationError: if the task does not know a setting, or needs something that is not installed.
+        """
+
+
+def foreign_code() -> contextlib.AbstractContextManager[None]:
+    """A context for calling simulators, which do not keep to our rule against broadcasting by accident."""
+    return jax.numpy_rank_promotion("allow")
+
+
+def tree_is_finite(tree: PyTree) -> Bool[Array, ""]:
+    """Whether the floating-point leaves of `tree` hold no NaN and no infinity."""
+    leaves = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree) if eqx.is_inexact_array(leaf)]
+    return jnp.stack(leaves).all() if leaves else jnp.asarray(True)
+
+
+def strengthen(tree: PyTree) -> PyTree:
+    """Turns the leaves of `tree` into arrays of a fixed dtype: Python scalars and weak types change in a scan."""
+    return cast_like(tree, jax.tree.map(jnp.asarray, tree))
+
+
+def cast_like(tree: PyTree, like: PyTree) -> PyTree:
+    """Gives the leaves of `tree` the dtypes of those of `like`, so that a scan can carry them."""
+
+    def cast(leaf: Any, pattern: Any) -> Any:
+        leaf = jnp.asarray(leaf)
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return leaf
+        return jax.lax.convert_element_type(leaf, pattern.dtype)
+
+    return jax.tree.map(cast, tree, like)
+
+
+def freeze_settings(config: dict[str, Any] | None) -> Settings:
+    """Turns settings into sorted pairs of a dotted name and a plain value.
+
+    Raises:
+        ConfigurationError: if a name is not a string, or a value is not plain data.
+    """
+    pairs: dict[str, Any] = {}
+    for key, value in (config or {}).items():
+        require(isinstance(key, str), f"The names of settings are strings; got {key!r}.")
+        if isinstance(value, dict):
+            pairs.update({f"{key}.{inner}": frozen for inner, frozen in freeze_settings(value)})
+        else:
+            pairs[key] = _freeze(key, value)
+    return tuple(sorted(pairs.items()))
+
+
+def _freeze(key: str, value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, (list, tuple)):
+        return tuple(_freeze(key, item) for item in value)
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    raise ConfigurationError(
+        f"The setting {key!r} is {value!r} of type {type(value).__name__}. "
+        "Give a string, a number, a boolean, or a list of them: settings are written to JSON."
+    )
+
+
+def settings_label(settings: Settings) -> str:
+    """Settings as text that may stand in the name of a folder: `"@dt=0.02,g=9.8"`, or nothing."""
+    text = ",".join(f"{key}={value}" for key, value in settings).replace(" ", "")
+    return "@" + "".join(letter if letter.isalnum() or letter in "._=,+-" else "_" for letter in text) if text else ""

@@ -1,0 +1,379 @@
+"""Tasks of MuJoCo Playground: https://github.com/google-deepmind/mujoco_playground."""
+
+import contextlib
+import functools
+import importlib.util
+import math
+import os
+import pathlib
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any, final
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Key, PyTree
+
+from reppo.component import static
+from reppo.environments.contract import (
+    AbstractEnvironment,
+    AbstractEnvironmentSpec,
+    ActionSpace,
+    Observation,
+    Settings,
+    State,
+    Transition,
+    cast_like,
+    foreign_code,
+    freeze_settings,
+    settings_label,
+    strengthen,
+    tree_is_finite,
+)
+from reppo.environments.table import PLAYGROUND
+from reppo.errors import ConfigurationError, require, unknown_name
+
+BACKENDS = ("auto", "jax", "warp")
+
+MENAGERIE_VARIABLE = "REPPO_MENAGERIE"
+"""The environment variable that names a local copy of the robots' models."""
+
+# The numbers of worlds that the contact buffers of Playground's own configurations are made for.
+_CONTROL_WORLDS, _ROBOT_WORLDS = 2048, 8192
+
+_swap = threading.RLock()
+
+
+def playground(
+    name: str, backend: str = "auto", config: dict[str, Any] | None = None, randomize: bool = False
+) -> "PlaygroundTask":
+    """Names a task of MuJoCo Playground.
+
+    Args:
+        name: such as `"CartpoleBalance"`.
+        backend: the physics: `"jax"`, `"warp"` (made for NVIDIA GPUs), or `"auto"`, which is `"warp"` on an NVIDIA
+            GPU and `"jax"` elsewhere.
+        config: changes to the task's settings, such as `{"episode_length": 500}`; nested settings as nested
+            dictionaries or with dots in their names, which are checked when the task is made.
+        randomize: whether `randomize(key)` draws the physics anew, as Playground does for some of its robots.
+
+    Raises:
+        ConfigurationError: if Playground has no such task, there is no such backend, or the task's physics cannot
+            be randomized.
+    """
+    spec = PlaygroundTask(name, backend, freeze_settings(config), randomize)
+    spec.validate()
+    return spec
+
+
+@final
+class PlaygroundTask(AbstractEnvironmentSpec):
+    """A task of MuJoCo Playground: write it as `playground(name, backend, config, randomize)`.
+
+    Attributes:
+        task: its name in Playground.
+        backend: what was asked for: `"auto"`, `"jax"` or `"warp"`. The environment knows what it became.
+        config: changed settings, sorted by name.
+        randomize: whether the physics are drawn anew by `randomize(key)`.
+    """
+
+    task: str = static()
+    backend: str = static(default="auto")
+    config: Settings = static(default=())
+    randomize: bool = static(default=False)
+
+    @property
+    def name(self) -> str:
+        """The task's name, followed by the settings that were changed. The backend is not part of it."""
+        return self.task + settings_label(self.config) + ("+randomized" if self.randomize else "")
+
+    @property
+    def suite(self) -> str:
+        """`"playground"`."""
+        return "playground"
+
+    @property
+    def reward_range(self) -> tuple[float, float] | None:
+        """(0, 1) in the control suite; `None` for robots, and where a changed setting moves it."""
+        entry = PLAYGROUND[self.task]
+        return None if {key for key, _ in self.config} & set(entry.range_settings) else entry.reward_range
+
+    @property
+    def horizon(self) -> int | None:
+        """The time limit in steps; `None` where changed settings make it known only to the task itself."""
+        changed = dict(self.config)
+        if "vision" in changed or "action_repeat" in changed:
+            return None
+        if "episode_length" in changed:
+            return changed["episode_length"] if PLAYGROUND[self.task].family == "control suite" else None
+        return PLAYGROUND[self.task].horizon
+
+    def validate(self) -> None:
+        """Checks the names of the task and of the backend, and whether the physics can be randomized.
+
+        Raises:
+            ConfigurationError: if one of them cannot be used.
+        """
+        if self.task not in PLAYGROUND:
+            raise unknown_name("Playground task", self.task, PLAYGROUND)
+        if self.backend not in BACKENDS:
+            raise unknown_name("Playground backend", self.backend, BACKENDS)
+        changed = dict(self.config)
+        require("impl" not in changed, "Choose the physics with backend=..., not with the setting 'impl'.")
+        for key in ("episode_length", "action_repeat"):
+            value = changed.get(key, 1)
+            require(type(value) is int and value >= 1, f"{key} is {value!r}; give an integer of at least 1.")
+        require(
+            PLAYGROUND[self.task].randomizes or not self.randomize,
+            f"Playground does not randomize the physics of {self.task!r}; it does for "
+            f"{', '.join(sorted(name for name, entry in PLAYGROUND.items() if entry.randomizes))}.",
+        )
+
+    def make(self) -> "PlaygroundEnvironment":
+        """Builds the environment; equal specs give the same object.
+
+        Raises:
+            ConfigurationError: if the task has no setting of a name in `config`, a value does not fit, the backend
+                cannot be used here, or the robots' models are missing.
+        """
+        return _make(self, None)
+
+
+@final
+class PlaygroundEnvironment(AbstractEnvironment):
+    """A task of MuJoCo Playground, without time limit and without auto-reset.
+
+    Actions go to the task as they are: its convention is `[-1, 1]`, and it scales them itself. An action is held
+    for `action_repeat` steps of the task, whose rewards are added up until it terminates. Randomness after the
+    reset comes from the task's own stream, which starts with the reset's key; the key of a step is not used.
+
+    Attributes:
+        model: the physics model; its arrays are leaves, so that environments with different physics can be vmapped.
+        resolved_backend: the physics in use, `"jax"` or `"warp"`.
+    """
+
+    model: PyTree
+    task: Any = static()
+    spec: PlaygroundTask = static()
+    horizon: int = static()
+    action_repeat: int = static()
+    action_space: ActionSpace = static()
+    reward_range: tuple[float, float] | None = static()
+    names_of_metrics: tuple[str, ...] = static()
+    resolved_backend: str = static()
+
+    @property
+    def randomizes(self) -> bool:
+        """Whether `randomize` draws the physics anew."""
+        return self.spec.randomize
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The task's own metrics, mostly the terms of its reward."""
+        return self.names_of_metrics
+
+    def reset(self, key: Key[Array, ""]) -> tuple[State, Observation]:
+        """Starts an episode; see `AbstractEnvironment.reset`."""
+        with self._physics():
+            state = strengthen(self.task.reset(jax.random.key_data(key)))
+        return state, _observation(state.obs)
+
+    def step(self, key: Key[Array, ""], state: State, action: Float[Array, " action"]) -> tuple[State, Transition]:
+        """Goes one step; see `AbstractEnvironment.step`."""
+        del key
+        action = self.action_space.from_unit(action)
+        with self._physics():
+            next_state, reward = self._repeat(state, action)
+        transition = Transition(
+            observation=_observation(next_state.obs),
+            reward=jnp.asarray(reward, jnp.float32),
+            terminated=jnp.asarray(next_state.done, bool),
+            truncated=jnp.asarray(False),
+            metrics={name: jnp.asarray(next_state.metrics[name], jnp.float32) for name in self.metric_names},
+        )
+        return next_state, transition
+
+    def randomize(self, key: Key[Array, ""]) -> "PlaygroundEnvironment":
+        """Draws the physics anew, as Playground does for this task; the identity unless the spec asks for it."""
+        if not self.spec.randomize:
+            return self
+        registry, _ = _import_playground()
+        draw = registry.get_domain_randomizer(self.spec.task)
+        with foreign_code():
+            batch, axes = draw(self.model, jax.random.key_data(key)[None])
+        return self._with_model(_first_of_batch(batch, axes))
+
+    def with_worlds(self, worlds: int) -> "PlaygroundEnvironment":
+        """The same task with room for the contacts of `worlds` copies; call it before any `randomize`.
+
+        Warp keeps the contacts of all copies (lanes times environments) in one buffer, and drops what does not fit.
+        Playground's size is kept where it suffices and grows in proportion beyond. The JAX backend has a buffer per
+        copy: there, and where `config` gives `naconmax`, this is the identity.
+        """
+        require(worlds >= 1, f"The number of worlds is {worlds}; give at least 1.")
+        if self.resolved_backend != "warp" or "naconmax" in dict(self.spec.config):
+            return self
+        return _make(self.spec, worlds)
+
+    def is_finite(self, state: State, transition: Transition) -> Bool[Array, ""]:
+        """Whether positions, velocities, observation and reward are finite; other physics data need not be."""
+        return tree_is_finite((state.data.qpos, state.data.qvel, transition.observation, transition.reward))
+
+    def _with_model(self, model: PyTree) -> "PlaygroundEnvironment":
+        return PlaygroundEnvironment(
+            model=model,
+            task=self.task,
+            spec=self.spec,
+            horizon=self.horizon,
+            action_repeat=self.action_repeat,
+            action_space=self.action_space,
+            reward_range=self.reward_range,
+            names_of_metrics=self.names_of_metrics,
+            resolved_backend=self.resolved_backend,
+        )
+
+    @contextlib.contextmanager
+    def _physics(self) -> Iterator[None]:
+        """Lends the task this environment's model while it is traced; the task reads it from an attribute."""
+        with _swap, foreign_code():
+            own = self.task._mjx_model
+            self.task._mjx_model = self.model
+            try:
+                yield
+            finally:
+                self.task._mjx_model = own
+
+    def _repeat(self, state: State, action: Float[Array, " action"]) -> tuple[State, Float[Array, ""]]:
+        def once(before: State) -> State:
+            # The task writes into the dictionaries of the state that it is given: it gets a copy of them.
+            return cast_like(self.task.step(jax.tree.map(lambda leaf: leaf, before), action), before)
+
+        if self.action_repeat == 1:
+            after = once(state)
+            return after, after.reward
+
+        def body(_: Any, carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
+            now, total, ended = carry
+            after = once(now)
+            kept = jax.tree.map(lambda old, new: jnp.where(ended, old, new), now, after)
+            return kept, jnp.where(ended, total, total + after.reward), ended | after.done.astype(bool)
+
+        start = (state, jnp.zeros_like(state.reward), jnp.asarray(False))
+        after, total, _ = jax.lax.fori_loop(0, self.action_repeat, body, start)
+        return after, total
+
+
+def _observation(observation: Any) -> Observation:
+    """Splits what a task returns: `state` is the actor's, `privileged_state` the critic's."""
+    observation = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), observation)
+    if not isinstance(observation, Mapping):
+        return Observation(observation)
+    if "state" not in observation:
+        return Observation(dict(observation))
+    return Observation(observation["state"], observation.get("privileged_state"))
+
+
+def _first_of_batch(model: PyTree, axes: PyTree) -> PyTree:
+    """Takes the only entry of a batch of models; `axes` holds 0 where a leaf is batched and None elsewhere."""
+    return jax.tree.map(
+        lambda axis, leaf: leaf if axis is None else jnp.take(leaf, 0, axis=axis),
+        axes,
+        model,
+        is_leaf=lambda axis: axis is None,
+    )
+
+
+@functools.lru_cache(maxsize=128)
+def _make(spec: PlaygroundTask, worlds: int | None) -> PlaygroundEnvironment:
+    spec.validate()
+    registry, mjx_env = _import_playground()
+    if PLAYGROUND[spec.task].family != "control suite":
+        _find_robots(spec, mjx_env)
+    config = registry.get_default_config(spec.task)
+    overrides = _overrides(spec, config)
+    if "impl" in config:
+        overrides["impl"] = _resolve_backend(spec.backend)
+    elif spec.backend == "warp":
+        raise ConfigurationError(f"The Playground task {spec.task!r} runs on the JAX backend only.")
+    if worlds is not None and config.get("naconmax"):
+        made_for = _CONTROL_WORLDS if PLAYGROUND[spec.task].family == "control suite" else _ROBOT_WORLDS
+        overrides["naconmax"] = max(config.naconmax, math.ceil(config.naconmax * worlds / made_for))
+    with jax.ensure_compile_time_eval():
+        task = registry.load(spec.task, config, overrides)
+    with foreign_code():
+        start = jax.eval_shape(task.reset, jax.random.key_data(jax.random.key(0)))
+    settings = task._config
+    return PlaygroundEnvironment(
+        model=task.mjx_model,
+        task=task,
+        spec=spec,
+        horizon=max(1, settings.episode_length // settings.action_repeat),
+        action_repeat=settings.action_repeat,
+        action_space=ActionSpace.unit(task.action_size),
+        reward_range=spec.reward_range,
+        names_of_metrics=tuple(sorted(start.metrics)),
+        resolved_backend=str(task.mjx_model.impl.value),
+    )
+
+
+def _import_playground() -> tuple[Any, Any]:
+    with warnings.catch_warnings():
+        # Playground imports Brax, and Brax JAXopt, which announces its own end.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from mujoco_playground import registry
+        from mujoco_playground._src import mjx_env
+
+    return registry, mjx_env
+
+
+def _resolve_backend(backend: str) -> str:
+    warp_is_installed = importlib.util.find_spec("warp") is not None
+    if backend == "warp":
+        require(warp_is_installed, "The Warp backend needs the package warp-lang: install it, or choose backend='jax'.")
+    if backend != "auto":
+        return backend
+    on_nvidia = jax.default_backend() == "gpu" and "cuda" in jax.devices()[0].client.platform_version.lower()
+    return "warp" if on_nvidia and warp_is_installed else "jax"
+
+
+def _find_robots(spec: PlaygroundTask, mjx_env: Any) -> None:
+    """Points Playground to the robots' models, which it would otherwise fetch from the network while loading."""
+    wanted = os.environ.get(MENAGERIE_VARIABLE)
+    folder = pathlib.Path(wanted) if wanted else pathlib.Path(str(mjx_env.MENAGERIE_PATH))
+    if not folder.is_dir() or not any(folder.iterdir()):
+        where = f"{MENAGERIE_VARIABLE} names {wanted!r}, where there are none" if wanted else "they are not installed"
+        raise ConfigurationError(
+            f"The Playground task {spec.task!r} needs the robots' models of mujoco_menagerie, and {where}. Get them "
+            "with `git clone https://github.com/google-deepmind/mujoco_menagerie`, check out the commit "
+            f"{mjx_env.MENAGERIE_COMMIT_SHA}, and set the environment variable {MENAGERIE_VARIABLE} to that folder."
+        )
+    if wanted:
+        mjx_env.MENAGERIE_PATH = type(mjx_env.MENAGERIE_PATH)(folder)
+
+
+def _overrides(spec: PlaygroundTask, config: Any) -> dict[str, Any]:
+    """The changed settings, in the types that the task's configuration wants."""
+    defaults = dict(_flatten(config.to_dict()))
+    overrides: dict[str, Any] = {}
+    for key, value in spec.config:
+        if key not in defaults:
+            raise unknown_name(f"setting of {spec.task}", key, defaults)
+        value = list(value) if isinstance(defaults[key], list) else value
+        try:
+            config.copy_and_resolve_references().update_from_flattened_dict({key: value})
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(
+                f"The setting {key!r} of {spec.task} is {value!r} of type {type(value).__name__}; "
+                f"give one of type {type(defaults[key]).__name__}, such as its default {defaults[key]!r}."
+            ) from error
+        overrides[key] = value
+    return overrides
+
+
+def _flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,129 @@
+"""What the actor minimizes at one state."""
+
+from abc import abstractmethod
+from typing import final
+
+import jax.numpy as jnp
+import numpy as np
+from equinox import AbstractVar
+from jaxtyping import Array, Bool, Float
+
+from reppo.component import Component, Scalar, hyper
+from reppo.errors import require
+
+Number = Float[Array, ""] | Scalar | float
+
+
+class AbstractObjective(Component):
+    """A per-state objective. The bound on the divergence belongs to it, and the KL multiplier reads it here.
+
+    Attributes:
+        kl_bound: the divergence from the old policy up to which the policy is free, in nats; infinite if always.
+    """
+
+    kl_bound: AbstractVar[Scalar]
+
+    @abstractmethod
+    def __call__(
+        self,
+        *,
+        q: Number,
+        log_prob: Number,
+        kl: Number,
+        temperature: Number,
+        kl_multiplier: Number,
+        inside: Bool[Array, ""] | None = None,
+    ) -> Float[Array, ""]:
+        """The objective, to be minimized.
+
+        Args:
+            q: value of an action of the new policy, differentiable in that action.
+            log_prob: log-density of that action under the new policy.
+            kl: divergence of the new policy from the old one.
+            temperature: weight of the entropy, a constant here.
+            kl_multiplier: weight of the divergence, a constant here.
+            inside: the gate's verdict; where None, `kl < kl_bound`.
+        """
+
+
+@final
+class ClippedKL(AbstractObjective):
+    """`temperature * log_prob - q` within the bound; `kl_multiplier * kl` beyond it.
+
+    Beyond the bound the gradient of Q is dropped, not outweighed: the state's only wish is to return.
+
+    Attributes:
+        kl_bound: bound on the divergence, in nats, positive.
+
+    Reference: arXiv 2507.11019, section 3.
+    """
+
+    kl_bound: Scalar = hyper(0.1)
+
+    def __call__(
+        self,
+        *,
+        q: Number,
+        log_prob: Number,
+        kl: Number,
+        temperature: Number,
+        kl_multiplier: Number,
+        inside: Bool[Array, ""] | None = None,
+    ) -> Float[Array, ""]:
+        free = kl < self.kl_bound if inside is None else inside
+        return jnp.where(free, temperature * log_prob - q, kl_multiplier * kl)
+
+    def validate(self) -> None:
+        _require_bound(self.kl_bound)
+
+
+@final
+class PenalizedKL(AbstractObjective):
+    """`temperature * log_prob - q + kl_multiplier * kl` at every state: the Lagrangian, without a gate.
+
+    Attributes:
+        kl_bound: bound that the multiplier aims for, in nats, positive.
+    """
+
+    kl_bound: Scalar = hyper(0.1)
+
+    def __call__(
+        self,
+        *,
+        q: Number,
+        log_prob: Number,
+        kl: Number,
+        temperature: Number,
+        kl_multiplier: Number,
+        inside: Bool[Array, ""] | None = None,
+    ) -> Float[Array, ""]:
+        return jnp.asarray(temperature * log_prob - q + kl_multiplier * kl)
+
+    def validate(self) -> None:
+        _require_bound(self.kl_bound)
+
+
+@final
+class Unconstrained(AbstractObjective):
+    """`temperature * log_prob - q`: the pathwise objective of SAC, free to leave the old policy."""
+
+    @property
+    def kl_bound(self) -> Scalar:
+        """No bound."""
+        return np.float32(np.inf)
+
+    def __call__(
+        self,
+        *,
+        q: Number,
+        log_prob: Number,
+        kl: Number,
+        temperature: Number,
+        kl_multiplier: Number,
+        inside: Bool[Array, ""] | None = None,
+    ) -> Float[Array, ""]:
+        return jnp.asarray(temperature * log_prob - q)
+
+
+def _require_bound(bound: Scalar) -> None:
+    require(bound > 0, f"The KL bound is {bound}; give a positive one (0.1 is the published value).")

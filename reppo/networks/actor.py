@@ -1,0 +1,60 @@
+"""The actor network."""
+
+from abc import abstractmethod
+from typing import final
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Float, Key, PyTree
+
+from reppo.component import Component, static
+from reppo.errors import require
+from reppo.networks.activations import AbstractActivation, Swish
+from reppo.networks.blocks import MLP, build_mlp, flat_size, flatten_observation
+from reppo.networks.initializers import AbstractInitializer, LecunNormal
+from reppo.networks.norms import AbstractNorm, RMSNorm
+
+
+class AbstractActorBuilder(Component):
+    """Builds a network from one (normalized) observation to the outputs that the head turns into a distribution."""
+
+    @abstractmethod
+    def build(self, key: Key[Array, ""], shapes: PyTree[jax.ShapeDtypeStruct], output_size: int) -> eqx.Module:
+        """The network; `shapes` are those of one observation."""
+
+
+class ActorNetwork(eqx.Module):
+    """A perceptron on the flattened observation."""
+
+    mlp: MLP
+
+    def __call__(self, observation: PyTree[Array]) -> Float[Array, " outputs"]:
+        """Outputs for one normalized observation."""
+        return self.mlp(flatten_observation(observation))
+
+
+@final
+class Actor(AbstractActorBuilder):
+    """Hidden layers of linear, normalization, activation, then a linear layer.
+
+    Attributes:
+        width: units of each hidden layer.
+        depth: number of hidden layers.
+        norm: normalization layer before each activation.
+        activation: activation of the hidden layers.
+        initializer: initial weights.
+    """
+
+    width: int = static(512)
+    depth: int = static(2)
+    norm: AbstractNorm = RMSNorm()
+    activation: AbstractActivation = Swish()
+    initializer: AbstractInitializer = LecunNormal()
+
+    def build(self, key: Key[Array, ""], shapes: PyTree[jax.ShapeDtypeStruct], output_size: int) -> ActorNetwork:
+        sizes = [flat_size(shapes), *[self.width] * self.depth, output_size]
+        return ActorNetwork(build_mlp(key, sizes, self.norm, self.activation, self.initializer))
+
+    def validate(self) -> None:
+        require(self.width >= 1, f"The actor's width is {self.width}; give at least 1 unit.")
+        require(self.depth >= 1, f"The actor's depth is {self.depth}; give at least 1 hidden layer.")

@@ -1,0 +1,63 @@
+"""Building blocks of the networks, written for one example."""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key, PyTree
+
+from reppo.keys import subkey
+from reppo.networks.activations import AbstractActivation
+from reppo.networks.initializers import AbstractInitializer
+from reppo.networks.norms import AbstractNorm
+
+
+class MLP(eqx.Module):
+    """A multi-layer perceptron: linear, normalization, activation for each hidden layer, then a linear layer."""
+
+    linears: tuple[eqx.nn.Linear, ...]
+    norms: tuple[eqx.Module, ...]
+    activation: AbstractActivation
+
+    def __call__(self, x: Float[Array, " in"]) -> Float[Array, " out"]:
+        """Maps `[in]` to `[out]`."""
+        *hidden, last = self.linears
+        for linear, norm in zip(hidden, self.norms, strict=True):
+            x = self.activation(norm(linear(x)))  # pyright: ignore[reportCallIssue]
+        return last(x)
+
+
+def build_mlp(
+    key: Key[Array, ""],
+    sizes: Sequence[int],
+    norm: AbstractNorm,
+    activation: AbstractActivation,
+    initializer: AbstractInitializer,
+) -> MLP:
+    """Builds an `MLP`.
+
+    Args:
+        key: each layer draws from a key of its own, named after its place.
+        sizes: widths from the input to the output, at least two.
+        norm: normalization of the hidden layers.
+        activation: activation of the hidden layers.
+        initializer: initial weights and biases.
+    """
+    linears = []
+    for layer, (in_size, out_size) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        layer_key = subkey(key, "linear", layer)
+        skeleton = eqx.filter_eval_shape(eqx.nn.Linear, in_size, out_size, key=layer_key)
+        weights = initializer(layer_key, in_size, out_size)
+        linears.append(eqx.tree_at(lambda m: (m.weight, m.bias), skeleton, weights))
+    return MLP(linears=tuple(linears), norms=tuple(norm.build(size) for size in sizes[1:-1]), activation=activation)
+
+
+def flatten_observation(observation: PyTree[Array]) -> Float[Array, " features"]:
+    """Concatenates the leaves of one observation, in the order of the tree, to a float32 vector."""
+    return jnp.concatenate([jnp.ravel(leaf).astype(jnp.float32) for leaf in jax.tree.leaves(observation)])
+
+
+def flat_size(shapes: PyTree[jax.ShapeDtypeStruct]) -> int:
+    """Length of `flatten_observation` for observations of these shapes."""
+    return sum(leaf.size for leaf in jax.tree.leaves(shapes))

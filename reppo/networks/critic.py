@@ -1,0 +1,119 @@
+"""The critic network: an encoder of (observation, action), a head for the value, a head for the auxiliary task."""
+
+from abc import abstractmethod
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key, PyTree
+
+from reppo.component import Component, static
+from reppo.errors import require
+from reppo.keys import subkey
+from reppo.networks.activations import AbstractActivation, Swish
+from reppo.networks.blocks import MLP, build_mlp, flat_size, flatten_observation
+from reppo.networks.initializers import AbstractInitializer, LecunNormal
+from reppo.networks.norms import AbstractNorm, RMSNorm
+
+
+class CriticOutput(eqx.Module):
+    """What the critic says of one (observation, action).
+
+    Attributes:
+        logits: what the value representation decodes.
+        embedding: the encoder's output, which the auxiliary task predicts one step ahead.
+        prediction: outputs of the auxiliary head; None if there is no auxiliary task.
+    """
+
+    logits: Float[Array, " logits"]
+    embedding: Float[Array, " embedding"]
+    prediction: Float[Array, " prediction"] | None
+
+
+class AbstractCriticBuilder(Component):
+    """Builds a network from one (normalized observation, action) to a `CriticOutput`."""
+
+    embedding_size: eqx.AbstractVar[int]
+
+    @abstractmethod
+    def build(
+        self,
+        key: Key[Array, ""],
+        shapes: PyTree[jax.ShapeDtypeStruct],
+        action_size: int,
+        value_size: int,
+        prediction_size: int,
+    ) -> eqx.Module:
+        """The network; `value_size` and `prediction_size` are the numbers of outputs of its two heads."""
+
+
+class CriticNetwork(eqx.Module):
+    """Encoder with a linear embedding; each head starts with the activation of that embedding."""
+
+    encoder: MLP
+    value_head: MLP
+    prediction_head: MLP | None
+
+    def __call__(self, observation: PyTree[Array], action: Float[Array, " action"]) -> CriticOutput:
+        """Output for one normalized observation and an action in [-1, 1]."""
+        embedding = self.encoder(jnp.concatenate([flatten_observation(observation), action]))
+        features = self.encoder.activation(embedding)
+        return CriticOutput(
+            logits=self.value_head(features),
+            embedding=embedding,
+            prediction=None if self.prediction_head is None else self.prediction_head(features),
+        )
+
+
+@final
+class Critic(AbstractCriticBuilder):
+    """The reference implementation's critic (ALGORITHM of arXiv 2507.11019, appendix).
+
+    Attributes:
+        width: units of each hidden layer and of the embedding.
+        encoder_depth: hidden layers of the encoder, before its linear embedding.
+        head_depth: hidden layers of each head.
+        norm: normalization layer before each activation of a hidden layer.
+        activation: activation function.
+        initializer: initial weights.
+    """
+
+    width: int = static(512)
+    encoder_depth: int = static(1)
+    head_depth: int = static(1)
+    norm: AbstractNorm = RMSNorm()
+    activation: AbstractActivation = Swish()
+    initializer: AbstractInitializer = LecunNormal()
+
+    @property
+    def embedding_size(self) -> int:
+        """Length of the embedding."""
+        return self.width
+
+    def build(
+        self,
+        key: Key[Array, ""],
+        shapes: PyTree[jax.ShapeDtypeStruct],
+        action_size: int,
+        value_size: int,
+        prediction_size: int,
+    ) -> CriticNetwork:
+        def mlp(name: str, in_size: int, depth: int, out_size: int) -> MLP:
+            sizes = [in_size, *[self.width] * depth, out_size]
+            return build_mlp(subkey(key, name), sizes, self.norm, self.activation, self.initializer)
+
+        return CriticNetwork(
+            encoder=mlp("encoder", flat_size(shapes) + action_size, self.encoder_depth, self.width),
+            value_head=mlp("value_head", self.width, self.head_depth, value_size),
+            prediction_head=(
+                mlp("prediction_head", self.width, self.head_depth, prediction_size) if prediction_size else None
+            ),
+        )
+
+    def validate(self) -> None:
+        require(self.width >= 1, f"The critic's width is {self.width}; give at least 1 unit.")
+        require(
+            self.encoder_depth >= 0 and self.head_depth >= 0,
+            f"The critic's depths are {self.encoder_depth} (encoder) and {self.head_depth} (heads); give at least 0.",
+        )

@@ -1,0 +1,54 @@
+"""What acts, and what acting leaves behind."""
+
+from abc import abstractmethod
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Bool, Float, Key, PyTree
+
+from reppo.environments import Observation
+
+
+class AbstractPolicy(eqx.Module):
+    """What is evaluated and exported: everything that acting needs, and nothing of the optimizer.
+
+    Memory belongs to one environment; it is `()` where there is none, and starts anew where an episode ends.
+    """
+
+    @abstractmethod
+    def __call__(
+        self, memory: Any, observation: Observation, key: Key[Array, ""], deterministic: bool
+    ) -> tuple[Float[Array, " action"], Any, Any]:
+        """Acts in one environment.
+
+        Args:
+            memory: what the policy remembers of the episode.
+            observation: the raw observation.
+            key: consumed unless `deterministic`.
+            deterministic: whether to take the policy's preferred action, as evaluation does.
+
+        Returns:
+            The action in [-1, 1], the new memory, and extras: what the algorithm's update needs of this moment.
+        """
+
+
+class Trajectory(eqx.Module):
+    """What was collected; every leaf is `[time, environment, ...]`.
+
+    Attributes:
+        observation: raw observation before the step.
+        action: action taken, in [-1, 1].
+        extras: what the policy gave for the update.
+        reward: reward of the step.
+        terminated: whether the step ended the episode for good.
+        truncated: whether it ended the episode although it could have gone on; never set together with `terminated`.
+        final_observation: the true next observation, also where the next row belongs to another episode.
+    """
+
+    observation: Observation
+    action: Float[Array, "*batch action"]
+    extras: PyTree[Array]
+    reward: Float[Array, "*batch"]
+    terminated: Bool[Array, "*batch"]
+    truncated: Bool[Array, "*batch"]
+    final_observation: Observation

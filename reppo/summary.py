@@ -1,0 +1,57 @@
+"""Mean, minimum and maximum of a metric over everything that was seen, mergeable across updates."""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+
+class Summary(eqx.Module):
+    """What is kept of a metric: enough for its mean and extremes over a whole chunk of training.
+
+    A value that is not finite is kept as such: it shows up in the mean.
+    """
+
+    total: Float[Array, ""]
+    minimum: Float[Array, ""]
+    maximum: Float[Array, ""]
+    count: Float[Array, ""]
+
+    @classmethod
+    def of(cls, values: Float[Array, "..."], where: Bool[Array, "..."] | None = None) -> "Summary":
+        """Summarizes an array of any shape; where a mask is given, its true entries only."""
+        mask = jnp.ones_like(values, bool) if where is None else where
+        return cls(
+            total=jnp.sum(values, where=mask),
+            minimum=jnp.min(values, where=mask, initial=jnp.inf),
+            maximum=jnp.max(values, where=mask, initial=-jnp.inf),
+            count=jnp.sum(mask, dtype=jnp.float32),
+        )
+
+    @classmethod
+    def none(cls) -> "Summary":
+        """The summary of nothing, neutral in `merge`."""
+        return cls(total=jnp.array(0.0), minimum=jnp.array(jnp.inf), maximum=jnp.array(-jnp.inf), count=jnp.array(0.0))
+
+    def merge(self, other: "Summary") -> "Summary":
+        """The summary of what both have seen."""
+        return Summary(
+            total=self.total + other.total,
+            minimum=jnp.minimum(self.minimum, other.minimum),
+            maximum=jnp.maximum(self.maximum, other.maximum),
+            count=self.count + other.count,
+        )
+
+    @property
+    def mean(self) -> Float[Array, ""]:
+        """The mean; NaN if nothing was seen."""
+        return self.total / self.count
+
+
+def flatten(stacked: Summary) -> Summary:
+    """Merges a stack of summaries, such as the output of a scan, into one."""
+    return Summary(
+        total=jnp.sum(stacked.total),
+        minimum=jnp.min(stacked.minimum),
+        maximum=jnp.max(stacked.maximum),
+        count=jnp.sum(stacked.count),
+    )

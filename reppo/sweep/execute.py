@@ -1,0 +1,258 @@
+"""Executing an experiment: batch by batch, chunk by chunk, with everything on disk as it comes."""
+
+import dataclasses
+import importlib.metadata
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, final
+
+import jax
+import numpy as np
+
+from reppo.results import ResultsFolder, RunRecord, write_runs_csv
+from reppo.spec import to_json
+from reppo.sweep.experiment import Experiment, Run
+from reppo.sweep.plan import Batch, Execution, decide_execution, make_batches, refuse_other_runs
+from reppo.tracking import (
+    AbstractTracker,
+    BatchStarted,
+    ChunkFinished,
+    Compiling,
+    Composite,
+    JsonLines,
+    LaneReport,
+    RunFinished,
+    SweepFinished,
+    SweepStarted,
+)
+from reppo.training import BatchProgram, Checkpoints, ChunkReport, save_arrays
+from reppo.training.plan import evaluation_points, total_iterations
+
+CHECKPOINT_SECONDS = 15.0
+"""A batch is saved after the first chunk that ends this long after the last save, and at its end."""
+
+_PACKAGES = ("reppo", "jax", "jaxlib", "equinox", "optax", "numpy", "playground", "mujoco", "mujoco-mjx", "gymnax")
+
+
+def execute(experiment: Experiment, path: Path, tracker: AbstractTracker) -> ResultsFolder:
+    """Runs what is not done yet of an experiment.
+
+    Args:
+        experiment: what to run.
+        path: folder of results; made if it does not exist, continued if it does.
+        tracker: told of everything that happens.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ConfigurationError: before anything is computed, if the folder belongs to something else.
+    """
+    runs = experiment.runs()
+    folder = ResultsFolder.create_or_open(path, {"id": experiment.id, "name": experiment.name})
+    refuse_other_runs(runs, folder)
+    execution = decide_execution(experiment, folder)
+    batches = make_batches(runs, folder, execution.width)
+    tracker = Composite([tracker, JsonLines(folder.path / "ledger.jsonl")])
+    try:
+        _Sweep(experiment, folder, execution, batches, tracker).run()
+    finally:
+        write_runs_csv(folder.path)
+        tracker.close()
+    return folder
+
+
+@final
+class _Sweep:
+    """One execution of an experiment on this machine."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        folder: ResultsFolder,
+        execution: Execution,
+        batches: Sequence[Batch],
+        tracker: AbstractTracker,
+    ):
+        self.experiment = experiment
+        self.folder = folder
+        self.execution = execution
+        self.tracker = tracker
+        self.versions = _versions()
+        self.checkpoints = {batch.id: Checkpoints(folder.batch_path(batch.id) / "states") for batch in batches}
+        self.done = {batch.id: self.checkpoints[batch.id].latest() for batch in batches}
+        self.batches = [batch for batch in batches if (self.done[batch.id] or 0) < self._end(batch)]
+        self.steps_total = sum(len(b.runs) * self._steps(b, self._end(b)) for b in batches)
+        self.steps_done = sum(
+            len(b.runs) * self._steps(b, min(self.done[b.id] or 0, self._end(b))) for b in batches
+        )
+        self.steps_before = self.steps_done
+        self.started = time.perf_counter()
+        self.programs: dict[Any, Future[BatchProgram]] = {}
+
+    def run(self) -> None:
+        """Executes the batches that are not done; the program of the next compiles while one runs."""
+        self.tracker.receive(
+            SweepStarted(
+                experiment=self.experiment.name,
+                runs=sum(len(batch.runs) for batch in self.batches),
+                steps_total=self.steps_total,
+                steps_done=self.steps_done,
+                batches=len(self.batches),
+            )
+        )
+        with ThreadPoolExecutor(1, "compile") as compiler:
+            try:
+                for number, batch in enumerate(self.batches):
+                    program = self._program(batch, compiler)
+                    if not program.done():
+                        self.tracker.receive(Compiling(label=batch.label))
+                    ready = program.result()
+                    for following in self.batches[number + 1 :]:
+                        if following.key != batch.key:
+                            self._program(following, compiler)
+                            break
+                    self._run_batch(batch, ready)
+            except BaseException:
+                compiler.shutdown(wait=False, cancel_futures=True)
+                raise
+        self.tracker.receive(SweepFinished())
+
+    def _program(self, batch: Batch, compiler: ThreadPoolExecutor) -> "Future[BatchProgram]":
+        if batch.key not in self.programs:
+            program = BatchProgram(batch.runs[0].spec, self.execution.width, self.execution.mode)
+            self.programs[batch.key] = compiler.submit(program.compile)
+        return self.programs[batch.key]
+
+    def _run_batch(self, batch: Batch, program: BatchProgram) -> None:
+        checkpoints, done = self.checkpoints[batch.id], self.done[batch.id]
+        specs, seeds = [run.spec for run in batch.runs], [run.seed for run in batch.runs]
+        self.tracker.receive(
+            BatchStarted(
+                label=batch.label, environment=batch.runs[0].environment, arms=batch.arms, runs=len(batch.runs)
+            )
+        )
+        for run in batch.runs:
+            self._run_folder(run).truncate_after(-1 if done is None else self._steps(batch, done))
+        if done is None:
+            states, iteration, seconds = program.start(specs, seeds), 0, 0.0
+        else:
+            states, iteration = checkpoints.restore(done, program.abstract_states), done
+            seconds = float(self._run_folder(batch.runs[0]).read_evaluations().seconds[-1])
+        saved = time.perf_counter()
+        for point in evaluation_points(specs[0], self.experiment.steps, done):
+            start = time.perf_counter()
+            states, report = program.advance(states, specs, point - iteration)
+            report = jax.tree.map(np.asarray, report)
+            spent = time.perf_counter() - start
+            seconds += spent
+            steps = len(batch.runs) * self._steps(batch, point - iteration)
+            iteration = point
+            self.steps_done += steps
+            lanes = self._record_chunk(batch, report, iteration, seconds)
+            self._tell(batch, lanes, iteration, steps / spent)
+            last = iteration == self._end(batch)
+            if last or time.perf_counter() - saved > CHECKPOINT_SECONDS:
+                self._save(batch, program, states, iteration)
+                self._write_records(batch, program, report, iteration, seconds, last)
+                saved = time.perf_counter()
+        checkpoints.close()
+
+    def _record_chunk(self, batch: Batch, report: ChunkReport, iteration: int, seconds: float) -> list[LaneReport]:
+        """Appends a chunk to the records of every run."""
+        lanes = []
+        for lane, run in enumerate(batch.runs):
+            folder, steps = self._run_folder(run), self._steps(batch, iteration)
+            returns = report.evaluated.episode_return[lane].astype(np.float64)
+            folder.append_evaluation(steps, seconds, returns, report.evaluated.episode_length[lane].astype(np.int64))
+            metrics = {
+                name: (float(s.total[lane] / s.count[lane]), float(s.minimum[lane]), float(s.maximum[lane]))
+                for name, s in report.metrics.items()
+                if s.count[lane] > 0
+            }
+            folder.append_metrics(steps, metrics)
+            lanes.append(
+                LaneReport(
+                    run_id=run.id,
+                    arm=run.arm,
+                    environment=run.environment,
+                    seed=run.seed,
+                    returns=returns.tolist(),
+                    metrics=metrics,
+                )
+            )
+        return lanes
+
+    def _tell(self, batch: Batch, lanes: list[LaneReport], iteration: int, speed: float) -> None:
+        elapsed = time.perf_counter() - self.started
+        here = self.steps_done - self.steps_before
+        left = (self.steps_total - self.steps_done) * elapsed / here if here else None
+        self.tracker.receive(
+            ChunkFinished(
+                label=batch.label,
+                environment=batch.runs[0].environment,
+                arms=batch.arms,
+                environment_steps=self._steps(batch, iteration),
+                lanes=lanes,
+                steps_done=self.steps_done,
+                steps_total=self.steps_total,
+                steps_per_second=speed,
+                seconds_left=left,
+            )
+        )
+
+    def _save(self, batch: Batch, program: BatchProgram, states: Any, iteration: int) -> None:
+        """Saves the states of all lanes, and the last and best policy of each run."""
+        self.checkpoints[batch.id].save(iteration, states)
+        for lane, run in enumerate(batch.runs):
+            state = program.lane(states, lane)
+            folder = self._run_folder(run).policy_path
+            save_arrays(folder / "last.npz", run.spec.algorithm.policy(state.algorithm))
+            save_arrays(folder / "best.npz", state.best_policy)
+
+    def _write_records(
+        self, batch: Batch, program: BatchProgram, report: ChunkReport, iteration: int, seconds: float, last: bool
+    ) -> None:
+        for lane, run in enumerate(batch.runs):
+            diverged_at = int(report.diverged_at[lane])
+            steps = self._steps(batch, iteration)
+            record = RunRecord(
+                run_id=run.id,
+                experiment=self.experiment.id,
+                arm=run.arm,
+                environment=run.environment,
+                seed=run.seed,
+                status="diverged" if diverged_at >= 0 else "finished" if last else "running",
+                environment_steps=steps,
+                diverged_at=self._steps(batch, diverged_at) if diverged_at >= 0 else None,
+                spec=to_json(run.spec),
+                ablations=list(run.ablations),
+                versions=self.versions,
+                backend=jax.default_backend(),
+                device=jax.devices()[0].device_kind,
+                width=self.execution.width,
+                batch=batch.id,
+                lanes_mode=self.execution.mode,
+                matmul_precision=run.spec.matmul_precision,
+                train_seconds=seconds,
+                compile_seconds=program.compile_seconds,
+                steps_per_second=len(batch.runs) * steps / seconds,
+            )
+            self._run_folder(run).write_record(record)
+            if last:
+                self.tracker.receive(RunFinished(record=record))
+
+    def _run_folder(self, run: Run) -> Any:
+        return self.folder.run(run.arm, run.environment, run.seed)
+
+    def _end(self, batch: Batch) -> int:
+        return total_iterations(batch.runs[0].spec, self.experiment.steps)
+
+    def _steps(self, batch: Batch, iterations: int) -> int:
+        return iterations * batch.runs[0].spec.algorithm.steps_per_iteration
+
+
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in _PACKAGES}

@@ -1,0 +1,58 @@
+"""Loading the experiment that a Python file declares."""
+
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+
+from reppo.errors import ConfigurationError, require
+from reppo.sweep.experiment import Experiment
+
+
+def load_experiment(file: Path) -> Experiment:
+    """Imports a Python file and returns its `Experiment`.
+
+    The folder of the file and the current one are importable while it runs, as under `python FILE`.
+
+    Raises:
+        ConfigurationError: if there is no such file, it fails (names the line), or it declares none or several.
+    """
+    require(file.exists(), f"There is no file {str(file)!r}. Give a Python file that declares an Experiment.")
+    require(file.is_file(), f"{str(file)!r} is a folder. Give a Python file that declares an Experiment.")
+    require(file.suffix == ".py", f"{str(file)!r} is no Python file: its name must end in .py.")
+    name = f"reppo_experiment_{file.stem}"
+    module_spec = importlib.util.spec_from_file_location(name, file)
+    assert module_spec is not None and module_spec.loader is not None
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[name] = module
+    sys.path[:0] = [str(file.parent.resolve()), str(Path.cwd())]
+    try:
+        module_spec.loader.exec_module(module)
+    except Exception as error:
+        raise ConfigurationError(f"{file}{_line(error, file)}: {_describe(error)}") from None
+    finally:
+        del sys.path[:2]
+    found = {id(value): value for value in vars(module).values() if isinstance(value, Experiment)}
+    require(
+        len(found) == 1,
+        f"{file} declares {len(found) or 'no'} experiments; declare one: experiment = Experiment(name=..., ...).",
+    )
+    return next(iter(found.values()))
+
+
+def _line(error: Exception, file: Path) -> str:
+    if isinstance(error, SyntaxError) and error.lineno:
+        return f", line {error.lineno}"
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).resolve() == file.resolve()
+    ]
+    return f", line {lines[-1]}" if lines else ""
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, ConfigurationError):
+        return str(error)
+    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{type(error).__name__}: {message}"

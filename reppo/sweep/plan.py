@@ -1,0 +1,150 @@
+"""Which runs go into which batch."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, final
+
+from reppo.errors import ConfigurationError
+from reppo.results import ResultsFolder
+from reppo.results.files import read_json, write_json
+from reppo.spec import Spec, difference, from_json
+from reppo.sweep.experiment import Experiment, Run
+from reppo.training.lanes import compile_key, lanes_mode
+
+MAX_WIDTH = 16
+"""Most lanes of a program where the experiment has more seeds than that."""
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Execution:
+    """What a folder of results decided once, because the last bits of results depend on it.
+
+    Attributes:
+        mode: how lanes run, `"map"` or `"vmap"`.
+        width: lanes of every program.
+    """
+
+    mode: str
+    width: int
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Runs that execute in one compiled program; the last of its lanes may be padding.
+
+    Attributes:
+        id: name of its folder.
+        runs: a run for each lane.
+    """
+
+    id: str
+    runs: tuple[Run, ...]
+
+    @property
+    def key(self) -> Any:
+        """Batches with equal keys share a program."""
+        return compile_key(self.runs[0].spec)
+
+    @property
+    def label(self) -> str:
+        """What it is, for people."""
+        return f"{self.runs[0].environment} {', '.join(self.arms)}"
+
+    @property
+    def arms(self) -> list[str]:
+        """Names of its arms, in the order of lanes."""
+        return list(dict.fromkeys(run.arm for run in self.runs))
+
+
+def decide_execution(experiment: Experiment, folder: ResultsFolder) -> Execution:
+    """The way of batching: what the folder says, or for a new one a rule from backend and number of seeds.
+
+    Raises:
+        ConfigurationError: if the folder was begun on another kind of backend.
+    """
+    described = folder.read_experiment()
+    if "execution" not in described:
+        decided = Execution(lanes_mode(), min(len(tuple(experiment.seeds)), MAX_WIDTH))
+        folder.update_experiment(described | {"execution": dataclasses.asdict(decided)})
+        return decided
+    found = Execution(**described["execution"])
+    if found.mode != lanes_mode():
+        raise ConfigurationError(
+            f"The results in {folder.path} were begun with lanes by {found.mode!r}, this machine's backend runs them by "
+            f"{lanes_mode()!r}, and numbers of the two do not agree to the last bit. Continue on the same kind of "
+            "machine, or give another folder with --out."
+        )
+    return found
+
+
+def make_batches(runs: Sequence[Run], folder: ResultsFolder, width: int) -> list[Batch]:
+    """Puts every run into a batch.
+
+    Runs that have one keep it; new runs fill new batches, grouped by what they can share a program with.
+
+    Args:
+        runs: the runs of the experiment.
+        folder: the folder of results; batches are written to it.
+        width: lanes of a batch.
+
+    Returns:
+        Every batch that holds one of the runs, batches of one program next to each other.
+    """
+    known = _read_batches(folder)
+    place = {run.id: batch for batch in known for run in batch.runs}
+    needed = {place[run.id].id: place[run.id] for run in runs if run.id in place}
+    groups: dict[Any, list[Run]] = {}
+    for run in runs:
+        if run.id not in place:
+            groups.setdefault(compile_key(run.spec), []).append(run)
+    number = len(known)
+    for group in groups.values():
+        for start in range(0, len(group), width):
+            batch = Batch(f"batch{number:04d}", tuple(group[start : start + width]))
+            _write_batch(folder, batch, width)
+            needed[batch.id] = batch
+            number += 1
+    order = list(dict.fromkeys(batch.key for batch in needed.values()))
+    return sorted(needed.values(), key=lambda batch: order.index(batch.key))
+
+
+def refuse_other_runs(runs: Sequence[Run], folder: ResultsFolder) -> None:
+    """Checks that what the folder holds under the name of each run is that run.
+
+    Raises:
+        ConfigurationError: says in what the specs differ.
+    """
+    for run in runs:
+        place = folder.run(run.arm, run.environment, run.seed)
+        if not place.record_path.exists():
+            continue
+        record = place.read_record()
+        if record.run_id != run.id:
+            raise ConfigurationError(
+                f"{place.path} holds another run under the same name. {_explain(record.spec, run.spec)} Give the "
+                "experiment another name, choose another folder with --out, or remove the old results."
+            )
+
+
+def _explain(old: dict[str, Any], new: Spec) -> str:
+    try:
+        changed = difference(from_json(old), new)
+    except ConfigurationError as error:
+        return f"Its spec cannot be read here: {error}"
+    shown = "; ".join(f"{path} was {before!r} and is now {after!r}" for path, before, after in changed[:3])
+    return f"Its spec differs: {shown}{'; ...' if len(changed) > 3 else ''}."
+
+
+def _write_batch(folder: ResultsFolder, batch: Batch, width: int) -> None:
+    write_json(
+        folder.batch_path(batch.id) / "lanes.json", {"width": width, "runs": [run.to_json() for run in batch.runs]}
+    )
+
+
+def _read_batches(folder: ResultsFolder) -> list[Batch]:
+    files = sorted((folder.path / "batches").glob("*/lanes.json"))
+    return [
+        Batch(file.parent.name, tuple(Run.from_json(run) for run in read_json(file)["runs"])) for file in files
+    ]

@@ -1,0 +1,92 @@
+"""Soft TD(lambda) returns."""
+
+from abc import abstractmethod
+from typing import final
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from reppo.component import Component, Scalar, hyper
+from reppo.errors import require
+
+
+def soft_lambda_returns(
+    soft_reward: Float[Array, " time"],
+    next_value: Float[Array, " time"],
+    terminated: Bool[Array, " time"],
+    truncated: Bool[Array, " time"],
+    gamma: Float[Array, ""] | Scalar | float,
+    lam: Float[Array, ""] | Scalar | float,
+) -> Float[Array, " time"]:
+    """Lambda-returns of one trajectory, which may hold several episodes.
+
+    `G_t = r_t + gamma * c_t`, where `c_t` is 0 if step t terminated; `V(s'_t)` if it was truncated or is the last row;
+    and `lam * G_{t+1} + (1 - lam) * V(s'_t)` otherwise. So nothing that happens after the end of an episode, of either
+    kind, reaches a return before it.
+
+    Args:
+        soft_reward: reward with the entropy bonus of the next action.
+        next_value: value of the true next state, also where the episode ended there.
+        terminated: whether the step ended the episode for good. Wins where `truncated` is set too.
+        truncated: whether the step ended the episode although it could have gone on.
+        gamma: discount factor, in [0, 1].
+        lam: lambda, in [0, 1]: 0 gives one-step targets, 1 Monte-Carlo returns.
+
+    Returns:
+        The return at every step.
+
+    Reference: Sutton & Barto 2018, section 12.1, with the soft rewards of arXiv 2507.11019, section 3.
+    """
+    cut = truncated.at[-1].set(True)
+
+    def step(
+        following: Float[Array, ""], row: tuple[Float[Array, ""], Float[Array, ""], Bool[Array, ""], Bool[Array, ""]]
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        reward, value, is_terminated, is_cut = row
+        continuation = jnp.where(is_cut, value, lam * following + (1 - lam) * value)
+        result = reward + gamma * jnp.where(is_terminated, 0.0, continuation)
+        return result, result
+
+    rows = (soft_reward, next_value, terminated, cut)
+    _, returns = jax.lax.scan(step, jnp.zeros((), soft_reward.dtype), rows, reverse=True)
+    return returns
+
+
+class AbstractTargets(Component):
+    """Makes the critic's regression targets of one trajectory."""
+
+    @abstractmethod
+    def __call__(
+        self,
+        soft_reward: Float[Array, " time"],
+        next_value: Float[Array, " time"],
+        terminated: Bool[Array, " time"],
+        truncated: Bool[Array, " time"],
+        gamma: Float[Array, ""] | Scalar,
+    ) -> Float[Array, " time"]:
+        """The target at every step; see `soft_lambda_returns` for the arguments."""
+
+
+@final
+class SoftLambda(AbstractTargets):
+    """`soft_lambda_returns`.
+
+    Attributes:
+        lam: lambda, in [0, 1].
+    """
+
+    lam: Scalar = hyper(0.95)
+
+    def __call__(
+        self,
+        soft_reward: Float[Array, " time"],
+        next_value: Float[Array, " time"],
+        terminated: Bool[Array, " time"],
+        truncated: Bool[Array, " time"],
+        gamma: Float[Array, ""] | Scalar,
+    ) -> Float[Array, " time"]:
+        return soft_lambda_returns(soft_reward, next_value, terminated, truncated, gamma, self.lam)
+
+    def validate(self) -> None:
+        require(0 <= self.lam <= 1, f"lambda is {self.lam}; give one in [0, 1].")

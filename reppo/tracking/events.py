@@ -1,0 +1,132 @@
+"""What happens in a sweep, in the order in which a tracker hears of it.
+
+One `SweepStarted`; then for each batch `BatchStarted`, `Compiling` as often as programs are compiled, `ChunkFinished`
+after every chunk, and `RunFinished` for each run; at last `SweepFinished`, unless the sweep was interrupted.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import final
+
+from reppo.results.record import RunRecord
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class SweepStarted:
+    """The sweep begins or continues.
+
+    Attributes:
+        experiment: the experiment's name.
+        runs: runs to execute in this sweep; those that are complete already are left out.
+        steps_total: environment steps over all runs, with those of earlier sessions.
+        batches: batches to execute.
+        steps_done: environment steps that earlier sessions did.
+    """
+
+    experiment: str
+    runs: int
+    steps_total: int
+    batches: int
+    steps_done: int = 0
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class BatchStarted:
+    """A batch begins.
+
+    Attributes:
+        label: names the batch for people, such as `"CartpoleBalance, structure 1"`.
+        environment: the environment of its runs.
+        arms: the arms of its runs, base first.
+        runs: its number of runs, padding not counted.
+    """
+
+    label: str
+    environment: str
+    arms: Sequence[str]
+    runs: int
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Compiling:
+    """A program is about to be compiled, which may take a while.
+
+    Attributes:
+        label: what is compiled.
+    """
+
+    label: str
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class LaneReport:
+    """What one run did in a chunk.
+
+    Attributes:
+        run_id: the run.
+        arm: its arm.
+        environment: its environment.
+        seed: its seed.
+        returns: the return of each evaluation episode at the end of the chunk; empty if nothing was evaluated.
+        metrics: name -> mean, minimum and maximum over the updates of the chunk.
+    """
+
+    run_id: str
+    arm: str
+    environment: str
+    seed: int
+    returns: Sequence[float] = ()
+    metrics: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class ChunkFinished:
+    """A batch has trained a chunk.
+
+    Attributes:
+        label: the batch's label.
+        environment: the environment of its runs.
+        arms: the arms of its runs.
+        environment_steps: environment steps that each run of the batch has done by now.
+        lanes: one report per run; padding lanes have none.
+        steps_done: environment steps done by now over all runs, with those of earlier sessions.
+        steps_total: environment steps over all runs of the sweep.
+        steps_per_second: environment steps per second over all lanes in this chunk.
+        seconds_left: the estimated time to the end of the sweep, or None while there is no estimate.
+    """
+
+    label: str
+    environment: str
+    arms: Sequence[str]
+    environment_steps: int
+    lanes: Sequence[LaneReport]
+    steps_done: int
+    steps_total: int
+    steps_per_second: float
+    seconds_left: float | None = None
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class RunFinished:
+    """A run has come to its end, or diverged.
+
+    Attributes:
+        record: its record as written to disk.
+    """
+
+    record: RunRecord
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class SweepFinished:
+    """The sweep is complete."""
+
+
+Event = SweepStarted | BatchStarted | Compiling | ChunkFinished | RunFinished | SweepFinished

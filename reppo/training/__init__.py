@@ -1,0 +1,18 @@
+"""Training: initial state, one chunk, lanes, checkpoints."""
+
+from reppo.training.checkpoints import Checkpoints, load_arrays, save_arrays
+from reppo.training.lanes import BatchProgram, lanes_mode
+from reppo.training.loop import ChunkReport, TrainState, init, train, train_chunk
+
+__all__ = [
+    "BatchProgram",
+    "Checkpoints",
+    "ChunkReport",
+    "TrainState",
+    "init",
+    "lanes_mode",
+    "load_arrays",
+    "save_arrays",
+    "train",
+    "train_chunk",
+]

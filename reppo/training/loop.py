@@ -1,0 +1,231 @@
+"""The training loop of one run: collect, make targets, improve, evaluate."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt32
+
+from reppo.environments import AbstractEnvironment, Episodes, EpisodeState
+from reppo.keys import subkey
+from reppo.rollout import AbstractPolicy, EpisodeEnds, Evaluated, collect, evaluate
+from reppo.spec import Spec
+from reppo.summary import Summary
+
+
+class TrainState(eqx.Module):
+    """All that evolves in a run, and so all that a checkpoint holds.
+
+    No random key is in it: each is derived from the seed, its purpose and the iteration.
+
+    Attributes:
+        seed: the run's seed.
+        iteration: iterations done. Environment steps are this times the algorithm's steps per iteration.
+        algorithm: the algorithm's state.
+        episodes: states of the training environments, `[environment, ...]`.
+        memory: the policy's memories, likewise.
+        evaluation_starts: the starts of the evaluation episodes, `[episode, ...]`, the same at every evaluation.
+        diverged_at: the iteration whose update gave numbers that are not finite; -1 if none did. From then on the
+            run stands still at the last finite state.
+        best_return: mean return of the best evaluation so far.
+        best_policy: the policy of that evaluation.
+    """
+
+    seed: UInt32[Array, ""]
+    iteration: Int[Array, ""]
+    algorithm: PyTree
+    episodes: EpisodeState
+    memory: PyTree
+    evaluation_starts: EpisodeState
+    diverged_at: Int[Array, ""]
+    best_return: Float[Array, ""]
+    best_policy: AbstractPolicy
+
+
+class ChunkReport(eqx.Module):
+    """What a chunk tells the host.
+
+    Attributes:
+        evaluated: outcome of the evaluation at its end.
+        metrics: summaries over all updates and steps of the chunk.
+        diverged_at: as in the state.
+    """
+
+    evaluated: Evaluated
+    metrics: dict[str, Summary]
+    diverged_at: Int[Array, ""]
+
+
+def init(
+    spec: Spec, seed: UInt32[Array, ""] | Int[Array, ""] | int, environment: AbstractEnvironment | None = None
+) -> TrainState:
+    """The state of a run before training.
+
+    Args:
+        spec: a resolved spec.
+        seed: the run's seed, a whole number from 0 to 2^32 - 1.
+        environment: `spec.environment.make()`, where it was made already.
+    """
+    seed = jnp.asarray(seed, jnp.uint32)
+    root = jax.random.key(seed)
+    episodes = Episodes(spec.environment.make() if environment is None else environment)
+    num_environments, num_episodes = spec.algorithm.num_environments, spec.evaluation.episodes
+
+    def reset(purpose: str, number: int, stagger: bool) -> EpisodeState:
+        keys = jax.random.split(subkey(root, purpose, "reset"), number)
+        return jax.vmap(lambda key: episodes.reset(key, stagger=stagger))(keys)
+
+    algorithm = spec.algorithm.init(subkey(root, "weights"), episodes.environment)
+    return TrainState(
+        seed=seed,
+        iteration=jnp.array(0, jnp.int32),
+        algorithm=algorithm,
+        episodes=reset("training", num_environments, True),
+        memory=_memories(spec, subkey(root, "memory"), num_environments),
+        evaluation_starts=reset("evaluation", num_episodes, False),
+        diverged_at=jnp.array(-1, jnp.int32),
+        best_return=jnp.array(-jnp.inf),
+        best_policy=_as_arrays(spec.algorithm.policy(algorithm)),
+    )
+
+
+def train_chunk(
+    spec: Spec,
+    state: TrainState,
+    iterations: Int[Array, ""] | int,
+    environment: AbstractEnvironment | None = None,
+) -> tuple[TrainState, ChunkReport]:
+    """A number of iterations, then an evaluation.
+
+    Args:
+        spec: a resolved spec.
+        state: as `init` or an earlier chunk gave it.
+        iterations: how many; traced, so that any number runs the same program. 0 only evaluates.
+        environment: `spec.environment.make()`, where it was made already.
+    """
+    episodes = Episodes(spec.environment.make() if environment is None else environment)
+
+    def body(_: Array, carry: tuple[Any, dict[str, Summary]]) -> tuple[Any, dict[str, Summary]]:
+        arrays, metrics = carry
+        state, new = iterate(spec, eqx.combine(arrays, static), episodes)
+        return eqx.filter(state, eqx.is_array), {name: metrics[name].merge(new[name]) for name in metrics}
+
+    arrays, static = eqx.partition(state, eqx.is_array)
+    names = eqx.filter_eval_shape(lambda: iterate(spec, eqx.combine(arrays, static), episodes)[1])
+    with jax.default_matmul_precision(spec.matmul_precision):
+        start = (arrays, {name: Summary.none() for name in names})
+        arrays, metrics = jax.lax.fori_loop(0, iterations, body, start)
+        state = eqx.combine(arrays, static)
+        evaluated = _evaluate(spec, state, episodes)
+    state = _keep_best(spec, state, evaluated)
+    return state, ChunkReport(evaluated=evaluated, metrics=metrics, diverged_at=state.diverged_at)
+
+
+def iterate(spec: Spec, state: TrainState, episodes: Episodes) -> tuple[TrainState, dict[str, Summary]]:
+    """One iteration: collect with the current policy, learn from what was collected."""
+    algorithm = spec.algorithm
+    key = subkey(jax.random.key(state.seed), "iteration", state.iteration)
+    num_environments = algorithm.num_environments
+
+    # Every environment gets a new state to start its next episode from.
+    refresh_keys = jax.random.split(subkey(key, "refresh"), num_environments)
+    started = jax.vmap(episodes.refresh)(refresh_keys, state.episodes)
+
+    rolled, memory, trajectory, ends = collect(
+        episodes,
+        algorithm.policy(state.algorithm),
+        started,
+        state.memory,
+        _memories(spec, subkey(key, "memory"), num_environments),
+        algorithm.rollout_length,
+        subkey(key, "collect"),
+    )
+    learned, metrics = algorithm.update(state.algorithm, trajectory, subkey(key, "update"))
+
+    finite = _all_finite(learned)
+    proceed = finite & (state.diverged_at < 0)
+    new = eqx.tree_at(
+        lambda s: (s.algorithm, s.episodes, s.memory, s.iteration),
+        state,
+        (learned, rolled, memory, state.iteration + 1),
+    )
+    kept = _select(proceed, new, state)
+    kept = eqx.tree_at(
+        lambda s: (s.iteration, s.diverged_at),
+        kept,
+        (state.iteration + 1, jnp.where(finite | (state.diverged_at >= 0), state.diverged_at, state.iteration)),
+    )
+    return kept, metrics | _rollout_metrics(ends, trajectory.terminated, trajectory.truncated)
+
+
+def train(spec: Spec, seed: int, steps: int) -> tuple[TrainState, list[ChunkReport]]:
+    """Trains one run in this process, without records: a convenience for notebooks and tests.
+
+    Args:
+        spec: a spec; it is resolved here.
+        seed: the run's seed.
+        steps: environment steps, rounded up to whole iterations.
+
+    Returns:
+        The final state, and a report of every evaluation, the untrained policy's first.
+    """
+    from reppo.spec import resolve
+    from reppo.training.plan import evaluation_points
+
+    spec = resolve(spec)
+    state = eqx.filter_jit(init)(spec, seed)
+    chunk = eqx.filter_jit(train_chunk)
+    reports, done = [], 0
+    for point in evaluation_points(spec, steps):
+        state, report = chunk(spec, state, jnp.array(point - done))
+        reports.append(report)
+        done = point
+    return state, reports
+
+
+def _memories(spec: Spec, key: Key[Array, ""], number: int) -> PyTree:
+    return jax.vmap(spec.algorithm.memory)(jax.random.split(key, number))
+
+
+def _evaluate(spec: Spec, state: TrainState, episodes: Episodes) -> Evaluated:
+    key = subkey(jax.random.key(state.seed), "evaluation")
+    memory = _memories(spec, subkey(key, "memory"), spec.evaluation.episodes)
+    return evaluate(episodes, spec.algorithm.policy(state.algorithm), state.evaluation_starts, memory, key)
+
+
+def _keep_best(spec: Spec, state: TrainState, evaluated: Evaluated) -> TrainState:
+    score = evaluated.episode_return.mean()
+    better = score > state.best_return
+    policy = _select(better, _as_arrays(spec.algorithm.policy(state.algorithm)), state.best_policy)
+    best = jnp.where(better, score, state.best_return)
+    return eqx.tree_at(lambda s: (s.best_policy, s.best_return), state, (policy, best))
+
+
+def _rollout_metrics(
+    ends: EpisodeEnds, terminated: Bool[Array, "time environment"], truncated: Bool[Array, "time environment"]
+) -> dict[str, Summary]:
+    """Episodes that ended, by cause, in each iteration; return and length of those that were complete."""
+    count = lambda flags: Summary.of(jnp.sum(flags, dtype=jnp.float32))
+    return {
+        "episodes/terminated": count(terminated),
+        "episodes/truncated": count(truncated & ~ends.nonfinite),
+        "episodes/nonfinite": count(ends.nonfinite),
+        "episodes/return": Summary.of(ends.episode_return, where=ends.complete),
+        "episodes/length": Summary.of(ends.episode_length, where=ends.complete),
+    }
+
+
+def _all_finite(tree: PyTree) -> Bool[Array, ""]:
+    leaves = [leaf for leaf in jax.tree.leaves(tree) if eqx.is_inexact_array(leaf)]
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves])) if leaves else jnp.array(True)
+
+
+def _as_arrays(tree: PyTree) -> PyTree:
+    """Scalars of the spec inside a policy become JAX arrays, as everything else that a state holds."""
+    return jax.tree.map(lambda x: jnp.asarray(x) if eqx.is_array(x) else x, tree)
+
+
+def _select(condition: Bool[Array, ""], yes: PyTree, no: PyTree) -> PyTree:
+    """Leaf by leaf `yes` where the condition holds, else `no`."""
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b) if eqx.is_array(a) else a, yes, no)
