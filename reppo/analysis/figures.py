@@ -20,6 +20,7 @@ _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B
 _BASE_COLOR = "#000000"
 _LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
 _MARKERS = ("s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
+_LETTER_INCHES, _HANDLE_INCHES = 0.075, 0.75  # of a legend's entries in 9 point text
 _CROSS: dict[str, Any] = {"marker": "x", "color": "#B00020", "markersize": 7, "markeredgewidth": 1.8}
 _FONT: dict[Any, Any] = {"font.family": "DejaVu Sans", "font.size": 9.0, "axes.titlesize": 10.0, "legend.fontsize": 9.0}
 
@@ -66,8 +67,14 @@ def plot_learning_curves(
     columns = _columns(len(environments))
     rows = math.ceil(len(environments) / columns)
     width = max(3.1 * columns, 5.2)
-    per_line = _legend_columns(arms, width)
-    height = (2.5 if columns > 1 else 3.2) * rows + 0.22 * math.ceil(len(arms) / per_line) + 0.5
+    handles = [Line2D([], [], linewidth=1.6, markersize=4.5, **styles[arm]) for arm in arms]
+    longest = int((width - _HANDLE_INCHES) / _LETTER_INCHES)
+    labels = [_label(arm, longest) for arm in arms]
+    if any(curve.diverged.any() for curve in curves):
+        handles.append(Line2D([], [], linestyle="none", **_CROSS))
+        labels.append("a seed diverged")
+    per_line = _legend_columns(labels, width)
+    height = (2.5 if columns > 1 else 3.2) * rows + 0.22 * math.ceil(len(labels) / per_line) + 0.5
 
     with matplotlib.rc_context(_FONT):
         figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
@@ -82,11 +89,6 @@ def plot_learning_curves(
             for curve in own:
                 _draw(panel, curve, styles[curve.arm], arms.index(curve.arm), len(own), resamples, seed)
             _dress(panel, environment)
-        handles = [Line2D([], [], linewidth=1.6, markersize=4.5, **styles[arm]) for arm in arms]
-        labels = [f"\u200b{arm}" if arm.startswith("_") else arm for arm in arms]  # matplotlib hides a leading "_"
-        if any(curve.diverged.any() for curve in curves):
-            handles.append(Line2D([], [], linestyle="none", **_CROSS))
-            labels.append("a seed diverged")
         legend = figure.legend(
             handles=handles,
             labels=labels,
@@ -156,7 +158,15 @@ def _columns(panels: int) -> int:
     return panels if panels <= 3 else min(5, math.ceil(math.sqrt(panels)))
 
 
-def _legend_columns(arms: Sequence[str], width: float) -> int:
-    """How many entries of the longest name fit side by side, in inches of 9 point text with handle and gaps."""
-    entry = 0.075 * max(map(len, arms)) + 0.75
-    return max(1, min(len(arms), int(width / entry)))
+def _legend_columns(labels: Sequence[str], width: float) -> int:
+    """How many entries of the longest label fit side by side into a width in inches."""
+    entry = _LETTER_INCHES * max(map(len, labels)) + _HANDLE_INCHES
+    return max(1, min(len(labels), int(width / entry)))
+
+
+def _label(arm: str, longest: int) -> str:
+    """An arm's name in the legend, cut in the middle if it is too long for one line."""
+    if len(arm) > longest:
+        half = (longest - 1) // 2
+        arm = f"{arm[:half]}…{arm[-half:]}"
+    return f"\u200b{arm}" if arm.startswith("_") else arm  # matplotlib leaves out labels with a leading underscore

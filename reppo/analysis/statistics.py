@@ -1,6 +1,7 @@
 """Estimates and intervals over seeds. A score is one number per seed: episodes of one seed are not independent."""
 
-from typing import Any, NamedTuple, Protocol, final
+from collections.abc import Callable
+from typing import Any, NamedTuple, final
 
 import numpy as np
 from jaxtyping import Float
@@ -21,12 +22,8 @@ class Interval(NamedTuple):
     high: float
 
 
-class Statistic(Protocol):
-    """A statistic that can be taken along an axis, as `iqm`, `np.mean` and `np.median` can."""
-
-    def __call__(self, scores: Any, /, *, axis: int) -> Any:
-        """Returns the statistic of `scores` along `axis`."""
-        ...
+Statistic = Callable[..., Any]
+"""A function `(scores, *, axis)` that reduces one axis, as `iqm`, `np.mean` and `np.median` do."""
 
 
 def iqm(scores: Float[np.ndarray, "..."], axis: int = -1) -> Float[np.ndarray | np.floating, "..."]:
@@ -49,7 +46,7 @@ def iqm(scores: Float[np.ndarray, "..."], axis: int = -1) -> Float[np.ndarray | 
 
     if scores.shape[axis] == 0:
         raise ValueError("The interquartile mean of no scores is undefined.")
-    unknown = np.isnan(scores).any(axis=axis)
+    unknown = np.isnan(scores).any(axis=axis)  # explicit: SciPy might trim NaN as the highest
     with np.errstate(invalid="ignore"):  # infinity minus infinity is NaN, as it should be
         trimmed = stats.trim_mean(scores, 0.25, axis=axis)
     return np.where(unknown, np.nan, trimmed)[()]

@@ -1,5 +1,6 @@
 """Final scores in a table, and whether a run learned at all."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -115,8 +116,9 @@ def summary_table(
         )
     environments = list(dict.fromkeys(row.environment for row in rows))
 
-    def place(row: SummaryRow) -> tuple[int, bool, bool, float]:
-        return environments.index(row.environment), row.arm != base, np.isnan(row.iqm), -np.nan_to_num(row.iqm)
+    def place(row: SummaryRow) -> tuple[int, bool, float]:
+        lowest = math.inf if math.isnan(row.iqm) else -row.iqm
+        return environments.index(row.environment), row.arm != base, lowest
 
     return sorted(rows, key=place)
 

@@ -161,13 +161,17 @@ class AbstractEnvironment(eqx.Module):
         """
 
     def randomize(self, key: Key[Array, ""]) -> "AbstractEnvironment":
-        """Draws the task's physics anew: the identity, unless the task randomizes them (see `randomizes`)."""
+        """Draws the task's physics anew: the identity, unless the task randomizes them (see `randomizes`).
+
+        Call it inside the vmapped function, with one key per environment that is the same at every step: then only
+        what is drawn is batched, and the rest of the model is shared.
+        """
         del key
         return self
 
     @property
     def randomizes(self) -> bool:
-        """Whether `randomize` changes anything, and so whether environments have to be vmapped."""
+        """Whether `randomize` changes anything."""
         return False
 
     @property
@@ -183,6 +187,10 @@ class AbstractEnvironment(eqx.Module):
     def is_finite(self, state: State, transition: Transition) -> Bool[Array, ""]:
         """Whether the state, the observation and the reward hold no NaN and no infinity."""
         return tree_is_finite((state, transition.observation, transition.reward))
+
+    def select(self, condition: Bool[Array, ""], this: State, other: State) -> State:
+        """Gives the state `this` where `condition` holds, and `other` elsewhere."""
+        return where_tree(condition, this, other)
 
     def observation_shapes(self) -> Observation:
         """The observation with a `jax.ShapeDtypeStruct` in place of each array. Runs nothing."""
@@ -233,6 +241,11 @@ def tree_is_finite(tree: PyTree) -> Bool[Array, ""]:
     """Whether the floating-point leaves of `tree` hold no NaN and no infinity."""
     leaves = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree) if eqx.is_inexact_array(leaf)]
     return jnp.stack(leaves).all() if leaves else jnp.asarray(True)
+
+
+def where_tree(condition: Bool[Array, ""], this: PyTree, other: PyTree) -> PyTree:
+    """`jnp.where` on trees of one structure."""
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), this, other)
 
 
 def strengthen(tree: PyTree) -> PyTree:

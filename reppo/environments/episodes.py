@@ -8,9 +8,10 @@ from typing import final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key, PyTree
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
 
-from reppo.environments.contract import AbstractEnvironment, ActionSpace, Observation, State
+from reppo.environments.contract import AbstractEnvironment, ActionSpace, Observation, State, where_tree
 
 
 @final
@@ -67,7 +68,7 @@ class TimeStep(eqx.Module):
     episode_metrics: dict[str, Float[Array, ""]]
 
     @property
-    def ended(self) -> Bool[Array, "*batch"]:
+    def ended(self) -> Bool[Array | np.ndarray, "*batch"]:
         """Whether the episode ended here, in either way: what follows belongs to another one."""
         return self.terminated | self.truncated
 
@@ -145,14 +146,15 @@ class Episodes(eqx.Module):
         nonfinite = ~self.environment.is_finite(task, transition)
         reward = jnp.where(nonfinite, 0.0, transition.reward)
         terminated = transition.terminated & ~nonfinite
-        final_observation = _where(nonfinite, state.observation, transition.observation)
+        final_observation = where_tree(nonfinite, state.observation, transition.observation)
 
         clock = state.clock + 1
         truncated = (transition.truncated | (clock >= state.limit) | nonfinite) & ~terminated
 
         ended = terminated | truncated
         start = self.environment.reset(start_key) if self.environment.resets_cheaply else state.next_start
-        next_task, observation = _where(ended, start, (task, final_observation))
+        next_task = self.environment.select(ended, start[0], task)
+        observation = where_tree(ended, start[1], final_observation)
 
         episode_return = state.episode_return + reward
         metrics = {
@@ -165,7 +167,7 @@ class Episodes(eqx.Module):
             clock=jnp.where(ended, 0, clock),
             limit=jnp.where(ended, self.horizon, state.limit),
             episode_return=jnp.where(ended, 0.0, episode_return),
-            metrics=_where(ended, jax.tree.map(jnp.zeros_like, metrics), metrics),
+            metrics=where_tree(ended, jax.tree.map(jnp.zeros_like, metrics), metrics),
         )
         timestep = TimeStep(
             observation=observation,
@@ -180,8 +182,3 @@ class Episodes(eqx.Module):
             episode_metrics=metrics,
         )
         return next_state, timestep
-
-
-def _where(condition: Bool[Array, ""], this: PyTree, other: PyTree) -> PyTree:
-    """`jnp.where` on whole trees of one structure."""
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), this, other)

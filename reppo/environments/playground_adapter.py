@@ -30,6 +30,7 @@ from reppo.environments.contract import (
     settings_label,
     strengthen,
     tree_is_finite,
+    where_tree,
 )
 from reppo.environments.table import PLAYGROUND
 from reppo.errors import ConfigurationError, require, unknown_name
@@ -220,6 +221,21 @@ class PlaygroundEnvironment(AbstractEnvironment):
         """Whether positions, velocities, observation and reward are finite; other physics data need not be."""
         return tree_is_finite((state.data.qpos, state.data.qvel, transition.observation, transition.reward))
 
+    def select(self, condition: Bool[Array, ""], this: State, other: State) -> State:
+        """Gives the state `this` where `condition` holds, and `other` elsewhere.
+
+        Warp keeps the contacts of all copies in buffers that `vmap` does not batch. Those are `other`'s: the next
+        step computes them anew.
+        """
+        chosen = where_tree(condition, this, other)
+        if self.resolved_backend != "warp":
+            return chosen
+        from mujoco.mjx.warp import types
+
+        physics = other.data._impl
+        shared = {name: getattr(physics, name) for name in types.DATA_NON_VMAP}
+        return chosen.replace(data=chosen.data.replace(_impl=chosen.data._impl.replace(**shared)))
+
     def _with_model(self, model: PyTree) -> "PlaygroundEnvironment":
         return PlaygroundEnvironment(
             model=model,
@@ -256,8 +272,11 @@ class PlaygroundEnvironment(AbstractEnvironment):
         def body(_: Any, carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
             now, total, ended = carry
             after = once(now)
-            kept = jax.tree.map(lambda old, new: jnp.where(ended, old, new), now, after)
-            return kept, jnp.where(ended, total, total + after.reward), ended | after.done.astype(bool)
+            return (
+                self.select(ended, now, after),
+                jnp.where(ended, total, total + after.reward),
+                ended | after.done.astype(bool),
+            )
 
         start = (state, jnp.zeros_like(state.reward), jnp.asarray(False))
         after, total, _ = jax.lax.fori_loop(0, self.action_repeat, body, start)

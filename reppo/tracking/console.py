@@ -1,5 +1,6 @@
 """Progress for people: a live region in a terminal, plain lines elsewhere."""
 
+import io
 import math
 import os
 import shutil
@@ -45,7 +46,7 @@ class Console(AbstractTracker):
 
     def __init__(
         self,
-        stream: TextIO | None = None,
+        stream: TextIO | io.TextIOBase | None = None,
         clock: Callable[[], float] = time.monotonic,
         interval: float = 5.0,
         environ: Mapping[str, str] | None = None,

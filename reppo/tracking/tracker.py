@@ -1,6 +1,7 @@
 """The one interface of trackers, and the trackers that show nothing by themselves."""
 
 import abc
+import io
 import sys
 from collections.abc import Sequence
 from typing import TextIO, final
@@ -44,7 +45,7 @@ class Composite(AbstractTracker):
         errors: where a dropped tracker is reported; standard error by default.
     """
 
-    def __init__(self, trackers: Sequence[AbstractTracker], errors: TextIO | None = None) -> None:
+    def __init__(self, trackers: Sequence[AbstractTracker], errors: TextIO | io.TextIOBase | None = None) -> None:
         self._trackers = list(trackers)
         self._errors = sys.stderr if errors is None else errors
 

@@ -70,16 +70,31 @@ class BatchProgram:
             state, report = train_chunk(spec, eqx.combine(arrays, self._static_state), iterations, environment)
             return eqx.filter(state, eqx.is_array), report
 
-        self._init_function = jax.jit(
+        # Lanes are split evenly over the devices of this process; each device runs its own as if there were no others.
+        count = max(n for n in range(1, len(jax.local_devices()) + 1) if width % n == 0)
+        mesh = jax.sharding.Mesh(np.array(jax.local_devices()[:count]), ("lanes",))
+        split, whole = jax.sharding.PartitionSpec("lanes"), jax.sharding.PartitionSpec()
+
+        def compiled(function: Callable[..., Any], *sharding: Any, donate: tuple[int, ...] = ()) -> Any:
+            sharded = jax.shard_map(function, mesh=mesh, in_specs=sharding, out_specs=split, check_vma=False)
+            shardings = tuple(jax.sharding.NamedSharding(mesh, spec) for spec in sharding)
+            return jax.jit(sharded, in_shardings=shardings, donate_argnums=donate)
+
+        environment_sharding = jax.sharding.NamedSharding(mesh, whole)
+        self._environment = jax.tree.map(lambda x: jax.device_put(x, environment_sharding), self._environment)
+
+        self._init_function = compiled(
             lambda scalars, seeds, active, environment: self._over_lanes(
                 lambda lane: init_lane(lane, environment), (scalars, seeds), active
-            )
+            ),
+            *(split, split, split, whole),
         )
-        self._chunk_function = jax.jit(
+        self._chunk_function = compiled(
             lambda states, scalars, active, environment, iterations: self._over_lanes(
                 lambda lane: chunk_lane(lane, environment, iterations), (scalars, states), active
             ),
-            donate_argnums=0,
+            *(split, split, split, whole, whole),
+            donate=(0,),
         )
         self._init: Callable[..., Any] | None = None
         self._chunk: Callable[..., Any] | None = None
@@ -121,12 +136,13 @@ class BatchProgram:
         """The state of one lane."""
         return eqx.combine(jax.tree.map(lambda x: x[number], states), self._static_state)
 
-    def _over_lanes(self, function: Callable[[Any], Any], lanes: Any, active: Any) -> Any:
+    def _over_lanes(self, lane_function: Callable[[Any], Any], lanes: Any, active: Any) -> Any:
         if self.mode == "vmap":
-            return jax.vmap(function)(lanes)
+            return jax.vmap(lane_function)(lanes)
 
         def one(item: tuple[Any, Any]) -> Any:
             lane, is_active = item
+            function = jax.jit(lane_function)
             empty = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(function, lane))
             # A real branch, as lanes run one after another: padding costs nothing.
             return jax.lax.cond(is_active, function, lambda _: empty, lane)

@@ -106,16 +106,20 @@ def train_chunk(
     """
     episodes = Episodes(spec.environment.make() if environment is None else environment)
 
-    def body(_: Array, carry: tuple[Any, dict[str, Summary]]) -> tuple[Any, dict[str, Summary]]:
-        arrays, metrics = carry
-        state, new = iterate(spec, eqx.combine(arrays, static), episodes)
-        return eqx.filter(state, eqx.is_array), {name: metrics[name].merge(new[name]) for name in metrics}
-
     arrays, static = eqx.partition(state, eqx.is_array)
-    names = eqx.filter_eval_shape(lambda: iterate(spec, eqx.combine(arrays, static), episodes)[1])
+
+    @jax.jit
+    def step(arrays: PyTree) -> tuple[PyTree, dict[str, Summary]]:
+        state, metrics = iterate(spec, eqx.combine(arrays, static), episodes)
+        return eqx.filter(state, eqx.is_array), metrics
+
+    def body(_: Array, carry: tuple[PyTree, dict[str, Summary]]) -> tuple[PyTree, dict[str, Summary]]:
+        arrays, new = step(carry[0])
+        return arrays, {name: metric.merge(new[name]) for name, metric in carry[1].items()}
+
     with jax.default_matmul_precision(spec.matmul_precision):
-        start = (arrays, {name: Summary.none() for name in names})
-        arrays, metrics = jax.lax.fori_loop(0, iterations, body, start)
+        nothing = {name: Summary.none() for name in jax.eval_shape(step, arrays)[1]}
+        arrays, metrics = jax.lax.fori_loop(0, iterations, body, (arrays, nothing))
         state = eqx.combine(arrays, static)
         evaluated = _evaluate(spec, state, episodes)
     state = _keep_best(spec, state, evaluated)

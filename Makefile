@@ -1,0 +1,48 @@
+# make quickstart   trains REPPO and three ablations on two tasks (a few minutes on two CPU cores)
+# make test         runs the tests
+# make docs         builds the documentation into site/
+# make lint         checks style and types
+# For a GPU: make quickstart EXTRAS=cuda12
+
+PYTHON ?= python3
+EXTRAS ?=
+comma := ,
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+
+.PHONY: quickstart test test-slow docs lint clean
+
+quickstart: .venv/.installed
+	$(BIN)/reppo run experiments/quickstart.py
+
+test: .venv/.dev
+	$(BIN)/python -m pytest
+
+test-slow: .venv/.dev
+	$(BIN)/python -m pytest -m slow
+
+docs: .venv/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: pyproject.toml constraints.txt | .venv/bin/python
+	$(INSTALL) --editable .$(if $(EXTRAS),[$(EXTRAS)])
+	touch $@
+
+.venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
+	$(INSTALL) --editable .[dev$(if $(EXTRAS),$(comma)$(EXTRAS))]
+	touch $@ .venv/.installed
+
+.venv/.docs: pyproject.toml constraints.txt | .venv/bin/python
+	$(INSTALL) --editable .[docs]
+	touch $@ .venv/.installed
+
+clean:
+	rm -rf .venv site

@@ -1,0 +1,26 @@
+"""Settings of all tests: no broadcasting by accident, compiled programs kept between runs."""
+
+import os
+
+# Two devices, so that lanes are split over devices in the tests as in real use; set before JAX starts.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import hypothesis
+import jax
+import pytest
+
+from reppo.sweep.cache import use_compilation_cache
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_num_cpu_devices", 2)
+use_compilation_cache()
+
+# Compiling the first example takes longer than any deadline; the same examples every time.
+hypothesis.settings.register_profile("reppo", deadline=None, derandomize=True, max_examples=50)
+hypothesis.settings.load_profile("reppo")
+
+
+@pytest.fixture
+def key() -> jax.Array:
+    """A random key."""
+    return jax.random.key(0)

@@ -1,0 +1,69 @@
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reppo import environments
+from reppo.environments.contract import cast_like, freeze_settings, settings_label, strengthen, tree_is_finite
+from reppo.errors import ConfigurationError
+
+BOUND = st.floats(-100, 100, width=32)
+
+
+def test_observation_of_the_critic_is_the_actors_unless_it_has_its_own():
+    actor, critic = jnp.zeros(2), {"image": jnp.zeros((3, 3))}
+    assert environments.Observation(actor).for_critic is actor
+    assert environments.Observation(actor, critic).for_critic is critic
+    assert len(jax.tree.leaves(environments.Observation(actor))) == 1
+
+
+@given(BOUND, st.floats(0.125, 100, width=32), st.floats(-1, 1, width=32))
+def test_action_space_maps_the_unit_box_onto_its_bounds(low, width, action):
+    space = environments.ActionSpace((low, -2.0), (low + width, 2.0))
+    unit = jnp.asarray([action, -action])
+    scaled = space.from_unit(unit)
+    tolerance = 1e-5 * (abs(low) + width)
+    assert low - tolerance <= scaled[0] <= low + width + tolerance
+    np.testing.assert_allclose(scaled[1], -2 * action, rtol=1e-6, atol=1e-30)  # XLA flushes denormals
+    np.testing.assert_allclose(space.to_unit(scaled), unit, atol=1e-5 * (1 + abs(low) / width))
+
+
+def test_action_space_clips_and_keeps_unit_actions_exactly():
+    space = environments.ActionSpace.unit(3)
+    assert space.size == 3
+    np.testing.assert_array_equal(space.from_unit(jnp.asarray([-5.0, 0.1, 5.0])), np.float32([-1, 0.1, 1]))
+
+
+@pytest.mark.parametrize("low, high", [((), ()), ((0.0,), (1.0, 1.0)), ((1.0,), (1.0,)), ((-math.inf,), (1.0,))])
+def test_action_space_refuses_bounds_that_make_no_box(low, high):
+    with pytest.raises(ConfigurationError, match="Action bounds must"):
+        environments.ActionSpace(low, high)
+
+
+def test_settings_are_flat_sorted_and_plain():
+    settings = freeze_settings({"b": [1, np.float32(0.5)], "a": {"y": True, "x": None}})
+    assert settings == (("a.x", None), ("a.y", True), ("b", (1, 0.5)))
+    assert type(settings[2][1][1]) is float
+    assert settings_label(()) == ""
+    assert settings_label((("dt", 0.02), ("path", "a/b c"))) == "@dt=0.02,path=a_bc"
+    with pytest.raises(ConfigurationError, match="'a' is .* of type object"):
+        freeze_settings({"a": object()})
+
+
+def test_trees_get_fixed_dtypes_and_keep_their_keys():
+    key = jax.random.key(0)
+    tree = strengthen({"int": 1, "float": 2.0, "weak": jnp.asarray(1.0), "key": key})
+    assert tree["int"].dtype == jnp.int32 and tree["float"].dtype == jnp.float32
+    assert not any(leaf.aval.weak_type for leaf in (tree["int"], tree["float"], tree["weak"]))
+    assert cast_like({"a": jnp.asarray(True)}, {"a": jnp.zeros(())})["a"].dtype == jnp.float32
+    assert (jax.random.key_data(tree["key"]) == jax.random.key_data(key)).all()
+
+
+def test_finiteness_looks_at_floating_point_leaves_only():
+    assert tree_is_finite((jnp.ones(2), jnp.arange(3), jax.random.key(0)))
+    assert tree_is_finite(jnp.arange(2))
+    assert not tree_is_finite((jnp.ones(2), jnp.asarray([1.0, jnp.inf])))

@@ -1,0 +1,223 @@
+import importlib.util
+import types
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from reppo import environments
+from reppo.environments import Episodes, playground_adapter
+from reppo.errors import ConfigurationError
+
+STEPS, COPIES = 5, 2
+
+
+def _signature(tree):
+    return jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree)
+
+
+@pytest.fixture(scope="module")
+def cartpole():
+    return environments.playground("CartpoleBalance", backend="jax").make()
+
+
+def test_cartpole_is_playground_step_by_step(cartpole):
+    """One program steps the task and the wrapped adapter side by side; a change of the model compiles nothing."""
+    traces = []
+    raw_task = cartpole.task
+
+    @eqx.filter_jit
+    def run(environment, keys, actions):
+        traces.append(1)
+        episodes = Episodes(environment)
+        first = jax.vmap(episodes.reset)(keys)
+
+        def body(carry, action):
+            state, raw = carry
+            with jax.numpy_rank_promotion("allow"):
+                raw = jax.vmap(raw_task.step)(raw, action)
+            state, step = jax.vmap(episodes.step)(keys, state, action)
+            return (state, raw), (step, raw.obs, raw.reward, raw.metrics)
+
+        (last, _), outputs = jax.lax.scan(body, (first, first.task), actions)
+        return first, last, outputs
+
+    keys = jax.random.split(jax.random.key(0), COPIES)
+    actions = jax.random.uniform(jax.random.key(1), (STEPS, COPIES, 1), minval=-1.0)
+    first, last, (step, observation, reward, metrics) = run(cartpole, keys, actions)
+    np.testing.assert_array_equal(first.observation.actor, first.task.obs)
+    np.testing.assert_allclose(step.final_observation.actor, observation, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(step.reward, reward, rtol=1e-5)
+    assert set(step.episode_metrics) == set(cartpole.metric_names) == set(metrics)
+    for name, values in metrics.items():
+        np.testing.assert_allclose(step.episode_metrics[name], np.cumsum(values, axis=0), rtol=1e-5)
+    assert not step.terminated.any() and not step.truncated.any() and not step.nonfinite.any()
+    assert _signature(first) == _signature(last)
+    assert not np.array_equal(first.observation.actor[0], first.observation.actor[1])
+
+    heavier = eqx.tree_at(lambda old: old.model.body_mass, cartpole, cartpole.model.body_mass * 2)
+    assert cartpole.task._mjx_model is cartpole.model
+    _, _, (step_of_heavier, *_) = run(heavier, keys, actions)
+    assert len(traces) == 1
+    assert not np.allclose(step_of_heavier.final_observation.actor, observation, rtol=1e-4)
+
+
+def test_cartpole_facts(cartpole):
+    spec = environments.playground("CartpoleBalance", backend="jax")
+    assert spec.make() is cartpole
+    assert (spec.name, spec.suite, spec.horizon, spec.reward_range) == ("CartpoleBalance", "playground", 1000, (0, 1))
+    assert (cartpole.horizon, cartpole.reward_range, cartpole.resolved_backend) == (1000, (0, 1), "jax")
+    assert cartpole.with_worlds(10_000) is cartpole
+    assert cartpole.randomize(jax.random.key(0)) is cartpole and not cartpole.randomizes
+    assert environments.playground("CartpoleBalance") != spec
+    expected = "warp" if jax.default_backend() == "gpu" and importlib.util.find_spec("warp") else "jax"
+    assert playground_adapter._resolve_backend("auto") == expected
+
+
+def test_settings_change_the_task():
+    spec = environments.playground("PendulumSwingup", "jax", {"episode_length": 100, "action_repeat": 2})
+    task = spec.make()
+    assert task.horizon == 50 and task.action_repeat == 2
+    assert spec.horizon is None  # known to the task only
+    assert spec.name == "PendulumSwingup@action_repeat=2,episode_length=100"
+    nested = environments.playground("CartpoleBalance", config={"vision_config": {"nworld": 3}})
+    assert nested.config == (("vision_config.nworld", 3),)
+
+
+def test_names_and_settings_are_checked():
+    with pytest.raises(ConfigurationError, match="Did you mean 'CartpoleBalance"):
+        environments.playground("CartPoleBalance")
+    with pytest.raises(ConfigurationError, match="Unknown Playground backend 'wrap'. Did you mean 'warp'"):
+        environments.playground("CartpoleBalance", backend="wrap")
+    with pytest.raises(ConfigurationError, match="with backend=..., not"):
+        environments.playground("CartpoleBalance", config={"impl": "jax"})
+    with pytest.raises(ConfigurationError, match="Did you mean 'episode_length'"):
+        environments.playground("CartpoleBalance", "jax", {"episode_lenght": 10}).make()
+    with pytest.raises(ConfigurationError, match="'sim_dt' .* of type str; give one of type float"):
+        environments.playground("CartpoleBalance", "jax", {"sim_dt": "small"}).make()
+    with pytest.raises(ConfigurationError, match="does not randomize .* Go1Getup"):
+        environments.playground("CartpoleBalance", randomize=True)
+
+
+def test_missing_robots_are_explained_and_not_fetched(monkeypatch, tmp_path):
+    import subprocess
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("tried to clone")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    monkeypatch.setenv("REPPO_MENAGERIE", str(tmp_path / "nowhere"))
+    spec = environments.playground("Go1Getup", "jax", randomize=True)
+    assert spec.name == "Go1Getup+randomized" and spec.reward_range is None and spec.horizon == 300
+    with pytest.raises(ConfigurationError, match="git clone .* set the environment variable REPPO_MENAGERIE"):
+        spec.make()
+
+
+class _FakeTask:
+    """What the adapter uses of a Playground task: the model's mass is added to position and reward at every step.
+
+    It writes into the dictionaries of the state it is given, and its dtypes drift, as those of some tasks do.
+    """
+
+    def __init__(self):
+        self._mjx_model = {"mass": jnp.asarray(1.0)}
+
+    def _observation(self, position):
+        return {"state": position, "privileged_state": jnp.concatenate([position, position])}
+
+    def reset(self, rng):
+        from mujoco_playground._src import mjx_env
+
+        position = jax.random.uniform(rng, (2,))
+        data = types.SimpleNamespace(qpos=position, qvel=jnp.zeros(2), contact=jnp.full(3, jnp.inf))
+        data = _Data(**vars(data))
+        info = {"rng": rng, "count": 0}
+        return mjx_env.State(data, self._observation(position), jnp.zeros(()), jnp.zeros(()), {"cost": 0.0}, info)
+
+    def step(self, state, action):
+        position = state.data.qpos + self._mjx_model["mass"]
+        state.info["count"] += 1.0
+        state.metrics["cost"] = jnp.sum(action).astype(jnp.bfloat16)
+        done = state.info["count"] >= 3
+        data = eqx.tree_at(lambda old: old.qpos, state.data, position)
+        reward = self._mjx_model["mass"]
+        return state.replace(data=data, obs=self._observation(position), reward=reward, done=done)
+
+
+class _Data(eqx.Module):
+    qpos: jax.Array
+    qvel: jax.Array
+    contact: jax.Array
+
+
+def _fake(action_repeat=1, randomize=False):
+    task = _FakeTask()
+    return playground_adapter.PlaygroundEnvironment(
+        model=task._mjx_model,
+        task=task,
+        spec=playground_adapter.PlaygroundTask("Go1Getup", "jax", (), randomize),
+        horizon=10,
+        action_repeat=action_repeat,
+        action_space=environments.ActionSpace.unit(2),
+        reward_range=None,
+        names_of_metrics=("cost",),
+        resolved_backend="jax",
+    )
+
+
+def test_privileged_observations_go_to_the_critic_alone():
+    episodes = Episodes(_fake())
+    shapes = episodes.environment.observation_shapes()
+    assert shapes.actor.shape == (2,) and shapes.critic.shape == (4,)
+    first = episodes.reset(jax.random.key(0))
+    before = jax.tree.map(np.asarray, first)
+    run = lambda state: jax.lax.scan(lambda s, key: episodes.step(key, s, jnp.full(2, 3.0)), state, keys)
+    keys = jax.random.split(jax.random.key(1), 4)
+    last, steps = jax.jit(run)(first)
+    assert eqx.tree_equal(before, jax.tree.map(np.asarray, first))  # the task wrote into a copy
+    assert _signature(first) == _signature(last)
+    assert steps.terminated.tolist() == [False, False, True, False]
+    assert not steps.nonfinite.any()  # infinite contact distances are no failure
+    np.testing.assert_allclose(steps.final_observation.actor[0], first.observation.actor + 1)
+    np.testing.assert_allclose(steps.final_observation.critic[0], np.tile(first.observation.actor + 1, 2))
+    np.testing.assert_array_equal(steps.observation.actor[2], first.next_start[1].actor)
+    np.testing.assert_array_equal(steps.episode_metrics["cost"], [2, 4, 6, 2])  # actions are clipped to 1
+
+
+def test_actions_are_held_and_their_rewards_added_until_the_task_terminates():
+    episodes = Episodes(_fake(action_repeat=2))
+    state = episodes.reset(jax.random.key(0))
+    state, step = episodes.step(jax.random.key(1), state, jnp.zeros(2))
+    assert step.reward == 2 and not step.terminated
+    state, step = episodes.step(jax.random.key(1), state, jnp.zeros(2))
+    assert step.reward == 1 and step.terminated and step.episode_length == 2
+
+
+def test_environments_with_different_physics_share_one_program(monkeypatch):
+    def draw(model, rng):
+        return {"mass": model["mass"] + jax.vmap(jax.random.uniform)(rng)}, {"mass": 0}
+
+    registry = types.SimpleNamespace(get_domain_randomizer=lambda name: draw)
+    monkeypatch.setattr(playground_adapter, "_import_playground", lambda: (registry, None))
+    nominal = _fake(randomize=True)
+    assert nominal.randomizes
+
+    def run(key):
+        environment = nominal.randomize(key)
+        state, _ = environment.reset(key)
+        return environment.model["mass"], environment.step(key, state, jnp.zeros(2))[1].reward
+
+    masses, rewards = jax.vmap(run)(jax.random.split(jax.random.key(0), 3))
+    assert masses.shape == (3,) and len(np.unique(masses)) == 3
+    np.testing.assert_array_equal(masses, rewards)
+    assert nominal.model["mass"] == 1 and nominal.task._mjx_model is nominal.model
+
+
+def test_the_tasks_own_model_comes_back_after_an_error():
+    environment = _fake()
+    changed = eqx.tree_at(lambda old: old.model["mass"], environment, jnp.asarray(2.0))
+    with pytest.raises(AttributeError):
+        changed.step(jax.random.key(0), None, jnp.zeros(2))
+    assert environment.task._mjx_model is environment.model
