@@ -8,6 +8,17 @@ from reppo.optimization import Alternating
 from reppo.spec import Evaluation, Spec
 
 
+def unit_reward_scale(environment: AbstractEnvironmentSpec) -> float:
+    """The factor that brings a task's rewards to a range of length 1, as those of the control suite have.
+
+    Temperature, KL multiplier and their learning rates are tuned for that range. 1 where the range is not known.
+    """
+    if environment.reward_range is None:
+        return 1.0
+    low, high = environment.reward_range
+    return float(f"{1 / (high - low):.6g}")
+
+
 def reppo(environment: AbstractEnvironmentSpec) -> Spec:
     """The published settings for the control suite ("large"): 1024 environments, 512-unit networks.
 
@@ -18,7 +29,9 @@ def reppo(environment: AbstractEnvironmentSpec) -> Spec:
     """
     return Spec(
         environment=environment,
-        algorithm=Reppo(value=HLGauss(support=SupportFromRewards())),
+        algorithm=Reppo(
+            reward_scale=unit_reward_scale(environment), value=HLGauss(support=SupportFromRewards())
+        ),
         evaluation=Evaluation(interval=2_621_440, episodes=64),
     )
 
@@ -30,6 +43,7 @@ def reppo_small(environment: AbstractEnvironmentSpec) -> Spec:
         algorithm=Reppo(
             num_environments=256,
             rollout_length=32,
+            reward_scale=unit_reward_scale(environment),
             actor=Actor(width=128),
             critic=Critic(width=128),
             value=HLGauss(support=SupportFromRewards()),

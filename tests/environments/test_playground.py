@@ -76,6 +76,34 @@ def test_cartpole_facts(cartpole):
     assert playground_adapter._resolve_backend("auto") == expected
 
 
+@pytest.mark.slow  # compiles some fifty kernels
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Warp
+@pytest.mark.parametrize("name", ["CartpoleBalance", "BallInCup"])
+def test_warp_steps_as_jax_does_over_lanes_and_environments(name):
+    pytest.importorskip("warp")
+
+    def rewards(environment):
+        episodes = Episodes(environment)
+        keys = jax.random.split(jax.random.key(0), (2, 3))
+        actions = jnp.full((2, 3, environment.action_space.size), 0.3)
+        state = jax.vmap(jax.vmap(lambda key: episodes.reset(key, True)))(keys)
+        state = eqx.tree_at(lambda old: old.limit, state, jnp.full((2, 3), 2))  # so that episodes end
+        step = jax.vmap(jax.vmap(episodes.step))
+        _, steps = jax.lax.scan(lambda state, _: step(keys, state, actions), state, length=STEPS)
+        return steps
+
+    warp = environments.playground(name, "warp").make()
+    assert warp.resolved_backend == "warp"
+    size = warp.task._config.naconmax
+    assert warp.with_worlds(4096).task._config.naconmax == 2 * size
+    assert warp.with_worlds(10).task._config.naconmax == size
+    expected = eqx.filter_jit(rewards)(environments.playground(name, "jax").make())
+    steps = eqx.filter_jit(rewards)(warp)
+    assert steps.truncated[1].all() and not steps.nonfinite.any()
+    np.testing.assert_allclose(steps.reward, expected.reward, atol=1e-3)
+    np.testing.assert_allclose(steps.observation.actor, expected.observation.actor, atol=1e-3)
+
+
 def test_settings_change_the_task():
     spec = environments.playground("PendulumSwingup", "jax", {"episode_length": 100, "action_repeat": 2})
     task = spec.make()
