@@ -6,7 +6,7 @@ from reppo import Experiment, environments, presets
 experiment = Experiment(
     name="quickstart",
     base=presets.reppo_small,
-    environments=[environments.playground("CartpoleBalance"), environments.gymnax("Pendulum-v1")],
+    environments=[environments.gymnax("Pendulum-v1"), environments.playground("CartpoleBalance")],
     arms=[kl.no_kl, value.mse, normalization.no_norm],
     seeds=range(4),
     steps=150_000,

@@ -9,13 +9,16 @@ JSON and found again, and fields of three kinds:
 """
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
-Scalar = Float[np.float32 | np.ndarray, ""]
+if TYPE_CHECKING:
+    Scalar = Any  # fields take any number and hold a float32: see `hyper`
+else:
+    Scalar = Float[np.float32 | np.ndarray, ""]
 
 
 def as_float32(value: Any) -> Any:

@@ -23,7 +23,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str], cure: str = "") -> 
     return ConfigurationError(f"Unknown {kind} {name!r}. {hint} {cure}".rstrip())
 
 
-def require(condition: bool, message: str) -> None:
+def require(condition: object, message: str) -> None:
     """Raises `ConfigurationError(message)` unless `condition` holds."""
     if not condition:
         raise ConfigurationError(message)

@@ -117,7 +117,7 @@ def ablation(
 
 def setting(path: str, value: Any) -> Ablation:
     """The base with another value at a path (or at a unique suffix of one); named `path=value`, not registered."""
-    text = f"{value:g}" if isinstance(value, float) else str(value)
+    text = f"{value:.9g}" if isinstance(value, float) else str(value)
 
     def transform(spec: Spec) -> Spec:
         return replace_path(spec, path, value)

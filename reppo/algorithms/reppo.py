@@ -209,9 +209,7 @@ class Reppo(AbstractAlgorithm):
 
     def policy(self, state: ReppoState) -> ReppoPolicy:
         """The policy of the current actor, with its observation statistics."""
-        return ReppoPolicy(
-            state.learner.actor, state.actor_statistics, self.normalizer, self.head, self.max_action
-        )
+        return ReppoPolicy(state.learner.actor, state.actor_statistics, self.normalizer, self.head, self.max_action)
 
     def memory(self, key: Key[Array, ""]) -> tuple[()]:
         """Nothing: the policy is memoryless."""
@@ -257,8 +255,8 @@ class Reppo(AbstractAlgorithm):
         estimate = jax.vmap(jax.vmap(next_value))(following, keys)
         # The entropy bonus is that of the next action; after termination there is none.
         bonus = jnp.where(trajectory.terminated, 0.0, -temperature * estimate.log_prob)
-        targets = jax.vmap(lambda *rows: self.targets(*rows, self.gamma), in_axes=1, out_axes=1)(
-            reward + self.gamma * bonus, estimate.value, trajectory.terminated, trajectory.truncated
+        targets = jax.vmap(self.targets, in_axes=(1, 1, 1, 1, None), out_axes=1)(
+            reward + self.gamma * bonus, estimate.value, trajectory.terminated, trajectory.truncated, self.gamma
         )
         observation = self._normalize(state, trajectory.observation)
         data = Minibatch(
@@ -303,7 +301,7 @@ class Reppo(AbstractAlgorithm):
             "critic/auxiliary_loss": Summary.of(auxiliary_loss.mean()),
             "critic/q": Summary.of(q.mean()),
             "critic/explained_variance": Summary.of(1 - jnp.var(target - q) / (jnp.var(target) + 1e-8)),
-            "critic/gradient_norm": Summary.of(optax.global_norm(gradient)),
+            "critic/gradient_norm": Summary.of(optax.tree.norm(gradient)),
         }
         return dataclasses.replace(learner, critic=critic, critic_optimizer=optimizer), metrics
 
@@ -343,7 +341,7 @@ class Reppo(AbstractAlgorithm):
             "actor/entropy": Summary.of(entropy),
             "actor/kl": Summary.of(kl),
             "actor/behind_gate": Summary.of(seen["behind_gate"].mean()),
-            "actor/gradient_norm": Summary.of(optax.global_norm(gradient)),
+            "actor/gradient_norm": Summary.of(optax.tree.norm(gradient)),
             "actor/temperature": Summary.of(jnp.asarray(temperature)),
             "actor/kl_multiplier": Summary.of(jnp.asarray(kl_multiplier)),
         }

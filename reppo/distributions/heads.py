@@ -45,4 +45,4 @@ class TanhNormalHead(AbstractHead):
         return TanhNormal(loc=loc, scale=jnp.exp(jnp.clip(log_std, -10.0, 4.0)) + self.floor)
 
     def validate(self) -> None:
-        require(0 <= self.floor <= 10, f"The floor of the standard deviation is {self.floor}; give one in [0, 10].")
+        require(0 <= self.floor <= 10, f"The floor of the standard deviation is {self.floor!s}; give one in [0, 10].")

@@ -7,7 +7,6 @@ from typing import Any, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from equinox import AbstractVar
 from jaxtyping import Array, Float, Key, PyTree
 
 from reppo.component import Component
@@ -45,13 +44,12 @@ class ActorBatch(eqx.Module):
 
 
 class AbstractActorLoss(Component):
-    """A loss of the policy on a minibatch.
+    """A loss of the policy on a minibatch."""
 
-    Attributes:
-        kl_bound: the divergence that the KL multiplier aims for; infinite if there is none.
-    """
-
-    kl_bound: AbstractVar[Any]
+    @property
+    @abstractmethod
+    def kl_bound(self) -> Any:
+        """The divergence that the KL multiplier aims for; infinite if there is none."""
 
     @abstractmethod
     def __call__(

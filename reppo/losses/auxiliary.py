@@ -59,11 +59,12 @@ class SelfPrediction(AbstractAuxiliary):
         reward: Float[Array, ""],
         ended: Bool[Array, ""],
     ) -> Float[Array, ""]:
+        assert prediction is not None
         error = prediction - jnp.concatenate([reward[None], next_embedding])
         return self.weight * jnp.where(ended, 0.0, jnp.mean(error**2))
 
     def validate(self) -> None:
-        require(self.weight >= 0, f"The weight of the auxiliary task is {self.weight}; give one of at least 0.")
+        require(self.weight >= 0, f"The weight of the auxiliary task is {self.weight!s}; give one of at least 0.")
 
 
 @final

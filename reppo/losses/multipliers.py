@@ -49,13 +49,15 @@ class LearnedMultiplier(AbstractMultiplier):
         return jnp.log(jnp.asarray(self.initial, jnp.float32))
 
     def value(self, parameter: Float[Array, ""] | None) -> Float[Array, ""] | Scalar:
+        assert parameter is not None
         return jax.lax.stop_gradient(jnp.exp(parameter))
 
     def loss(self, parameter: Float[Array, ""] | None, slack: Float[Array, ""]) -> Float[Array, ""]:
+        assert parameter is not None
         return jnp.exp(parameter) * jax.lax.stop_gradient(slack)
 
     def validate(self) -> None:
-        require(self.initial > 0, f"The initial multiplier is {self.initial}; give a positive one.")
+        require(self.initial > 0, f"The initial multiplier is {self.initial!s}; give a positive one.")
 
 
 @final
@@ -78,4 +80,4 @@ class FixedMultiplier(AbstractMultiplier):
         return jnp.array(0.0)
 
     def validate(self) -> None:
-        require(self.weight >= 0, f"The multiplier is {self.weight}; give one of at least 0.")
+        require(self.weight >= 0, f"The multiplier is {self.weight!s}; give one of at least 0.")

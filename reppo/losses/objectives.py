@@ -126,4 +126,4 @@ class Unconstrained(AbstractObjective):
 
 
 def _require_bound(bound: Scalar) -> None:
-    require(bound > 0, f"The KL bound is {bound}; give a positive one (0.1 is the published value).")
+    require(bound > 0, f"The KL bound is {bound!s}; give a positive one (0.1 is the published value).")

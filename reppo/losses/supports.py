@@ -34,7 +34,7 @@ class FixedSupport(AbstractSupport):
         return self.low, self.high
 
     def validate(self) -> None:
-        require(self.low < self.high, f"The value support is [{self.low}, {self.high}]; low must be below high.")
+        require(self.low < self.high, f"The value support is [{self.low!s}, {self.high!s}]; low must be below high.")
 
 
 @final
@@ -52,14 +52,16 @@ class SupportFromRewards(AbstractSupport):
     margin: Scalar = hyper(1.5)
 
     def bounds(self) -> tuple[Float[Array, ""] | Scalar, Float[Array, ""] | Scalar]:
-        raise ConfigurationError("SupportFromRewards has no bounds before the spec is resolved: call reppo.resolve(spec).")
+        raise ConfigurationError(
+            "SupportFromRewards has no bounds before the spec is resolved: call reppo.resolve(spec)."
+        )
 
     def resolve(self, spec: Any) -> FixedSupport:
         """The interval for the environment, discount and reward scale of a spec."""
         reward_range = spec.environment.reward_range
         if reward_range is None:
             raise ConfigurationError(
-                f"The range of rewards of {spec.environment.name} is not known, so the value support cannot be computed "
+                f"The range of rewards of {spec.environment.name} is not known, so the value support cannot be made "
                 "from it. Give the range of returns yourself: algorithm.value.support=FixedSupport(low, high)."
             )
         gamma = float(spec.algorithm.gamma)
@@ -67,11 +69,12 @@ class SupportFromRewards(AbstractSupport):
         scale = float(self.margin) * float(spec.algorithm.reward_scale) / (1 - gamma)
         # Six digits: the float32 of gamma must not turn 150 into 150.00002.
         return FixedSupport(
-            low=float(f"{scale * min(reward_range[0], 0.0):.6g}"), high=float(f"{scale * max(reward_range[1], 0.0):.6g}")
+            low=float(f"{scale * min(reward_range[0], 0.0):.6g}"),
+            high=float(f"{scale * max(reward_range[1], 0.0):.6g}"),
         )
 
     def validate(self) -> None:
-        require(self.margin > 0, f"The margin of the value support is {self.margin}; give a positive one.")
+        require(self.margin > 0, f"The margin of the value support is {self.margin!s}; give a positive one.")
 
 
 def share_outside(support: AbstractSupport, targets: Float[Array, " batch"]) -> Float[Array, " batch"]:

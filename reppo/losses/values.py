@@ -5,7 +5,6 @@ from typing import final
 
 import jax
 import jax.numpy as jnp
-from equinox import AbstractVar
 from jaxtyping import Array, Float
 
 from reppo.component import Component, hyper, static
@@ -48,7 +47,10 @@ def hl_gauss(
 class AbstractValue(Component):
     """A representation of scalar values by the outputs of the critic."""
 
-    size: AbstractVar[int]
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Number of critic outputs."""
 
     @abstractmethod
     def decode(self, logits: Float[Array, " logits"]) -> Float[Array, ""]:
@@ -97,7 +99,7 @@ class HLGauss(AbstractValue):
 
     def validate(self) -> None:
         require(self.num_bins >= 2, f"The number of bins is {self.num_bins}; give at least 2.")
-        require(self.sigma > 0, f"The sigma of HLGauss is {self.sigma} bin widths; give a positive one.")
+        require(self.sigma > 0, f"The sigma of HLGauss is {self.sigma!s} bin widths; give a positive one.")
 
 
 @final

@@ -34,7 +34,10 @@ class CriticOutput(eqx.Module):
 class AbstractCriticBuilder(Component):
     """Builds a network from one (normalized observation, action) to a `CriticOutput`."""
 
-    embedding_size: eqx.AbstractVar[int]
+    @property
+    @abstractmethod
+    def embedding_size(self) -> int:
+        """Length of the embedding."""
 
     @abstractmethod
     def build(

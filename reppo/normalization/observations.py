@@ -97,7 +97,7 @@ class RunningMeanVariance(AbstractNormalizer):
         )
 
     def validate(self) -> None:
-        require(self.epsilon > 0, f"The epsilon of observation normalization is {self.epsilon}; give a positive one.")
+        require(self.epsilon > 0, f"The epsilon of observation normalization is {self.epsilon!s}; give a positive one.")
 
 
 @final

@@ -34,7 +34,9 @@ class ClipByGlobalNorm(AbstractClip):
         return optax.clip_by_global_norm(self.max_norm)  # pyright: ignore[reportArgumentType]
 
     def validate(self) -> None:
-        require(self.max_norm > 0, f"The limit on the gradient norm is {self.max_norm}; give a positive one, or NoClip().")
+        require(
+            self.max_norm > 0, f"The limit on the gradient norm is {self.max_norm!s}; give a positive one, or NoClip()."
+        )
 
 
 @final
@@ -69,4 +71,4 @@ class Adam(AbstractOptimizer):
         return optax.chain(self.clip.transform(), optax.adam(self.learning_rate))  # pyright: ignore[reportArgumentType]
 
     def validate(self) -> None:
-        require(self.learning_rate > 0, f"The learning rate is {self.learning_rate}; give a positive one.")
+        require(self.learning_rate > 0, f"The learning rate is {self.learning_rate!s}; give a positive one.")

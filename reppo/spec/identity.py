@@ -33,7 +33,7 @@ def _canonical(value: Any) -> Any:
     fields = {}
     for field in dataclasses.fields(value):
         content = getattr(value, field.name)
-        if not (field.metadata.get("added") and to_json(content) == to_json(field.default)):
+        if not (field.metadata.get("added") and bool(content == field.default)):
             fields[field.name] = _canonical(content)
     return {"component": type(value).__name__, **fields}
 

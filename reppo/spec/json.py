@@ -48,5 +48,7 @@ def from_json(data: Any) -> Any:
     known = {field.name for field in dataclasses.fields(cls)}
     fields = {key: value for key, value in data.items() if key != "component"}
     if unknown := set(fields) - known:
-        raise ConfigurationError(f"{name} has no field {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}.")
+        raise ConfigurationError(
+            f"{name} has no field {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}."
+        )
     return cls(**{key: from_json(value) for key, value in fields.items()})

@@ -92,8 +92,8 @@ def resolve(spec: Spec) -> Spec:
     def resolved(component: Any) -> Any:
         if not isinstance(component, Component):
             return component
-        if hasattr(component, "resolve"):
-            return component.resolve(spec)
+        if (derived := getattr(component, "resolve", None)) is not None:
+            return derived(spec)
         old = {field.name: getattr(component, field.name) for field in dataclasses.fields(component)}
         changed = {name: new for name, value in old.items() if (new := resolved(value)) is not value}
         return dataclasses.replace(component, **changed) if changed else component

@@ -1,6 +1,5 @@
 """Executing an experiment: batch by batch, chunk by chunk, with everything on disk as it comes."""
 
-import dataclasses
 import importlib.metadata
 import time
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ import numpy as np
 from reppo.results import ResultsFolder, RunRecord, write_runs_csv
 from reppo.spec import to_json
 from reppo.sweep.experiment import Experiment, Run
+from reppo.sweep.machine import use_all_cores
 from reppo.sweep.plan import Batch, Execution, decide_execution, make_batches, refuse_other_runs
 from reppo.tracking import (
     AbstractTracker,
@@ -50,6 +50,7 @@ def execute(experiment: Experiment, path: Path, tracker: AbstractTracker) -> Res
     Raises:
         ConfigurationError: before anything is computed, if the folder belongs to something else.
     """
+    use_all_cores(path)
     runs = experiment.runs()
     folder = ResultsFolder.create_or_open(path, {"id": experiment.id, "name": experiment.name})
     refuse_other_runs(runs, folder)
@@ -85,15 +86,13 @@ class _Sweep:
         self.done = {batch.id: self.checkpoints[batch.id].latest() for batch in batches}
         self.batches = [batch for batch in batches if (self.done[batch.id] or 0) < self._end(batch)]
         self.steps_total = sum(len(b.runs) * self._steps(b, self._end(b)) for b in batches)
-        self.steps_done = sum(
-            len(b.runs) * self._steps(b, min(self.done[b.id] or 0, self._end(b))) for b in batches
-        )
+        self.steps_done = sum(len(b.runs) * self._steps(b, min(self.done[b.id] or 0, self._end(b))) for b in batches)
         self.steps_before = self.steps_done
         self.started = time.perf_counter()
         self.programs: dict[Any, Future[BatchProgram]] = {}
 
     def run(self) -> None:
-        """Executes the batches that are not done; the program of the next compiles while one runs."""
+        """Executes the batches that are not done; the next programs compile while one runs."""
         self.tracker.receive(
             SweepStarted(
                 experiment=self.experiment.name,
@@ -103,26 +102,32 @@ class _Sweep:
                 batches=len(self.batches),
             )
         )
-        with ThreadPoolExecutor(1, "compile") as compiler:
+        with ThreadPoolExecutor(2, "compile") as compiler:
             try:
                 for number, batch in enumerate(self.batches):
                     program = self._program(batch, compiler)
                     if not program.done():
                         self.tracker.receive(Compiling(label=batch.label))
                     ready = program.result()
-                    for following in self.batches[number + 1 :]:
-                        if following.key != batch.key:
-                            self._program(following, compiler)
-                            break
+                    for following in self._next_programs(number, 2):
+                        self._program(following, compiler)
                     self._run_batch(batch, ready)
             except BaseException:
                 compiler.shutdown(wait=False, cancel_futures=True)
                 raise
         self.tracker.receive(SweepFinished())
 
+    def _next_programs(self, number: int, most: int) -> list[Batch]:
+        """Batches after this one that bring the next programs, at most so many."""
+        first = {batch.key: batch for batch in reversed(self.batches[number + 1 :])}
+        first.pop(self.batches[number].key, None)
+        return sorted(first.values(), key=self.batches.index)[:most]
+
     def _program(self, batch: Batch, compiler: ThreadPoolExecutor) -> "Future[BatchProgram]":
         if batch.key not in self.programs:
-            program = BatchProgram(batch.runs[0].spec, self.execution.width, self.execution.mode)
+            program = BatchProgram(
+                batch.runs[0].spec, self.execution.width, self.execution.mode, devices=self.execution.devices
+            )
             self.programs[batch.key] = compiler.submit(program.compile)
         return self.programs[batch.key]
 
@@ -234,7 +239,7 @@ class _Sweep:
                 device=jax.devices()[0].device_kind,
                 width=self.execution.width,
                 batch=batch.id,
-                lanes_mode=self.execution.mode,
+                lanes_mode=self.execution.mode,  # pyright: ignore[reportArgumentType]
                 matmul_precision=run.spec.matmul_precision,
                 train_seconds=seconds,
                 compile_seconds=program.compile_seconds,

@@ -90,22 +90,28 @@ class Experiment:
             try:
                 object.__setattr__(self, field, tuple(getattr(self, field)))
             except TypeError:
-                raise ConfigurationError(f"An experiment's {field} must be a list, not {getattr(self, field)!r}.") from None
+                raise ConfigurationError(
+                    f"An experiment's {field} must be a list, not {getattr(self, field)!r}."
+                ) from None
         require(
             isinstance(self.name, str) and self.name not in ("", ".", "..") and not set(self.name) & set("/\\\0"),
             f"The experiment's name is {self.name!r}; it names a folder, so give a text without slashes.",
         )
-        require(callable(self.base), f"The experiment's base is {self.base!r}; give a preset, such as presets.reppo_small.")
+        require(
+            callable(self.base), f"The experiment's base is {self.base!r}; give a preset, such as presets.reppo_small."
+        )
         require(bool(self.environments), "The experiment has no environments; give at least one.")
         for environment in self.environments:
             require(
                 isinstance(environment, AbstractEnvironmentSpec),
-                f"{environment!r} is no environment spec; use environments.playground(name) or environments.gymnax(name).",
+                f"{environment!r} is no environment spec; use environments.playground(...) or environments.gymnax(...).",
             )
         names = [environment.name for environment in self.environments]
         require(len(set(names)) == len(names), f"An environment is listed twice: {', '.join(_twice(names))}.")
         for arm in self.arms:
-            require(isinstance(arm, Ablation | Arm), f"{arm!r} is no ablation; import one from the catalog, or declare it.")
+            require(
+                isinstance(arm, Ablation | Arm), f"{arm!r} is no ablation; import one from the catalog, or declare it."
+            )
         arms = [arm.name for arm in self.arms]
         require(len(set(arms)) == len(arms), f"An arm is listed twice: {', '.join(_twice(arms))}.")
         seeds = list(self.seeds)

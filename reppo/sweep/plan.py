@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, final
 
+import jax
+
 from reppo.errors import ConfigurationError
 from reppo.results import ResultsFolder
 from reppo.results.files import read_json, write_json
@@ -23,10 +25,12 @@ class Execution:
     Attributes:
         mode: how lanes run, `"map"` or `"vmap"`.
         width: lanes of every program.
+        devices: devices that the lanes are split over.
     """
 
     mode: str
     width: int
+    devices: int
 
 
 @final
@@ -66,15 +70,20 @@ def decide_execution(experiment: Experiment, folder: ResultsFolder) -> Execution
     """
     described = folder.read_experiment()
     if "execution" not in described:
-        decided = Execution(lanes_mode(), min(len(tuple(experiment.seeds)), MAX_WIDTH))
+        decided = Execution(lanes_mode(), min(len(tuple(experiment.seeds)), MAX_WIDTH), len(jax.local_devices()))
         folder.update_experiment(described | {"execution": dataclasses.asdict(decided)})
         return decided
     found = Execution(**described["execution"])
     if found.mode != lanes_mode():
         raise ConfigurationError(
-            f"The results in {folder.path} were begun with lanes by {found.mode!r}, this machine's backend runs them by "
+            f"The results in {folder.path} were begun with lanes by {found.mode!r}, this machine runs them by "
             f"{lanes_mode()!r}, and numbers of the two do not agree to the last bit. Continue on the same kind of "
             "machine, or give another folder with --out."
+        )
+    if found.devices > len(jax.local_devices()):
+        raise ConfigurationError(
+            f"The results in {folder.path} were begun on {found.devices} devices, and this process has "
+            f"{len(jax.local_devices())}. Continue with as many, or give another folder with --out."
         )
     return found
 
@@ -145,6 +154,4 @@ def _write_batch(folder: ResultsFolder, batch: Batch, width: int) -> None:
 
 def _read_batches(folder: ResultsFolder) -> list[Batch]:
     files = sorted((folder.path / "batches").glob("*/lanes.json"))
-    return [
-        Batch(file.parent.name, tuple(Run.from_json(run) for run in read_json(file)["runs"])) for file in files
-    ]
+    return [Batch(file.parent.name, tuple(Run.from_json(run) for run in read_json(file)["runs"])) for file in files]

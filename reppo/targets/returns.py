@@ -89,4 +89,4 @@ class SoftLambda(AbstractTargets):
         return soft_lambda_returns(soft_reward, next_value, terminated, truncated, gamma, self.lam)
 
     def validate(self) -> None:
-        require(0 <= self.lam <= 1, f"lambda is {self.lam}; give one in [0, 1].")
+        require(0 <= self.lam <= 1, f"lambda is {self.lam!s}; give one in [0, 1].")

@@ -48,7 +48,8 @@ def save_arrays(path: Path, tree: Any) -> None:
     """Writes the arrays of a tree to one `.npz` file, by path name, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp.npz")
-    np.savez(temporary, **{name: np.asarray(leaf) for name, leaf in arrays_by_path(tree).items()})
+    arrays: dict[str, Any] = {name: np.asarray(leaf) for name, leaf in arrays_by_path(tree).items()}
+    np.savez(temporary, **arrays)
     temporary.replace(path)
 
 
@@ -79,6 +80,7 @@ class Checkpoints:
         self._manager = ocp.CheckpointManager(
             path.absolute(),
             options=ocp.CheckpointManagerOptions(max_to_keep=2, enable_async_checkpointing=False),
+            item_handlers=ocp.StandardCheckpointHandler(),
         )
 
     def latest(self) -> int | None:
@@ -87,7 +89,7 @@ class Checkpoints:
 
     def save(self, iteration: int, states: Any) -> None:
         """Writes a checkpoint and waits for it."""
-        self._manager.save(iteration, args=self._ocp.args.StandardSave(arrays_by_path(states)))
+        self._manager.save(iteration, args=self._ocp.args.StandardSave(_with_elements(states)))
         self._manager.wait_until_finished()
 
     def restore(self, iteration: int, like: Any) -> Any:
@@ -96,12 +98,19 @@ class Checkpoints:
         Raises:
             ConfigurationError: if the checkpoint holds other arrays.
         """
-        found = self._manager.item_metadata(iteration)
-        tree_from_paths(dict(found), like, str(self._path))
-        restored = self._manager.restore(iteration, args=self._ocp.args.StandardRestore(arrays_by_path(like)))
-        return tree_from_paths(restored, like, str(self._path))
+        expected = arrays_by_path(like)
+        empty = {name: np.zeros(leaf.shape, leaf.dtype) for name, leaf in expected.items() if not leaf.size}
+        found: Any = self._manager.item_metadata(iteration)
+        tree_from_paths(dict(found) | empty, like, str(self._path))
+        restored: Any = self._manager.restore(iteration, args=self._ocp.args.StandardRestore(_with_elements(like)))
+        return tree_from_paths(restored | empty, like, str(self._path))
 
     def close(self) -> None:
         """Releases Orbax's threads."""
         with contextlib.suppress(Exception):
             self._manager.close()
+
+
+def _with_elements(tree: Any) -> dict[str, Any]:
+    """The leaves by path name, without arrays of no elements, which Orbax refuses to save."""
+    return {name: leaf for name, leaf in arrays_by_path(tree).items() if leaf.size}

@@ -38,7 +38,14 @@ class BatchProgram:
     one width whose specs share a `compile_key` share a program.
     """
 
-    def __init__(self, spec: Spec, width: int, mode: str, environment: AbstractEnvironment | None = None):
+    def __init__(
+        self,
+        spec: Spec,
+        width: int,
+        mode: str,
+        environment: AbstractEnvironment | None = None,
+        devices: int | None = None,
+    ):
         """Prepares, but does not compile.
 
         Args:
@@ -46,6 +53,7 @@ class BatchProgram:
             width: number of lanes.
             mode: `"map"` or `"vmap"`.
             environment: `spec.environment.make()`, where it was made already.
+            devices: most devices to split the lanes over; all of this process by default.
         """
         self.width = width
         self.mode = mode
@@ -71,7 +79,7 @@ class BatchProgram:
             return eqx.filter(state, eqx.is_array), report
 
         # Lanes are split evenly over the devices of this process; each device runs its own as if there were no others.
-        count = max(n for n in range(1, len(jax.local_devices()) + 1) if width % n == 0)
+        count = max(n for n in range(1, (devices or len(jax.local_devices())) + 1) if width % n == 0)
         mesh = jax.sharding.Mesh(np.array(jax.local_devices()[:count]), ("lanes",))
         split, whole = jax.sharding.PartitionSpec("lanes"), jax.sharding.PartitionSpec()
 
@@ -80,8 +88,8 @@ class BatchProgram:
             shardings = tuple(jax.sharding.NamedSharding(mesh, spec) for spec in sharding)
             return jax.jit(sharded, in_shardings=shardings, donate_argnums=donate)
 
-        environment_sharding = jax.sharding.NamedSharding(mesh, whole)
-        self._environment = jax.tree.map(lambda x: jax.device_put(x, environment_sharding), self._environment)
+        self._split = jax.sharding.NamedSharding(mesh, split)
+        self._environment = jax.device_put(self._environment, jax.sharding.NamedSharding(mesh, whole))
 
         self._init_function = compiled(
             lambda scalars, seeds, active, environment: self._over_lanes(
@@ -128,6 +136,8 @@ class BatchProgram:
         """Trains every lane for a number of iterations and evaluates it. Consumes `states`."""
         self.compile()
         assert self._chunk is not None
+        # Restored states come from one device, and arrays without elements lose their placement on the way.
+        states = jax.device_put(states, self._split)
         return self._chunk(
             states, self._stack(specs), self._active(len(specs)), self._environment, np.int32(iterations)
         )

@@ -1,6 +1,6 @@
 """The training loop of one run: collect, make targets, improve, evaluate."""
 
-from typing import Any
+import dataclasses
 
 import equinox as eqx
 import jax
@@ -26,8 +26,8 @@ class TrainState(eqx.Module):
         episodes: states of the training environments, `[environment, ...]`.
         memory: the policy's memories, likewise.
         evaluation_starts: the starts of the evaluation episodes, `[episode, ...]`, the same at every evaluation.
-        diverged_at: the iteration whose update gave numbers that are not finite; -1 if none did. From then on the
-            run stands still at the last finite state.
+        diverged_at: the iteration whose update gave numbers that are not finite; -1 if none did. From then on
+            the algorithm's state stands still at the last finite one.
         best_return: mean return of the best evaluation so far.
         best_policy: the policy of that evaluation.
     """
@@ -147,20 +147,18 @@ def iterate(spec: Spec, state: TrainState, episodes: Episodes) -> tuple[TrainSta
     )
     learned, metrics = algorithm.update(state.algorithm, trajectory, subkey(key, "update"))
 
+    # A run whose update gives numbers that are not finite stands still from then on: its last finite learner is kept.
     finite = _all_finite(learned)
-    proceed = finite & (state.diverged_at < 0)
-    new = eqx.tree_at(
-        lambda s: (s.algorithm, s.episodes, s.memory, s.iteration),
+    running = state.diverged_at < 0
+    new_state = dataclasses.replace(
         state,
-        (learned, rolled, memory, state.iteration + 1),
+        iteration=state.iteration + 1,
+        algorithm=_select(finite & running, learned, state.algorithm),
+        episodes=rolled,
+        memory=memory,
+        diverged_at=jnp.where(running & ~finite, state.iteration, state.diverged_at),
     )
-    kept = _select(proceed, new, state)
-    kept = eqx.tree_at(
-        lambda s: (s.iteration, s.diverged_at),
-        kept,
-        (state.iteration + 1, jnp.where(finite | (state.diverged_at >= 0), state.diverged_at, state.iteration)),
-    )
-    return kept, metrics | _rollout_metrics(ends, trajectory.terminated, trajectory.truncated)
+    return new_state, metrics | _rollout_metrics(ends, trajectory.terminated, trajectory.truncated)
 
 
 def train(spec: Spec, seed: int, steps: int) -> tuple[TrainState, list[ChunkReport]]:

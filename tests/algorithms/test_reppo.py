@@ -1,0 +1,225 @@
+"""REPPO as a whole, on trajectories made by hand."""
+
+import dataclasses
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from reppo import environments
+from reppo.algorithms import Reppo
+from reppo.algorithms.reppo import PolicyDistribution
+from reppo.distributions import TanhNormalHead
+from reppo.environments import Observation
+from reppo.losses import ClippedKL, FixedMultiplier, NoAuxiliary, PathwiseLoss, Scalar, SelfPrediction, Unconstrained
+from reppo.networks import NoNorm
+from reppo.rollout import Trajectory
+from tests.tiny import tiny_reppo
+
+TIME, ENVIRONMENTS = 8, 16
+
+
+def make_trajectory(algorithm: Reppo, state, seed: int = 0) -> Trajectory:
+    """Random transitions, acted on by the policy of the state."""
+    random = np.random.default_rng(seed)
+    draw = lambda *shape: jnp.asarray(random.normal(size=(TIME, ENVIRONMENTS, *shape)), jnp.float32)
+    observation, following = Observation(actor=draw(1)), Observation(actor=draw(1))
+    policy = algorithm.policy(state)
+    keys = jax.random.split(jax.random.key(seed), (TIME, ENVIRONMENTS))
+    action, _, extras = jax.vmap(jax.vmap(lambda o, k: policy((), o, k, deterministic=False)))(observation, keys)
+    terminated = jnp.asarray(random.random((TIME, ENVIRONMENTS)) < 0.2)
+    return Trajectory(
+        observation=observation,
+        action=action,
+        extras=extras,
+        reward=draw(),
+        terminated=terminated,
+        truncated=jnp.asarray(random.random((TIME, ENVIRONMENTS)) < 0.2) & ~terminated,
+        final_observation=following,
+    )
+
+
+@pytest.fixture(scope="module")
+def learned():
+    """An algorithm, its state, a trajectory and one update."""
+    algorithm = tiny_reppo()
+    state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make())
+    trajectory = make_trajectory(algorithm, state)
+    new, metrics = eqx.filter_jit(lambda s, t: algorithm.update(s, t, jax.random.key(1)))(state, trajectory)
+    return algorithm, state, trajectory, new, metrics
+
+
+def test_an_update_changes_everything_that_learns_and_reports_every_metric(learned):
+    _, state, _, new, metrics = learned
+    changed = lambda a, b: any(
+        not np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    )
+    for part in ("actor", "critic", "temperature", "kl_multiplier"):
+        assert changed(getattr(state.learner, part), getattr(new.learner, part)), part
+    assert changed(state.actor_statistics, new.actor_statistics)
+    expected = {
+        "actor/loss actor/entropy actor/kl actor/behind_gate actor/gradient_norm actor/temperature actor/kl_multiplier",
+        "critic/loss critic/auxiliary_loss critic/q critic/explained_variance critic/gradient_norm",
+        "targets/value targets/outside_support",
+    }
+    assert set(metrics) == set(" ".join(expected).split())
+    for name, summary in metrics.items():
+        assert np.isfinite(summary.mean), name
+        assert summary.minimum <= summary.mean + 1e-6 and summary.mean <= summary.maximum + 1e-6, name
+    assert metrics["actor/kl"].count == 4  # every update of every epoch, not those of the last
+
+
+def test_the_divergence_is_zero_at_the_first_minibatch(learned):
+    _, _, _, _, metrics = learned
+    assert abs(metrics["actor/kl"].minimum) < 1e-6
+    assert metrics["actor/kl"].maximum > 1e-6
+
+
+def test_terminated_steps_get_neither_value_nor_entropy_of_a_next_state(learned):
+    algorithm, state, trajectory, _, _ = learned
+    data, _ = algorithm._prepare(state, trajectory, jax.random.key(2))
+    target = np.asarray(data.actor.target).reshape(TIME, ENVIRONMENTS)
+    ended = np.asarray(trajectory.terminated)
+    np.testing.assert_allclose(target[ended], np.asarray(trajectory.reward)[ended], rtol=1e-6)
+
+
+def test_rewards_after_a_cut_change_no_target_before_it(learned):
+    algorithm, state, trajectory, _, _ = learned
+    cut = np.asarray(trajectory.terminated | trajectory.truncated)
+    environment = int(np.argmax(cut[1:-1].any(0)))
+    time = 1 + int(np.argmax(cut[1:-1, environment]))
+    prepare = eqx.filter_jit(lambda t: algorithm._prepare(state, t, jax.random.key(2))[0].actor.target)
+    changed = dataclasses.replace(trajectory, reward=trajectory.reward.at[time + 1 :].add(100.0))
+    before = np.asarray(prepare(trajectory)).reshape(TIME, ENVIRONMENTS)[: time + 1, environment]
+    after = np.asarray(prepare(changed)).reshape(TIME, ENVIRONMENTS)[: time + 1, environment]
+    np.testing.assert_array_equal(before, after)
+
+
+def test_the_reward_scale_scales_targets_and_nothing_that_is_reported(learned):
+    algorithm, state, trajectory, _, _ = learned
+    scaled = dataclasses.replace(algorithm, reward_scale=0.5, gamma=0.0)
+    target = scaled._prepare(state, trajectory, jax.random.key(2))[0].actor.target
+    np.testing.assert_allclose(target.reshape(TIME, ENVIRONMENTS), 0.5 * trajectory.reward, rtol=1e-6)
+
+
+def test_the_actor_step_leaves_the_critic_and_the_critic_step_the_actor(learned):
+    algorithm, state, trajectory, _, _ = learned
+    data, _ = algorithm._prepare(state, trajectory, jax.random.key(2))
+    after_actor, _ = algorithm._actor_step(state.learner, data, jax.random.key(3))
+    assert eqx.tree_equal(after_actor.critic, state.learner.critic)
+    assert not eqx.tree_equal(after_actor.actor, state.learner.actor)
+    after_critic, _ = algorithm._critic_step(state.learner, data, jax.random.key(3))
+    assert eqx.tree_equal(after_critic.actor, state.learner.actor)
+    assert eqx.tree_equal(after_critic.temperature, state.learner.temperature)
+
+
+def test_behind_the_gate_the_gradient_of_q_is_dropped(learned):
+    algorithm, state, trajectory, _, _ = learned
+    data, _ = algorithm._prepare(state, trajectory, jax.random.key(2))
+    # The old policy was elsewhere, so that every state is behind the gate; with multiplier 0 nothing is left to do.
+    far = dataclasses.replace(data, actor=dataclasses.replace(data.actor, old_loc=data.actor.old_loc + 5.0))
+    still = dataclasses.replace(algorithm, kl_multiplier=FixedMultiplier(0.0))
+    learner = still.init(jax.random.key(0), environments.probe("BestAction").make()).learner
+    after, metrics = still._actor_step(learner, far, jax.random.key(3))
+    assert metrics["actor/behind_gate"].mean == 1.0
+    assert metrics["actor/gradient_norm"].mean == 0.0
+    assert eqx.tree_equal(after.actor, learner.actor)
+
+
+def test_a_large_policy_gradient_does_not_stop_the_multipliers(learned):
+    algorithm, state, trajectory, _, _ = learned
+    data, _ = algorithm._prepare(state, trajectory, jax.random.key(2))
+    loud = jax.tree.map(lambda x: 1e4 * x if eqx.is_inexact_array(x) else x, state.learner.critic)
+    step = lambda learner: algorithm._actor_step(learner, data, jax.random.key(3))[0]
+    quiet_after, loud_after = step(state.learner), step(dataclasses.replace(state.learner, critic=loud))
+    np.testing.assert_array_equal(quiet_after.temperature, loud_after.temperature)
+
+
+def test_the_scalar_critic_does_not_broadcast(learned):
+    _, _, trajectory, _, _ = learned
+    algorithm = tiny_reppo(value=Scalar())
+    state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make())
+    data, _ = algorithm._prepare(state, trajectory, jax.random.key(2))
+    _, metrics = algorithm._critic_step(state.learner, data, jax.random.key(3))
+    q = jax.vmap(lambda o, a: state.learner.critic(o, a).logits[0])(data.actor.critic_observation, data.actor.action)
+    np.testing.assert_allclose(metrics["critic/loss"].mean, jnp.mean((q - data.actor.target) ** 2), rtol=1e-5)
+
+
+def test_statistics_are_frozen_during_the_update_and_merged_after_it(learned):
+    algorithm, state, trajectory, new, _ = learned
+    seen = np.asarray(trajectory.observation.actor).reshape(-1, 1)
+    np.testing.assert_allclose(new.actor_statistics.mean, seen.mean(0), atol=1e-6)
+    np.testing.assert_allclose(new.actor_statistics.variance, seen.var(0), rtol=1e-5)
+    assert new.critic_statistics is None
+    leaves = jax.tree.leaves(eqx.filter(state.learner, eqx.is_inexact_array))
+    assert all(leaf is not state.actor_statistics.mean for leaf in leaves)
+
+
+def test_untouched_layers_start_with_the_same_weights_in_every_arm():
+    environment = environments.probe("BestAction").make()
+    base = tiny_reppo()
+    init = lambda algorithm: algorithm.init(jax.random.key(7), environment).learner
+    first, without_norm = (
+        init(base),
+        init(
+            dataclasses.replace(
+                base,
+                actor=dataclasses.replace(base.actor, norm=NoNorm()),
+                critic=dataclasses.replace(base.critic, norm=NoNorm()),
+                auxiliary=NoAuxiliary(),
+            )
+        ),
+    )
+    for a, b in zip(first.actor.mlp.linears, without_norm.actor.mlp.linears, strict=True):
+        np.testing.assert_array_equal(a.weight, b.weight)
+    for head in ("encoder", "value_head"):
+        for a, b in zip(getattr(first.critic, head).linears, getattr(without_norm.critic, head).linears, strict=True):
+            np.testing.assert_array_equal(a.weight, b.weight)
+    assert without_norm.critic.prediction_head is None
+    scalar = init(dataclasses.replace(base, value=Scalar()))
+    np.testing.assert_array_equal(scalar.critic.value_head.linears[0].weight, first.critic.value_head.linears[0].weight)
+
+
+def test_an_auxiliary_weight_of_zero_is_no_auxiliary_task():
+    environment = environments.probe("BestAction").make()
+    weightless, none = tiny_reppo(auxiliary=SelfPrediction(weight=0.0)), tiny_reppo(auxiliary=NoAuxiliary())
+    state = none.init(jax.random.key(0), environment)
+    trajectory = make_trajectory(none, state)
+    update = lambda algorithm: (
+        algorithm.update(algorithm.init(jax.random.key(0), environment), trajectory, jax.random.key(1))[0].learner
+    )
+    a, b = update(weightless), update(none)
+    for x, y in zip(jax.tree.leaves(a.actor), jax.tree.leaves(b.actor), strict=True):
+        np.testing.assert_allclose(x, y, atol=1e-6) if eqx.is_array(x) else None
+
+
+def test_the_floor_of_the_standard_deviation_is_what_it_says():
+    algorithm = tiny_reppo(head=TanhNormalHead(floor=0.3))
+    state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make())
+    policy = algorithm.policy(state)
+    _, _, extras = policy((), Observation(actor=jnp.zeros(1)), jax.random.key(0), deterministic=False)
+    assert isinstance(extras, PolicyDistribution)
+    assert extras.scale > 0.3
+
+
+def test_sampled_actions_stay_within_the_limit_and_deterministic_ones_are_the_mode():
+    algorithm = tiny_reppo(max_action=0.5)
+    state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make())
+    policy, observation = algorithm.policy(state), Observation(actor=jnp.ones(1))
+    keys = jax.random.split(jax.random.key(1), 200)
+    actions = jax.vmap(lambda key: policy((), observation, key, deterministic=False)[0])(keys)
+    assert jnp.abs(actions).max() == 0.5
+    action, _, extras = policy((), observation, keys[0], deterministic=True)
+    np.testing.assert_allclose(action, jnp.tanh(extras.loc))
+
+
+def test_a_learned_multiplier_without_a_bound_is_refused():
+    with pytest.raises(ValueError, match="no bound for it to aim at"):
+        tiny_reppo(actor_loss=PathwiseLoss(objective=Unconstrained())).validate()
+    with pytest.raises(ValueError, match="128 rows, which 3 minibatches do not divide"):
+        dataclasses.replace(
+            tiny_reppo(actor_loss=PathwiseLoss(objective=ClippedKL(0.1))),
+            schedule=dataclasses.replace(tiny_reppo().schedule, num_minibatches=3),
+        ).validate()

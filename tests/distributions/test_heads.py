@@ -1,0 +1,39 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from reppo.distributions import TanhNormalHead
+
+OUTPUTS = arrays(np.float32, 6, elements=st.floats(-5, 3, width=32))
+
+distribution = jax.jit(lambda head, outputs: head(outputs))
+
+
+@given(OUTPUTS, st.sampled_from([0.0, 1e-6, 0.1, 0.5]))
+def test_scale_is_exp_of_log_std_plus_the_floor(outputs, floor):
+    policy = distribution(TanhNormalHead(floor), outputs)
+    np.testing.assert_array_equal(policy.loc, outputs[:3])
+    np.testing.assert_allclose(policy.scale, np.exp(outputs[3:].astype(float)) + floor, rtol=1e-6)
+
+
+@pytest.mark.parametrize("floor", [0.0, 1e-6, 0.1])
+def test_the_floor_is_what_the_scale_tends_to(floor):
+    outputs = jnp.array([0.0, 0.0, -1e6, 0.0])
+    scale = TanhNormalHead(floor)(outputs).scale
+    np.testing.assert_allclose(scale, [np.exp(-10) + floor, 1 + floor], rtol=1e-6)
+
+
+def test_the_default_adds_nothing_and_overflow_is_impossible():
+    assert TanhNormalHead().floor == 0
+    scale = TanhNormalHead()(jnp.array([0.0, jnp.float32(1e30)])).scale
+    np.testing.assert_allclose(scale, np.exp(4.0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("action_size", [1, 6, 21])
+def test_size_counts_mean_and_log_std(action_size):
+    assert TanhNormalHead().size(action_size) == 2 * action_size
+    assert TanhNormalHead()(jnp.zeros(2 * action_size)).loc.shape == (action_size,)

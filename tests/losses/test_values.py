@@ -1,0 +1,146 @@
+import pathlib
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from reppo.errors import ConfigurationError
+from reppo.losses import FixedSupport, HLGauss, Scalar, SupportFromRewards, hl_gauss
+
+GOLDEN = np.load(pathlib.Path(__file__).parents[1] / "data" / "golden.npz")
+BINS = 51
+LOW = st.floats(-100, 10, width=32)
+SPAN = st.floats(1, 200, width=32)
+SIGMA = st.floats(0.25, 3, width=32)
+LOGITS = arrays(np.float32, BINS, elements=st.floats(-5, 5, width=32))
+
+histogram = jax.jit(hl_gauss, static_argnums=3)
+loss = eqx.filter_jit(lambda value, logits, target: value.loss(logits, target))
+decode = eqx.filter_jit(lambda value, logits: value.decode(logits))
+
+
+def reference(value, low, high, num_bins, sigma=0.75):
+    """Mass of a normal distribution in each bin, in float64."""
+    width = (high - low) / (num_bins - 1)
+    edges = np.concatenate([np.linspace(low, high, num_bins) - width / 2, [high + width / 2]])
+    cdf = scipy.stats.norm.cdf(edges, np.clip(value, low, high), sigma * width)
+    return (cdf[1:] - cdf[:-1]) / (cdf[-1] - cdf[0])
+
+
+@given(LOW, SPAN, st.floats(-0.5, 1.5), SIGMA)
+def test_hl_gauss_is_the_mass_of_a_normal_in_each_bin(low, span, position, sigma):
+    value = low + span * position
+    actual = histogram(value, low, low + span, BINS, sigma)
+    np.testing.assert_allclose(actual, reference(value, low, low + span, BINS, sigma), atol=2e-4)
+    np.testing.assert_allclose(actual.sum(), 1, atol=1e-5)
+    assert np.all(actual >= 0)
+
+
+@given(LOW, SPAN, st.floats(0.125, 1000, width=32), st.booleans())
+def test_values_outside_the_support_are_clipped_to_it(low, span, beyond, above):
+    low, high = np.float32(low), np.float32(low) + np.float32(span)
+    actual = histogram(high + beyond if above else low - beyond, low, high, BINS, 0.75)
+    np.testing.assert_array_equal(actual, histogram(high if above else low, low, high, BINS, 0.75))
+    assert np.argmax(actual) == (BINS - 1 if above else 0)
+
+
+@given(LOW, SPAN, st.floats(0.1, 0.9))
+def test_decoding_the_histogram_gives_the_value_back(low, span, position):
+    value = HLGauss(FixedSupport(low, low + span), num_bins=BINS)
+    target = jnp.float32(low + span * position)
+    logits = jnp.log(histogram(target, *value.support.bounds(), BINS, 0.75) + 1e-30)
+    np.testing.assert_allclose(decode(value, logits), target, atol=1e-4 * span + 1e-6 * abs(low))
+
+
+@given(LOGITS, LOW, SPAN)
+def test_decode_is_the_mean_over_the_centers(logits, low, span):
+    value = HLGauss(FixedSupport(low, low + span), num_bins=BINS)
+    probabilities = np.exp(logits.astype(float)) / np.exp(logits.astype(float)).sum()
+    expected = probabilities @ np.linspace(float(value.support.low), float(value.support.high), BINS)
+    np.testing.assert_allclose(decode(value, logits), expected, rtol=1e-5, atol=1e-5 * (span + abs(low)))
+
+
+@given(LOGITS, LOW, SPAN, st.floats(-0.5, 1.5), SIGMA)
+def test_loss_is_the_cross_entropy(logits, low, span, position, sigma):
+    value = HLGauss(FixedSupport(low, low + span), BINS, sigma)
+    target = np.float32(low + span * position)
+    log_softmax = logits.astype(float) - np.log(np.exp(logits.astype(float)).sum())
+    expected = -reference(target, low, low + span, BINS, sigma) @ log_softmax
+    np.testing.assert_allclose(loss(value, logits, jnp.asarray(target)), expected, rtol=1e-3, atol=1e-3)
+
+
+@given(LOGITS, st.floats(-10, 160, width=32))
+def test_gradient_of_the_loss_is_softmax_minus_histogram(logits, target):
+    value = HLGauss(num_bins=BINS)
+    gradient = loss_gradient(value, logits, jnp.asarray(target, jnp.float32))
+    probabilities = np.exp(logits.astype(float)) / np.exp(logits.astype(float)).sum()
+    np.testing.assert_allclose(gradient, probabilities - reference(target, 0, 150, BINS), atol=2e-4)
+
+
+loss_gradient = eqx.filter_jit(lambda value, logits, target: jax.grad(value.loss)(logits, target))
+
+
+@pytest.mark.parametrize("value", [HLGauss(num_bins=BINS), Scalar()], ids=["HLGauss", "Scalar"])
+def test_gradients_of_loss_and_decoding_equal_finite_differences(value):
+    rng = np.random.default_rng(0)
+    logits = jnp.asarray(rng.normal(size=value.size), jnp.float32)
+    direction = jnp.asarray(rng.normal(size=value.size), jnp.float32)
+    for function in (lambda x: value.loss(x, jnp.float32(7.0)), lambda x: value.decode(x)):
+        function = jax.jit(jax.value_and_grad(function))
+        slope = (function(logits + 1e-2 * direction)[0] - function(logits - 1e-2 * direction)[0]) / 2e-2
+        np.testing.assert_allclose(np.dot(function(logits)[1], direction), slope, rtol=2e-2, atol=1e-3)
+
+
+@given(arrays(np.float32, 8, elements=st.floats(-200, 300, width=32)), LOW, SPAN)
+def test_outside_marks_the_targets_that_would_be_clipped(targets, low, span):
+    value = HLGauss(FixedSupport(low, low + span), num_bins=BINS)
+    low, high = value.support.low, value.support.high
+    np.testing.assert_array_equal(outside(value, targets), (targets < low) | (targets > high))
+
+
+outside = eqx.filter_jit(lambda value, targets: value.outside(targets))
+
+
+def test_the_ends_of_the_support_are_inside():
+    np.testing.assert_array_equal(HLGauss().outside(jnp.array([0.0, 150.0, -1e-3, 150.1])), [0, 0, 1, 1])
+
+
+@given(st.floats(-100, 100, width=32), st.floats(-100, 100, width=32))
+def test_scalar_is_the_squared_error_of_its_only_output(output, target):
+    logits = jnp.asarray([output], jnp.float32)
+    assert decode(Scalar(), logits) == np.float32(output) and decode(Scalar(), logits).shape == ()
+    actual = loss(Scalar(), logits, jnp.asarray(target, jnp.float32))
+    assert actual.shape == ()
+    np.testing.assert_allclose(actual, (output - target) ** 2, rtol=1e-5, atol=1e-6)
+
+
+def test_scalar_has_one_output_and_no_bounds():
+    assert Scalar().size == 1 and HLGauss(num_bins=BINS).size == BINS
+    np.testing.assert_array_equal(Scalar().outside(jnp.array([-1e9, 0.0, 1e9])), np.zeros(3))
+
+
+@pytest.mark.parametrize("case", range(4))
+def test_golden(case):
+    fields = ("values", "logits", "probabilities", "cross_entropy", "expected_value")
+    targets, logits, *expected = (jnp.asarray(GOLDEN[f"hl_gauss/{case}/{name}"]) for name in fields)
+    num_bins, low, high = GOLDEN[f"hl_gauss/{case}/bins_low_high"]
+    value = HLGauss(FixedSupport(low, high), int(num_bins))
+    for ours, theirs in zip(all_three(value, targets, logits), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+@eqx.filter_jit
+def all_three(value, targets, logits):
+    probabilities = jax.vmap(lambda target: hl_gauss(target, *value.support.bounds(), value.num_bins))(targets)
+    return probabilities, jax.vmap(value.loss)(logits, targets), jax.vmap(value.decode)(logits)
+
+
+def test_a_support_derived_from_rewards_has_no_bounds_before_the_spec_is_resolved():
+    with pytest.raises(ConfigurationError, match=r"before the spec is resolved: call reppo\.resolve"):
+        HLGauss(SupportFromRewards(), BINS).decode(jnp.zeros(BINS))

@@ -1,0 +1,84 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from reppo.optimization import Alternating
+from reppo.summary import Summary
+
+ROWS, EPOCHS, MINIBATCHES = 24, 3, 4
+
+
+def record(epochs, minibatches, key):
+    """Runs a schedule with steps that write down what they were given."""
+    updates = epochs * minibatches
+    learner = {
+        "rows": jnp.zeros((2, updates, ROWS // minibatches), int),
+        "keys": jnp.zeros((2, updates, 2), jnp.uint32),
+        "order": jnp.zeros((2, updates), int),
+        "count": jnp.zeros(2, int),
+        "clock": jnp.array(0),
+    }
+
+    def step(which):
+        def apply(learner, minibatch, key):
+            at = (which, learner["count"][which])
+            return {
+                "rows": learner["rows"].at[at].set(minibatch["row"]),
+                "keys": learner["keys"].at[at].set(jax.random.key_data(key)),
+                "order": learner["order"].at[at].set(learner["clock"]),
+                "count": learner["count"].at[which].add(1),
+                "clock": learner["clock"] + 1,
+            }, {("critic/mean", "actor/mean")[which]: Summary.of(minibatch["value"])}
+
+        return apply
+
+    data = {"row": jnp.arange(ROWS), "value": jnp.arange(ROWS, dtype=jnp.float32)}
+    run = jax.jit(lambda learner, data, key: Alternating(epochs, minibatches).run(learner, data, step(0), step(1), key))
+    learner, metrics = run(learner, data, key)
+    return jax.tree.map(np.asarray, learner), metrics
+
+
+@pytest.fixture(scope="module")
+def run():
+    return record(EPOCHS, MINIBATCHES, jax.random.key(0))
+
+
+def test_each_epoch_visits_each_row_exactly_once(run):
+    critic_rows = run[0]["rows"][0]
+    for epoch in critic_rows.reshape(EPOCHS, ROWS):
+        np.testing.assert_array_equal(np.sort(epoch), np.arange(ROWS))
+
+
+def test_epochs_are_shuffled_apart(run):
+    epochs = run[0]["rows"][0].reshape(EPOCHS, ROWS)
+    assert len({tuple(epoch) for epoch in [*epochs, np.arange(ROWS)]}) == EPOCHS + 1
+
+
+def test_the_critic_goes_before_the_actor_on_the_same_minibatch(run):
+    learner, _ = run
+    np.testing.assert_array_equal(learner["rows"][0], learner["rows"][1])
+    np.testing.assert_array_equal(learner["order"][0], 2 * np.arange(EPOCHS * MINIBATCHES))
+    np.testing.assert_array_equal(learner["order"][1], 2 * np.arange(EPOCHS * MINIBATCHES) + 1)
+
+
+def test_every_step_has_a_key_of_its_own(run):
+    assert len({tuple(key) for key in run[0]["keys"].reshape(-1, 2)}) == 2 * EPOCHS * MINIBATCHES
+
+
+def test_metrics_cover_all_updates(run):
+    for name in ("critic/mean", "actor/mean"):
+        summary = run[1][name]
+        assert summary.count == EPOCHS * ROWS
+        assert (summary.mean, summary.minimum, summary.maximum) == ((ROWS - 1) / 2, 0, ROWS - 1)
+
+
+def test_another_key_gives_another_order_and_other_keys(run):
+    other, _ = record(EPOCHS, MINIBATCHES, jax.random.key(1))
+    assert not np.array_equal(run[0]["rows"], other["rows"])
+    assert not {tuple(k) for k in run[0]["keys"].reshape(-1, 2)} & {tuple(k) for k in other["keys"].reshape(-1, 2)}
+
+
+def test_one_epoch_of_one_minibatch_is_all_rows_at_once():
+    learner, _ = record(1, 1, jax.random.key(0))
+    np.testing.assert_array_equal(np.sort(learner["rows"][0, 0]), np.arange(ROWS))

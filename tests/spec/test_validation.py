@@ -1,0 +1,205 @@
+import dataclasses
+import re
+
+import jaxtyping
+import numpy as np
+import pytest
+
+from reppo import environments
+from reppo.algorithms import Reppo
+from reppo.component import Component
+from reppo.distributions import TanhNormalHead
+from reppo.errors import ConfigurationError
+from reppo.losses import (
+    ClippedKL,
+    FixedMultiplier,
+    FixedSupport,
+    HLGauss,
+    LearnedMultiplier,
+    PathwiseLoss,
+    PenalizedKL,
+    SampledKL,
+    Scalar,
+    SelfPrediction,
+    SupportFromRewards,
+    Unconstrained,
+)
+from reppo.networks import Actor, Critic
+from reppo.normalization import RunningMeanVariance
+from reppo.optimization import Adam, Alternating, ClipByGlobalNorm
+from reppo.presets import reppo, reppo_small
+from reppo.spec import Evaluation, Spec, list_paths, replace_path, resolve, validate
+from reppo.targets import FreshAction, SoftLambda
+
+SPEC = reppo(environments.probe("ConstantReward"))
+NAN = float("nan")
+
+# Component, field, values out of range, and what the error says of the last of them.
+RANGES = [
+    (Reppo, "num_environments", [-1, 0], r"num_environments is 0; give at least 1"),
+    (Reppo, "rollout_length", [-1, 0], r"rollout_length is 0; give at least 1"),
+    (Reppo, "gamma", [NAN, -0.1, 1.5], r"gamma is 1\.5; give one in \[0, 1\]"),
+    (Reppo, "reward_scale", [NAN, -1, 0], r"reward_scale is 0\.0; give a positive one"),
+    (Reppo, "max_action", [NAN, 0, 1.5], r"max_action is 1\.5; give one in \(0, 1\]"),
+    (Evaluation, "interval", [-1, 0], r"evaluation\.interval is 0 steps; give at least 1"),
+    (Evaluation, "episodes", [-1, 0], r"evaluation\.episodes is 0; give at least 1"),
+    (Spec, "matmul_precision", ["", "low"], r"matmul_precision is 'low'; give one of highest, high, default"),
+    (TanhNormalHead, "floor", [NAN, 11, -0.1], r"floor of the standard deviation is -0\.1; give one in \[0, 10\]"),
+    (RunningMeanVariance, "epsilon", [NAN, -1, 0], r"epsilon of observation normalization is 0\.0; give a positive"),
+    (Actor, "width", [-1, 0], r"actor's width is 0; give at least 1 unit"),
+    (Actor, "depth", [-1, 0], r"actor's depth is 0; give at least 1 hidden layer"),
+    (Critic, "width", [-1, 0], r"critic's width is 0; give at least 1 unit"),
+    (Critic, "encoder_depth", [-1], r"critic's depths are -1 \(encoder\) and 1 \(heads\); give at least 0"),
+    (Critic, "head_depth", [-1], r"critic's depths are 1 \(encoder\) and -1 \(heads\); give at least 0"),
+    (FixedSupport, "low", [NAN, 200, 150], r"value support is \[150\.0, 150\.0\]; low must be below high"),
+    (FixedSupport, "high", [NAN, -1, 0], r"value support is \[0\.0, 0\.0\]; low must be below high"),
+    (SupportFromRewards, "margin", [NAN, -1, 0], r"margin of the value support is 0\.0; give a positive one"),
+    (HLGauss, "num_bins", [-1, 1], r"number of bins is 1; give at least 2"),
+    (HLGauss, "sigma", [NAN, -1, 0], r"sigma of HLGauss is 0\.0 bin widths; give a positive one"),
+    (SelfPrediction, "weight", [NAN, -1], r"weight of the auxiliary task is -1\.0; give one of at least 0"),
+    (FreshAction, "num_samples", [-1, 0], r"number of next actions is 0; give at least 1"),
+    (SoftLambda, "lam", [NAN, -0.1, 1.5], r"lambda is 1\.5; give one in \[0, 1\]"),
+    (ClippedKL, "kl_bound", [NAN, -1, 0], r"KL bound is 0\.0; give a positive one"),
+    (PenalizedKL, "kl_bound", [NAN, -1, 0], r"KL bound is 0\.0; give a positive one"),
+    (SampledKL, "num_samples", [-1, 0], r"number of samples of the KL is 0; give at least 1"),
+    (LearnedMultiplier, "initial", [NAN, -1, 0], r"initial multiplier is 0\.0; give a positive one"),
+    (FixedMultiplier, "weight", [NAN, -1], r"multiplier is -1\.0; give one of at least 0"),
+    (Alternating, "epochs", [-1, 0], r"number of epochs is 0; give at least 1"),
+    (Alternating, "num_minibatches", [-1, 0], r"number of minibatches is 0; give at least 1"),
+    (Adam, "learning_rate", [NAN, -1, 0], r"learning rate is 0\.0; give a positive one"),
+    (ClipByGlobalNorm, "max_norm", [NAN, -1, 0], r"limit on the gradient norm is 0\.0; give a positive one, or NoClip"),
+]
+
+# Any number will do.
+UNBOUNDED = {("Reppo", "entropy_target")}
+
+
+def default(component):
+    return SPEC if component is Spec else component()
+
+
+@pytest.mark.parametrize(
+    ("component", "field", "bad", "message"), RANGES, ids=[f"{c.__name__}.{field}" for c, field, _, _ in RANGES]
+)
+def test_out_of_range(component, field, bad, message):
+    validate(default(component))
+    for value in bad:
+        with pytest.raises(ConfigurationError) as error:
+            validate(dataclasses.replace(default(component), **{field: value}))
+    assert re.search(message, str(error.value)), str(error.value)
+
+
+def test_no_field_was_forgotten_in_the_table_above():
+    fields = {
+        (component.__name__, field.name)
+        for component in Component.registry.values()
+        if component.__module__.startswith("reppo.") and ".environments." not in component.__module__
+        for field in dataclasses.fields(component)
+        if not isinstance(field.default, Component) and field.default is not dataclasses.MISSING
+    }
+    assert fields == {(component.__name__, field) for component, field, _, _ in RANGES} | UNBOUNDED
+
+
+GOOD = [
+    Reppo(gamma=0), Reppo(gamma=1), Reppo(max_action=1), Reppo(entropy_target=3), TanhNormalHead(0), Actor(depth=1),
+    Critic(encoder_depth=0, head_depth=0), SoftLambda(0), SoftLambda(1), SelfPrediction(0), FixedMultiplier(0),
+    HLGauss(num_bins=2), FixedSupport(-1, -0.5),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("component", GOOD, ids=repr)
+def test_the_ends_of_closed_ranges_are_allowed(component):
+    assert validate(component) is component
+
+
+def test_the_error_names_the_path():
+    with pytest.raises(ConfigurationError, match=r"^algorithm\.actor_loss\.objective: The KL bound is -1"):
+        validate(replace_path(SPEC, "kl_bound", -1))
+    with pytest.raises(ConfigurationError, match=r"^algorithm: gamma is 2"):
+        validate(replace_path(SPEC, "gamma", 2))
+
+
+@pytest.fixture
+def unchecked():
+    """As users run it: types are not checked at every call, as they are in the tests, but by `validate` alone."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+SLOTS = [path for path, value in list_paths(SPEC).items() if isinstance(value, Component)]
+
+
+@pytest.mark.parametrize("path", SLOTS)
+def test_a_slot_refuses_what_it_is_not_for(path, unchecked):
+    for wrong in (SPEC, "text", 1.0, None):
+        with pytest.raises(ConfigurationError, match=rf"(?s)^{re.escape(path)} holds .*, but it is a slot for \w+\."):
+            validate(replace_path(SPEC, path, wrong))
+
+
+def test_slots_are_told_apart(unchecked):
+    with pytest.raises(ConfigurationError, match=r"algorithm\.value holds FixedSupport\(.*slot for AbstractValue"):
+        validate(replace_path(SPEC, "algorithm.value", FixedSupport()))
+
+
+STATICS = [(path, type(value)) for path, value in list_paths(SPEC).items() if type(value) in (int, str)]
+
+
+@pytest.mark.parametrize(("path", "kind"), STATICS, ids=[path for path, _ in STATICS])
+def test_static_fields_refuse_other_types(path, kind, unchecked):
+    expected = "a whole number" if kind is int else "a text"
+    for wrong in (2.5, True, None, "2" if kind is int else 2):
+        with pytest.raises(ConfigurationError, match=rf"^{re.escape(path)} is .*; give {expected}\."):
+            validate(replace_path(SPEC, path, wrong))
+
+
+def test_minibatches_must_divide_the_rollout():
+    with pytest.raises(ConfigurationError, match=r"1024 x 128 = 131072 rows, which 60 minibatches do not divide"):
+        validate(replace_path(SPEC, "num_minibatches", 60))
+
+
+def test_a_learned_kl_multiplier_needs_a_bound():
+    spec = replace_path(SPEC, "objective", Unconstrained())
+    with pytest.raises(ConfigurationError, match=r"no bound for it to aim at.*kl_multiplier=FixedMultiplier\(0\)"):
+        validate(spec)
+    validate(replace_path(spec, "algorithm.kl_multiplier", FixedMultiplier(0)))
+    validate(Reppo(actor_loss=PathwiseLoss(PenalizedKL()), kl_multiplier=LearnedMultiplier()))
+
+
+@pytest.mark.parametrize("preset", [reppo, reppo_small])
+@pytest.mark.parametrize("task", ["CartpoleBalance", "HumanoidRun", "WalkerWalk"])
+def test_the_support_of_the_control_suite_is_the_published_one(preset, task):
+    spec = resolve(preset(environments.playground(task)))
+    assert spec.algorithm.value.support == FixedSupport(0, 150)
+    assert spec.algorithm.reward_scale == 1
+    assert resolve(spec) == spec
+
+
+@pytest.mark.parametrize(
+    ("environment", "gamma", "margin", "scale", "expected"),
+    [
+        (environments.gymnax("Pendulum-v1"), 0.99, 1.0, 1.0, (-(np.pi**2 + 6.404) * 100, 0)),
+        (environments.playground("CartpoleBalance"), 0.9, 2.0, 0.5, (0, 10)),
+        (environments.gymnax("MountainCarContinuous-v0"), 0.5, 1.0, 1.0, (-0.2, 200)),
+    ],
+)
+def test_the_support_follows_rewards_discount_scale_and_margin(environment, gamma, margin, scale, expected):
+    spec = reppo(environment)
+    for path, value in (("gamma", gamma), ("margin", margin), ("reward_scale", scale)):
+        spec = replace_path(spec, path, value)
+    support = resolve(spec).algorithm.value.support
+    np.testing.assert_allclose([support.low, support.high], expected, rtol=1e-5)
+
+
+def test_a_support_needs_a_known_range_and_a_discount_below_1():
+    unknown = reppo(environments.playground("Go1JoystickFlatTerrain"))
+    with pytest.raises(ConfigurationError, match=r"rewards of Go1Joystick.* is not known.*support=FixedSupport\("):
+        resolve(unknown)
+    assert resolve(replace_path(unknown, "algorithm.value", Scalar())).algorithm.value == Scalar()
+    with pytest.raises(ConfigurationError, match=r"SupportFromRewards needs gamma < 1"):
+        resolve(replace_path(SPEC, "gamma", 1))
+
+
+def test_resolving_validates_before_and_after():
+    with pytest.raises(ConfigurationError, match=r"algorithm: gamma is 2"):
+        resolve(replace_path(SPEC, "gamma", 2))

@@ -1,0 +1,222 @@
+"""The training loop: probes with known values, lanes, seeds, pairing, resumption, divergence, foreign learners."""
+
+import dataclasses
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from reppo import environments
+from reppo.environments import Observation
+from reppo.losses import FixedMultiplier
+from reppo.spec import Evaluation, Spec, list_paths, replace_path, resolve
+from reppo.training import BatchProgram, Checkpoints, init, train, train_chunk
+from reppo.training.plan import evaluation_points
+from tests.algorithms.toys import ToyRecurrent, ToyReplay
+from tests.tiny import tiny_reppo, tiny_spec
+
+WIDTH = 4
+
+
+def arrays(tree):
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+
+
+def assert_same(a, b):
+    for x, y in zip(arrays(a), arrays(b), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+@pytest.fixture(scope="module")
+def spec():
+    return resolve(tiny_spec("BestAction"))
+
+
+@pytest.fixture(scope="module")
+def program(spec):
+    return BatchProgram(spec, WIDTH, "map").compile()
+
+
+@pytest.fixture(scope="module")
+def trained(spec, program):
+    """Four seeds after 6 iterations, on the host."""
+    states = program.start([spec] * WIDTH, range(WIDTH))
+    states, report = program.advance(states, [spec] * WIDTH, 6)
+    return jax.tree.map(np.asarray, (states, report))
+
+
+def test_members_differ(trained):
+    states, _ = trained
+    weight = states.algorithm.learner.actor.mlp.linears[0].weight
+    assert len({weight[lane].tobytes() for lane in range(WIDTH)}) == WIDTH
+
+
+def test_a_lane_is_the_run_alone(spec, program, trained):
+    states, report = trained
+    alone = eqx.filter_jit(train_chunk)(spec, eqx.filter_jit(init)(spec, 2), jnp.array(6))
+    for x, y in zip(arrays(eqx.filter(alone, eqx.is_array)), arrays((states, report)), strict=True):
+        np.testing.assert_allclose(x, y[2], rtol=2e-4, atol=2e-5)
+
+
+def test_a_lane_depends_neither_on_its_place_nor_on_its_neighbors_even_if_they_diverge(spec, program, trained):
+    broken = replace_path(spec, "algorithm.actor_optimizer.learning_rate", 1e38)
+    states = program.start([broken, spec, broken], [0, 2, 3])
+    states, report = program.advance(states, [broken, spec, broken], 6)
+    assert_same(jax.tree.map(lambda x: x[1], (states, report)), jax.tree.map(lambda x: x[2], trained))
+    diverged = np.asarray(report.diverged_at)
+    assert diverged[0] >= 0 and diverged[2] >= 0 and diverged[1] == -1
+    assert all(np.isfinite(leaf[0]).all() for leaf in arrays(states.algorithm) if leaf.dtype.kind == "f")
+    assert np.asarray(states.iteration)[0] == 6
+
+
+def test_chunks_of_any_length_give_the_same_run(spec, program, trained):
+    states = program.start([spec] * WIDTH, range(WIDTH))
+    for iterations in (0, 1, 2, 3):
+        states, report = program.advance(states, [spec] * WIDTH, iterations)
+    assert_same(states.algorithm, trained[0].algorithm)
+    assert_same(report.evaluated, trained[1].evaluated)
+
+
+def test_a_restored_run_goes_on_bit_by_bit(spec, program, trained, tmp_path):
+    states = program.start([spec] * WIDTH, range(WIDTH))
+    states, _ = program.advance(states, [spec] * WIDTH, 3)
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(3, states)
+    checkpoints.close()
+    reopened = Checkpoints(tmp_path)
+    assert reopened.latest() == 3
+    restored = reopened.restore(3, program.abstract_states)
+    states, report = program.advance(restored, [spec] * WIDTH, 3)
+    assert_same((states, report.evaluated), (trained[0], trained[1].evaluated))
+    other = BatchProgram(resolve(tiny_spec("BestAction", num_environments=8)), WIDTH, "map")
+    with pytest.raises(ValueError, match="written by another version or spec"):
+        reopened.restore(3, other.abstract_states)
+    reopened.close()
+
+
+def test_no_scalar_costs_a_new_trace(spec):
+    scalars = [path for path, value in list_paths(spec).items() if isinstance(value, np.generic)]
+    assert len(scalars) > 10
+    traces = 0
+
+    @eqx.filter_jit
+    def chunk(spec, state, iterations):
+        nonlocal traces
+        traces += 1
+        return eqx.filter_eval_shape(train_chunk, spec, state, iterations)[1].metrics["actor/kl"].count.shape
+
+    state = init(spec, 0)
+    for path in scalars:
+        changed = replace_path(spec, path, spec_value(spec, path))
+        chunk(changed, state, jnp.array(1))
+    assert traces == 1
+
+
+def spec_value(spec, path):
+    return float(list_paths(spec)[path]) * 0.5 + 0.001
+
+
+def test_evaluation_points_are_multiples_of_the_interval_and_the_end(spec):
+    assert evaluation_points(spec, 128 * 5) == [0, 2, 4, 5]
+    assert evaluation_points(spec, 128 * 6, done=5) == [6]
+    assert evaluation_points(spec, 1) == [0, 1]
+
+
+def test_environment_randomness_and_evaluation_starts_are_those_of_the_seed_alone(spec):
+    other = resolve(tiny_spec("BestAction", kl_multiplier=FixedMultiplier(0.5), actor=spec.algorithm.actor))
+    a, b = init(spec, 5), init(other, 5)
+    assert_same(a.evaluation_starts, b.evaluation_starts)
+    assert_same(a.episodes, b.episodes)
+    assert not np.array_equal(a.episodes.observation.actor, init(spec, 6).episodes.observation.actor)
+
+
+def test_the_best_action_is_learned(program, spec):
+    states = program.start([spec] * WIDTH, range(WIDTH))
+    states, before = program.advance(states, [spec] * WIDTH, 0)
+    states, after = program.advance(states, [spec] * WIDTH, 60)
+    before, after = (np.asarray(r.evaluated.episode_return).mean(1) for r in (before, after))
+    assert after.mean() > -0.05, (before, after)
+    assert after.mean() > before.mean()
+
+
+@pytest.mark.parametrize(
+    "probe",
+    ["TerminalStep", *(pytest.param(name, marks=pytest.mark.slow) for name in ("TruncatedStep", "Discounting"))],
+)
+def test_probe_values_are_learned(probe):
+    gamma = 0.5
+    spec = Spec(
+        environment=environments.probe(probe),
+        algorithm=tiny_reppo(gamma=gamma, temperature=FixedMultiplier(0.0)),
+        evaluation=Evaluation(interval=256, episodes=4),
+    )
+    state, _ = train(spec, seed=0, steps=128 * 80)
+    environment = spec.environment.make()
+    learner, normalizer = state.algorithm.learner, spec.algorithm.normalizer
+    shown = np.unique(np.asarray(state.episodes.observation.actor), axis=0)
+    for row in shown:
+        value = jnp.mean(
+            jax.vmap(
+                lambda action, row=row: spec.algorithm.value.decode(
+                    learner.critic(normalizer(state.algorithm.actor_statistics, jnp.asarray(row)), action).logits
+                )
+            )(jnp.linspace(-0.5, 0.5, 9)[:, None])
+        )
+        theory = environment.value(Observation(actor=jnp.asarray(row)), gamma)
+        np.testing.assert_allclose(value, theory, atol=0.15)
+
+
+def test_a_replay_learner_runs_through_the_unchanged_loop():
+    spec = tiny_spec("BestAction", algorithm=ToyReplay())
+    state, reports = train(spec, seed=0, steps=32 * 8)
+    assert state.iteration == 8
+    assert np.isfinite(reports[-1].evaluated.episode_return).all()
+    assert reports[-1].metrics["replay/reward"].count > 0
+
+
+def test_a_recurrent_policy_keeps_its_memory_within_an_episode_only():
+    spec = tiny_spec("TerminalStep", algorithm=ToyRecurrent())
+    _, reports = train(spec, seed=0, steps=32 * 8)
+    length = int(reports[-1].evaluated.episode_length[0])
+    summary = reports[-1].metrics["recurrent/memory"]
+    assert summary.minimum == 0.0
+    assert summary.maximum == length - 1
+
+
+@pytest.mark.slow
+def test_one_nonfinite_state_ends_one_episode_and_is_counted():
+    spec = tiny_spec("NonFinite")
+    state, reports = train(spec, seed=0, steps=128 * 4)
+    assert reports[-1].metrics["episodes/nonfinite"].total > 0
+    assert state.diverged_at == -1
+
+
+@pytest.mark.slow
+def test_lanes_by_vmap_agree_with_lanes_by_map(spec, trained):
+    program = BatchProgram(spec, WIDTH, "vmap")
+    states = program.start([spec] * WIDTH, range(WIDTH))
+    states, report = program.advance(states, [spec] * WIDTH, 6)
+    np.testing.assert_allclose(
+        states.algorithm.learner.actor.mlp.linears[0].weight,
+        trained[0].algorithm.learner.actor.mlp.linears[0].weight,
+        atol=2e-3,
+    )
+
+
+def test_best_policy_is_that_of_the_best_evaluation(trained):
+    states, report = trained
+    np.testing.assert_array_equal(states.best_return, report.evaluated.episode_return.mean(1))
+    np.testing.assert_array_equal(
+        states.best_policy.actor.mlp.linears[0].weight, states.algorithm.learner.actor.mlp.linears[0].weight
+    )
+
+
+def test_an_unresolved_support_is_refused():
+    from reppo.losses import HLGauss, SupportFromRewards
+
+    spec = tiny_spec("BestAction", value=HLGauss(support=SupportFromRewards()))
+    with pytest.raises(ValueError, match="resolve"):
+        eqx.filter_eval_shape(lambda: train_chunk(spec, init(spec, 0), 1))
+    assert dataclasses.is_dataclass(resolve(spec))
