@@ -14,5 +14,5 @@ from reppo.spec import Spec, replace_path
 )
 def no_kl(spec: Spec) -> Spec:
     """Pathwise gradients without any constraint: the objective of SAC on on-policy data."""
-    spec = replace_path(spec, "algorithm.actor_loss.objective", Unconstrained())
+    spec = replace_path(spec, "algorithm.actor_loss.objective", Unconstrained())  # pyright: ignore[reportCallIssue]
     return replace_path(spec, "algorithm.kl_multiplier", FixedMultiplier(0.0))

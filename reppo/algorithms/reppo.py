@@ -191,7 +191,7 @@ class Reppo(AbstractAlgorithm):
             self.value.size,
             self.auxiliary.size(self.critic.embedding_size),
         )
-        multipliers = (self.temperature.init(), self.kl_multiplier.init())
+        multipliers: Any = (self.temperature.init(), self.kl_multiplier.init())
         learner = Learner(
             actor=actor,
             critic=critic,
@@ -326,7 +326,7 @@ class Reppo(AbstractAlgorithm):
         entropy_slack = entropy - self.entropy_target * batch.actor.action.shape[-1]
         kl_slack = self.actor_loss.kl_bound - kl
 
-        def multiplier_loss(parameters: tuple[Any, Any]) -> Float[Array, ""]:
+        def multiplier_loss(parameters: Any) -> Float[Array, ""]:
             return self.temperature.loss(parameters[0], entropy_slack) + self.kl_multiplier.loss(
                 parameters[1], kl_slack
             )

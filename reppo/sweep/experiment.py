@@ -104,7 +104,7 @@ class Experiment:
         for environment in self.environments:
             require(
                 isinstance(environment, AbstractEnvironmentSpec),
-                f"{environment!r} is no environment spec; use environments.playground(...) or environments.gymnax(...).",
+                f"{environment!r} is no environment spec; use environments.playground(...) or gymnax(...).",
             )
         names = [environment.name for environment in self.environments]
         require(len(set(names)) == len(names), f"An environment is listed twice: {', '.join(_twice(names))}.")

@@ -7,7 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reppo.distributions import TanhNormal
-from reppo.losses import ActorBatch, ClippedKL, ExactKL, PathwiseLoss, PenalizedKL, PerBatch, SampledKL, Unconstrained
+from reppo.losses import (
+    AbstractDivergence,
+    ActorBatch,
+    ClippedKL,
+    ExactKL,
+    PathwiseLoss,
+    PenalizedKL,
+    PerBatch,
+    SampledKL,
+    Unconstrained,
+)
 
 BATCH, OBSERVATION, ACTION = 5, 3, 2
 TEMPERATURE, MULTIPLIER = np.float32(0.2), np.float32(0.7)
@@ -43,7 +53,7 @@ def problem(seed, near=True):
         critic_observation=draw(BATCH, 1),
         action=jnp.tanh(draw(BATCH, ACTION)),
         old_loc=old.loc + (0.01 if near else 1.0) * (1 + jnp.abs(draw(BATCH, ACTION))),
-        old_scale=old.scale,
+        old_scale=old.scale * (1.05 if near else 1.5),
         target=draw(BATCH),
     )
     return policy, QuadraticCritic(draw(ACTION)), batch
@@ -249,6 +259,20 @@ def test_the_sampled_kl_draws_apart_from_the_action():
     )
     np.testing.assert_array_equal(exact[1]["entropy"], sampled[1]["entropy"])
     assert not np.array_equal(exact[1]["kl"], sampled[1]["kl"])
+
+
+class KeyOfDivergence(AbstractDivergence):
+    """What a policy would draw with the key that the divergence is given."""
+
+    def __call__(self, old, new, key):
+        return new.sample(key)[0]
+
+
+def test_the_divergence_has_a_key_of_its_own():
+    policy, critic, batch = problem(0)
+    drawn = run(PathwiseLoss(Unconstrained(), KeyOfDivergence()), policy, critic, batch, jax.random.key(0))[1]["kl"]
+    actions = sampled_actions(policy, batch, jax.random.key(0), 0)
+    assert len({*drawn.tolist(), *actions.tolist()}) == 2 * BATCH and np.abs(drawn - actions).min() > 1e-4
 
 
 def test_metrics_are_constants():
