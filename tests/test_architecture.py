@@ -89,9 +89,7 @@ def test_components_are_abstract_or_final(cls):
     assert cls.__doc__
 
 
-@pytest.mark.parametrize(
-    "statement", ["import reppo", "import reppo.results, reppo.tracking, reppo.analysis, reppo.cli"]
-)
+@pytest.mark.parametrize("parts", ["reppo", "reppo.results, reppo.tracking, reppo.analysis, reppo.cli"])
 def test_importing_is_light(parts):
     heavy = ("jax", "equinox", "mujoco", "wandb", "matplotlib")
     code = f"import {parts}; import sys; print([m for m in {heavy} if m in sys.modules])"

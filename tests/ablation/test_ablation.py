@@ -170,7 +170,7 @@ def test_a_bad_setting_is_refused(path, value, message, unchecked):
 
 def test_an_arm_is_named_by_its_sorted_ablations_joined():
     first, second, third = setting("lam", 0.5), setting("kl_bound", 0.2), CATALOG["value/mse"]
-    assert (first + second).name == "kl_bound=0.2+lam=0.5" == (second + first).name
+    assert (first + second).name == "kl_bound=0.2+lam=0.5" == (second + first).name == Arm((first, second)).name
     assert (first + second + third).name == "kl_bound=0.2+lam=0.5+value/mse"
     assert (first + (second + third)) == ((first + second) + third)
     assert (first + first).name == "lam=0.5"

@@ -1,6 +1,8 @@
 """Experiments from declaration to disk, on a probe."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -43,10 +45,6 @@ def returns(path):
     }
 
 
-class Killed(Exception):
-    """Stands for a kill between two chunks."""
-
-
 class KillAfter(AbstractTracker):
     def __init__(self, steps):
         self.steps = steps
@@ -78,7 +76,8 @@ def test_scalar_arms_share_a_program_and_start_alike(undisturbed):
 
 
 def test_an_interrupted_sweep_ends_with_the_same_returns(undisturbed, tmp_path, monkeypatch):
-    monkeypatch.setattr("reppo.sweep.execute.CHECKPOINT_SECONDS", -1.0)
+    # The package exports a function of the same name as the module.
+    monkeypatch.setattr(sys.modules["reppo.sweep.execute"], "CHECKPOINT_SECONDS", -1.0)
     with pytest.raises(KeyboardInterrupt):
         execute(declare(), tmp_path / "small", KillAfter(512))
     execute(declare(), tmp_path / "small", NoTracker())
@@ -101,25 +100,47 @@ def test_a_folder_of_other_runs_is_refused(undisturbed):
     [
         ({"name": "a/b"}, "without slashes"),
         ({"environments": []}, "no environments"),
-        ({"environments": ["Pendulum-v1"]}, "is no environment spec"),
         ({"arms": [kl.no_kl, kl.no_kl]}, "listed twice"),
-        ({"arms": ["kl/no_kl"]}, "is no ablation"),
         ({"seeds": [0, 0]}, "listed twice"),
         ({"seeds": [-1]}, "whole number from 0"),
         ({"steps": 0}, "at least 1"),
-        ({"steps": 1e6}, "whole number"),
         ({"overrides": ["gama=0.9"]}, "Did you mean"),
         ({"overrides": ["gamma=0.99"]}, "no effect"),
         ({"overrides": ["gamma=2"]}, r"gamma is 2.0; give one in \[0, 1\]"),
         ({"overrides": ["gamma"]}, "path=value"),
         ({"overrides": ["num_minibatches=3"]}, "do not divide"),
-        ({"overrides": ["actor_loss.gate=RMSNorm()"]}, "slot for AbstractGate"),
         ({"arms": [setting("kl_bound", 0.1)]}, "changes nothing"),
     ],
 )
 def test_what_cannot_be_run_is_refused_at_declaration(changes, message):
     with pytest.raises(ValueError, match=message):
         declare(**changes)
+
+
+def test_wrong_types_are_refused_without_the_type_checker(tmp_path):
+    """In a process of its own, because these tests run with the type checker, which speaks first."""
+    cases = {
+        'environments=["Pendulum-v1"]': "is no environment spec",
+        'arms=["kl/no_kl"]': "is no ablation",
+        "steps=1e6": "whole number",
+        'overrides=["actor_loss.gate=RMSNorm()"]': "slot for AbstractGate",
+    }
+    script = tmp_path / "cases.py"
+    script.write_text(
+        "import sys\n"
+        "from reppo import Experiment, environments, presets\n"
+        "base = dict(name='x', base=presets.reppo_small, environments=[environments.probe('BestAction')], steps=1)\n"
+        "for case in sys.argv[1:]:\n"
+        "    try:\n"
+        "        Experiment(**(base | eval(f'dict({case})')))\n"
+        "    except ValueError as error:\n"
+        "        print(error)\n"
+    )
+    done = subprocess.run([sys.executable, str(script), *cases], capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(cases)
+    for line, message in zip(lines, cases.values(), strict=True):
+        assert message in line
 
 
 def test_the_command_line_runs_a_file_and_names_faults(tmp_path, capsys):
