@@ -3,7 +3,6 @@
 import importlib.metadata
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, final
 
@@ -89,10 +88,10 @@ class _Sweep:
         self.steps_done = sum(len(b.runs) * self._steps(b, min(self.done[b.id] or 0, self._end(b))) for b in batches)
         self.steps_before = self.steps_done
         self.started = time.perf_counter()
-        self.programs: dict[Any, Future[BatchProgram]] = {}
+        self.programs: dict[Any, BatchProgram] = {}
 
     def run(self) -> None:
-        """Executes the batches that are not done; the next programs compile while one runs."""
+        """Executes the batches that are not done."""
         self.tracker.receive(
             SweepStarted(
                 experiment=self.experiment.name,
@@ -102,33 +101,22 @@ class _Sweep:
                 batches=len(self.batches),
             )
         )
-        with ThreadPoolExecutor(2, "compile") as compiler:
-            try:
-                for number, batch in enumerate(self.batches):
-                    program = self._program(batch, compiler)
-                    if not program.done():
-                        self.tracker.receive(Compiling(label=batch.label))
-                    ready = program.result()
-                    for following in self._next_programs(number, 2):
-                        self._program(following, compiler)
-                    self._run_batch(batch, ready)
-            except BaseException:
-                compiler.shutdown(wait=False, cancel_futures=True)
-                raise
+        for batch in self.batches:
+            self._run_batch(batch, self._program(batch))
         self.tracker.receive(SweepFinished())
 
-    def _next_programs(self, number: int, most: int) -> list[Batch]:
-        """Batches after this one that bring the next programs, at most so many."""
-        first = {batch.key: batch for batch in reversed(self.batches[number + 1 :])}
-        first.pop(self.batches[number].key, None)
-        return sorted(first.values(), key=self.batches.index)[:most]
+    def _program(self, batch: Batch) -> BatchProgram:
+        """The program of a batch, compiled when it is first needed.
 
-    def _program(self, batch: Batch, compiler: ThreadPoolExecutor) -> "Future[BatchProgram]":
+        Not ahead in another thread: on CPUs compilation and training share XLA's threads, and training then ran at a
+        tenth of its speed.
+        """
         if batch.key not in self.programs:
+            self.tracker.receive(Compiling(label=batch.label))
             program = BatchProgram(
                 batch.runs[0].spec, self.execution.width, self.execution.mode, devices=self.execution.devices
             )
-            self.programs[batch.key] = compiler.submit(program.compile)
+            self.programs[batch.key] = program.compile()
         return self.programs[batch.key]
 
     def _run_batch(self, batch: Batch, program: BatchProgram) -> None:

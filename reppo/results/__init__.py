@@ -1,0 +1,13 @@
+"""Records on disk, one schema: what happened in each run, as JSON and CSV that outlive this library. Imports no JAX."""
+
+from reppo.results.evaluations import Evaluations as Evaluations
+from reppo.results.evaluations import Metrics as Metrics
+from reppo.results.folder import ResultsFolder as ResultsFolder
+from reppo.results.folder import RunFolder as RunFolder
+from reppo.results.loading import RunData as RunData
+from reppo.results.loading import load_results as load_results
+from reppo.results.loading import write_runs_csv as write_runs_csv
+from reppo.results.names import folder_name as folder_name
+from reppo.results.record import SCHEMA as SCHEMA
+from reppo.results.record import RunRecord as RunRecord
+from reppo.results.record import Status as Status

@@ -1,0 +1,381 @@
+"""The folder of an experiment and the folders of its runs.
+
+results/<experiment>/  experiment.json  ledger.jsonl  runs.csv
+  runs/<arm>/<environment>/seed<k>/  record.json  evaluations.csv  metrics.csv  policy/
+  batches/<id>/
+  report/
+"""
+
+import csv
+import io
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from reppo.errors import ConfigurationError, require
+from reppo.results.evaluations import Evaluations, Metrics
+from reppo.results.files import (
+    append_lines,
+    ends_torn,
+    json_line,
+    make_folder,
+    read_json,
+    read_whole_lines,
+    write_atomically,
+    write_json,
+)
+from reppo.results.names import folder_name
+from reppo.results.record import RunRecord
+
+EVALUATION_COLUMNS = ("environment_steps", "seconds", "episode", "return", "length")
+METRIC_COLUMNS = ("environment_steps", "metric", "mean", "minimum", "maximum")
+_EVALUATION_KINDS = (int, float, int, float, int)
+_METRIC_KINDS = (int, str, float, float, float)
+
+
+def timestamp(seconds: float) -> str:
+    """Writes seconds since 1970 as UTC in ISO 8601, to the millisecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@final
+@dataclass(frozen=True)
+class ResultsFolder:
+    """The folder of one experiment. Get one from `create_or_open` or `open`.
+
+    Attributes:
+        path: the folder.
+        clock: gives the seconds since 1970 for the time stamps of the ledger.
+    """
+
+    path: Path
+    clock: Callable[[], float] = time.time
+
+    @classmethod
+    def create_or_open(
+        cls, path: str | Path, experiment: dict[str, Any], clock: Callable[[], float] = time.time
+    ) -> "ResultsFolder":
+        """Creates the folder of an experiment, or opens the one that is there and leaves its `experiment.json` alone.
+
+        Args:
+            path: the folder.
+            experiment: what `experiment.json` shall say: `id`, `name` and whatever else describes the experiment.
+            clock: gives the seconds since 1970.
+
+        Raises:
+            ConfigurationError: if the folder belongs to another experiment, its `experiment.json` cannot be read, or a
+                file is in the way.
+        """
+        _check_experiment(experiment)
+        folder = cls(Path(path), clock)
+        make_folder(folder.path)
+        if not folder._experiment_file.exists():
+            leftovers = [name for name in ("runs", "batches") if (folder.path / name).exists()]
+            require(
+                not leftovers,
+                f"{str(folder.path)!r} holds {' and '.join(leftovers)} but no experiment.json, so it is unknown whose "
+                "they are. Restore that file, remove the folder, or choose another with --out.",
+            )
+            write_json(folder._experiment_file, experiment)
+        found = folder.read_experiment()
+        if found["id"] != experiment["id"]:
+            raise ConfigurationError(
+                f"{str(folder.path)!r} holds the results of experiment {found['id']} ({found['name']!r}), not of "
+                f"{experiment['id']} ({experiment['name']!r}). Choose another folder with --out, give the experiment "
+                "another name, or remove the folder."
+            )
+        return folder
+
+    @classmethod
+    def open(cls, path: str | Path, clock: Callable[[], float] = time.time) -> "ResultsFolder":
+        """Opens the folder of whichever experiment it belongs to.
+
+        Raises:
+            ConfigurationError: if it is not the folder of an experiment.
+        """
+        folder = cls(Path(path), clock)
+        require(
+            folder._experiment_file.exists(),
+            f"{str(folder.path)!r} is no results folder: it has no experiment.json. Give the folder of an experiment, "
+            "such as results/quickstart.",
+        )
+        folder.read_experiment()
+        return folder
+
+    @property
+    def _experiment_file(self) -> Path:
+        return self.path / "experiment.json"
+
+    @property
+    def _ledger_file(self) -> Path:
+        return self.path / "ledger.jsonl"
+
+    @property
+    def report_path(self) -> Path:
+        """Where the report goes."""
+        return self.path / "report"
+
+    @property
+    def runs_csv_path(self) -> Path:
+        """Where the table of runs goes."""
+        return self.path / "runs.csv"
+
+    def batch_path(self, batch: str) -> Path:
+        """Where the checkpoints of a batch go."""
+        return self.path / "batches" / folder_name(batch)
+
+    def run(self, arm: str, environment: str, seed: int) -> "RunFolder":
+        """Returns the folder of a run, which need not exist yet.
+
+        Raises:
+            ConfigurationError: if a name is empty or the seed negative.
+        """
+        require(seed >= 0, f"A seed is 0 or more, not {seed}.")
+        return RunFolder(self.path / "runs" / folder_name(arm) / folder_name(environment) / f"seed{seed}")
+
+    def runs(self) -> list["RunFolder"]:
+        """Lists the runs that have a record, by arm, environment and seed."""
+        records = (self.path / "runs").glob("*/*/seed*/record.json")
+        folders = [record.parent for record in records if record.parent.name.removeprefix("seed").isdecimal()]
+        folders.sort(key=lambda path: (path.parts[-3], path.parts[-2], int(path.name.removeprefix("seed"))))
+        return [RunFolder(path) for path in folders]
+
+    def read_experiment(self) -> dict[str, Any]:
+        """Reads `experiment.json`.
+
+        Raises:
+            ConfigurationError: if it cannot be read or lacks an id or a name.
+        """
+        experiment = read_json(self._experiment_file)
+        _check_experiment(experiment, f"{str(self._experiment_file)!r}: ")
+        return experiment
+
+    def update_experiment(self, experiment: dict[str, Any]) -> None:
+        """Replaces `experiment.json`, say because arms, seeds or steps were added. The id stays.
+
+        Raises:
+            ConfigurationError: if the id is another.
+        """
+        _check_experiment(experiment)
+        found = self.read_experiment()["id"]
+        require(found == experiment["id"], f"The id of an experiment stays: {found}, not {experiment['id']}.")
+        write_json(self._experiment_file, experiment)
+
+    def append_ledger(self, event: Mapping[str, Any]) -> None:
+        """Adds one line to the ledger: `time` (UTC), then the event. Non-finite numbers become null.
+
+        Raises:
+            ValueError: if the event brings a `time` of its own.
+        """
+        if "time" in event:
+            raise ValueError("An event of the ledger may not have a field 'time': the ledger sets it.")
+        append_lines(self._ledger_file, [json_line({"time": timestamp(self.clock()), **event})])
+
+    def read_ledger(self) -> list[dict[str, Any]]:
+        """Reads the ledger, without a last line that a kill has torn.
+
+        Raises:
+            ConfigurationError: if another line is not JSON.
+        """
+        events = []
+        lines = read_whole_lines(self._ledger_file)
+        for number, line in enumerate(lines, start=1):
+            try:
+                events.append(json.loads(line))
+            except ValueError:
+                if number < len(lines):
+                    raise ConfigurationError(
+                        f"{str(self._ledger_file)!r}, line {number}: not JSON. Remove the line."
+                    ) from None
+        return events
+
+
+def _check_experiment(experiment: dict[str, Any], where: str = "") -> None:
+    for key in ("id", "name"):
+        value = experiment.get(key)
+        require(
+            isinstance(value, str) and value != "", f"{where}an experiment needs a text as its {key}, not {value!r}."
+        )
+
+
+@final
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run. Folders are created by the first write.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def record_path(self) -> Path:
+        """Where the record is."""
+        return self.path / "record.json"
+
+    @property
+    def evaluations_path(self) -> Path:
+        """Where the evaluation episodes are."""
+        return self.path / "evaluations.csv"
+
+    @property
+    def metrics_path(self) -> Path:
+        """Where the training metrics are."""
+        return self.path / "metrics.csv"
+
+    @property
+    def policy_path(self) -> Path:
+        """Where the exported policies go."""
+        return self.path / "policy"
+
+    def write_record(self, record: RunRecord) -> None:
+        """Replaces the record."""
+        write_json(self.record_path, record.to_json())
+
+    def read_record(self) -> RunRecord:
+        """Reads the record.
+
+        Raises:
+            ConfigurationError: if it is missing, damaged, or of a newer schema.
+        """
+        data = read_json(self.record_path)
+        try:
+            return RunRecord.from_json(data)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{str(self.record_path)!r}: {error}") from error
+
+    def append_evaluation(
+        self,
+        environment_steps: int,
+        seconds: float,
+        returns: Float[np.ndarray, " episodes"],
+        lengths: Int[np.ndarray, " episodes"],
+    ) -> None:
+        """Adds the episodes of one evaluation, one row each, numbered from 0.
+
+        Args:
+            environment_steps: training steps of this run before the evaluation.
+            seconds: seconds of training before the evaluation.
+            returns: the return of each episode; NaN and infinities are kept.
+            lengths: the length of each episode in environment steps.
+
+        Raises:
+            ValueError: if there are not as many lengths as returns.
+        """
+        pairs = zip(returns.tolist(), lengths.tolist(), strict=True)
+        rows = [(int(environment_steps), float(seconds), episode, *pair) for episode, pair in enumerate(pairs)]
+        _append_rows(self.evaluations_path, EVALUATION_COLUMNS, rows)
+
+    def append_metrics(self, environment_steps: int, metrics: Mapping[str, tuple[float, float, float]]) -> None:
+        """Adds one report of training metrics.
+
+        Args:
+            environment_steps: training steps of this run at the end of the report.
+            metrics: name -> mean, minimum and maximum since the last report.
+
+        Raises:
+            ValueError: if a name contains a line break.
+        """
+        rows = [(int(environment_steps), name, *map(float, summary)) for name, summary in metrics.items()]
+        _append_rows(self.metrics_path, METRIC_COLUMNS, rows)
+
+    def read_evaluations(self) -> Evaluations:
+        """Reads the evaluation episodes, without a torn last row; none if there is no file.
+
+        Raises:
+            ConfigurationError: if a row before the last is damaged, or the columns are others.
+        """
+        rows = _read_rows(self.evaluations_path, EVALUATION_COLUMNS, _EVALUATION_KINDS)
+        steps, seconds, episode, returns, lengths = _columns(rows, 5)
+        return Evaluations(
+            environment_steps=np.array(steps, np.int64),
+            seconds=np.array(seconds, np.float64),
+            episode=np.array(episode, np.int64),
+            returns=np.array(returns, np.float64),
+            lengths=np.array(lengths, np.int64),
+        )
+
+    def read_metrics(self) -> Metrics:
+        """Reads the training metrics, without a torn last row; none if there is no file.
+
+        Raises:
+            ConfigurationError: if a row before the last is damaged, or the columns are others.
+        """
+        rows = _read_rows(self.metrics_path, METRIC_COLUMNS, _METRIC_KINDS)
+        steps, names, mean, minimum, maximum = _columns(rows, 5)
+        return Metrics(
+            environment_steps=np.array(steps, np.int64),
+            names=names,
+            mean=np.array(mean, np.float64),
+            minimum=np.array(minimum, np.float64),
+            maximum=np.array(maximum, np.float64),
+        )
+
+    def truncate_after(self, environment_steps: int) -> None:
+        """Drops rows beyond a number of steps, and a torn last row, so that a resumed run can write them again.
+
+        Each file is replaced whole. Give the steps of the checkpoint to resume from, or -1 to start over.
+        """
+        tables = (
+            (self.evaluations_path, EVALUATION_COLUMNS, _EVALUATION_KINDS),
+            (self.metrics_path, METRIC_COLUMNS, _METRIC_KINDS),
+        )
+        for path, columns, kinds in tables:
+            if not path.exists():
+                continue
+            rows = _read_rows(path, columns, kinds)
+            kept = [row for row in rows if row[0] <= environment_steps]
+            if len(kept) < len(read_whole_lines(path)) - 1 or ends_torn(path):
+                write_csv(path, columns, kept)
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Writes a table atomically. Floats round-trip."""
+    write_atomically(path, "".join(f"{line}\n" for line in map(_csv_line, [columns, *rows])).encode())
+
+
+def _csv_line(row: Sequence[Any]) -> str:
+    """Encodes one row. Python's `csv` writes floats with `repr`, so that they round-trip."""
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="").writerow(row)
+    line = stream.getvalue()
+    if "\n" in line or "\r" in line:
+        raise ValueError(f"A name in a table may not contain a line break: {row!r}.")
+    return line
+
+
+def _append_rows(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    append_lines(path, [_csv_line(row) for row in rows], header=_csv_line(columns))
+
+
+def _read_rows(path: Path, columns: Sequence[str], kinds: Sequence[type]) -> list[tuple[Any, ...]]:
+    lines = read_whole_lines(path)
+    if not lines:
+        return []
+    require(
+        lines[0] == _csv_line(columns),
+        f"{str(path)!r} should have the columns {_csv_line(columns)} but begins with {lines[0]!r}.",
+    )
+    rows = []
+    for number, fields in enumerate(csv.reader(lines[1:]), start=2):
+        try:
+            rows.append(tuple(kind(text) for kind, text in zip(kinds, fields, strict=True)))
+        except ValueError:
+            if number < len(lines):
+                raise ConfigurationError(
+                    f"{str(path)!r}, line {number}: cannot read {lines[number - 1]!r} as {_csv_line(columns)}. "
+                    "Remove the line, or the run's folder to repeat the run."
+                ) from None
+    return rows
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(count)]

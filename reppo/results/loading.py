@@ -1,0 +1,66 @@
+"""All runs of an experiment, for analysis."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from reppo.results.evaluations import Evaluations
+from reppo.results.folder import ResultsFolder, RunFolder, write_csv
+from reppo.results.record import RunRecord
+
+RUN_COLUMNS = (
+    "arm",
+    "environment",
+    "seed",
+    "status",
+    "environment_steps",
+    "final_return",
+    "best_return",
+    "steps_per_second",
+    "run_id",
+)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class RunData:
+    """One run as read from disk. Its training metrics are read on demand: `run.folder.read_metrics()`.
+
+    Attributes:
+        record: what was run and how it ended.
+        evaluations: its evaluation episodes.
+        folder: where it came from.
+    """
+
+    record: RunRecord
+    evaluations: Evaluations
+    folder: RunFolder
+
+
+def load_results(path: str | Path) -> list[RunData]:
+    """Reads every run of an experiment that has a record, sorted by environment, arm and seed.
+
+    Raises:
+        ConfigurationError: if the folder is not that of an experiment, or a file in it is damaged.
+    """
+    runs = [RunData(f.read_record(), f.read_evaluations(), f) for f in ResultsFolder.open(path).runs()]
+    return sorted(runs, key=lambda run: (run.record.environment, run.record.arm, run.record.seed))
+
+
+def write_runs_csv(path: str | Path) -> Path:
+    """Writes `runs.csv` into the folder of an experiment, one row per run, and returns its path.
+
+    `final_return` is the mean over the episodes of the last evaluation, `best_return` the highest such mean.
+
+    Raises:
+        ConfigurationError: if the folder is not that of an experiment, or a file in it is damaged.
+    """
+    rows = []
+    for run in load_results(path):
+        record, evaluations = run.record, run.evaluations
+        outcome = (evaluations.final_return(), evaluations.best_return(), record.steps_per_second)
+        identity = (record.arm, record.environment, record.seed, record.status, record.environment_steps)
+        rows.append((*identity, *outcome, record.run_id))
+    target = ResultsFolder.open(path).runs_csv_path
+    write_csv(target, RUN_COLUMNS, rows)
+    return target

@@ -1,0 +1,131 @@
+"""The record of one run: what was run, where, how it ended."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal, final, get_args
+
+from reppo.errors import ConfigurationError, require
+
+SCHEMA = 1
+"""The version of the record's fields. It grows when a field is added, removed, or changes its meaning."""
+
+Status = Literal["running", "finished", "diverged"]
+LanesMode = Literal["map", "vmap"]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """One run, as it stands in `record.json`. Enough to understand, compare and repeat it; no arrays.
+
+    Attributes:
+        run_id: hash of the spec and the seed.
+        experiment: id of the experiment.
+        arm: name of the arm, as declared (folder names are only derived from it).
+        environment: name of the environment.
+        seed: the seed, 0 or more.
+        status: `"running"` (or interrupted), `"finished"` or `"diverged"`.
+        environment_steps: steps trained so far.
+        diverged_at: environment steps at which the run diverged, if it did.
+        spec: the resolved spec, as JSON.
+        ablations: names of the ablations that made the arm from the base.
+        versions: versions of the packages in use.
+        backend: the accelerator's backend, such as `"cpu"` or `"gpu"`.
+        device: the name of the device.
+        width: lanes in the compiled program, padding included. Results depend on it in the last bits.
+        batch: id of the batch that the run was part of.
+        lanes_mode: how the lanes were executed, one after another (`"map"`) or together (`"vmap"`).
+        matmul_precision: precision of matrix products.
+        train_seconds: wall time of training and evaluation, shared by all lanes of the batch, without compilation.
+        compile_seconds: wall time of compilation, shared by all lanes of the batch.
+        steps_per_second: environment steps of this run per second of training.
+        schema: version of these fields.
+    """
+
+    run_id: str
+    experiment: str
+    arm: str
+    environment: str
+    seed: int
+    status: Status
+    environment_steps: int = 0
+    diverged_at: int | None = None
+    spec: dict[str, Any] = field(default_factory=dict)
+    ablations: list[str] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    backend: str | None = None
+    device: str | None = None
+    width: int | None = None
+    batch: str | None = None
+    lanes_mode: LanesMode | None = None
+    matmul_precision: str | None = None
+    train_seconds: float | None = None
+    compile_seconds: float | None = None
+    steps_per_second: float | None = None
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        """Checks what a type cannot say."""
+        require(self.seed >= 0, f"A seed is 0 or more, not {self.seed}.")
+        require(
+            (self.diverged_at is None) == (self.status != "diverged"),
+            f"Only a run that diverged has diverged_at, and it must: {self.status!r}, diverged_at {self.diverged_at}.",
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the record as JSON data."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "RunRecord":
+        """Reads a record back; optional fields that are missing take their defaults.
+
+        Raises:
+            ConfigurationError: if the record is of a newer schema, lacks a field, has one too many, or a field holds
+                something of the wrong kind.
+        """
+        schema = data.get("schema")
+        if not isinstance(schema, int):
+            raise ConfigurationError(f"This is no record of a run: its schema is {schema!r}, not a whole number.")
+        fields = {f.name: f for f in dataclasses.fields(cls)}
+        unknown = sorted(data.keys() - fields.keys())
+        if schema > SCHEMA:
+            extra = f" (its fields {', '.join(unknown)} are not known here)" if unknown else ""
+            raise ConfigurationError(
+                f"The record has schema {schema}{extra}; this version of reppo reads up to {SCHEMA}. Update reppo."
+            )
+        if unknown:
+            raise ConfigurationError(
+                f"The record has unknown fields: {', '.join(unknown)}. Schema {schema} has: {', '.join(fields)}."
+            )
+        missing = [name for name in _REQUIRED if name not in data]
+        require(not missing, f"The record lacks {', '.join(missing)}.")
+        for name, value in data.items():
+            kinds, words = _KINDS[name]
+            right = isinstance(value, kinds) and (not isinstance(value, bool) or bool in kinds)
+            require(right, f"The record's {name} should be {words}, not {value!r}.")
+        for name, allowed in (("status", get_args(Status)), ("lanes_mode", (*get_args(LanesMode), None))):
+            value = data.get(name, allowed[-1])
+            require(value in allowed, f"The record's {name} should be one of {allowed}, not {value!r}.")
+        numbers: dict[str, Any] = {name: float(data[name]) for name in _NUMBERS if data.get(name) is not None}
+        return cls(**{**data, **numbers})
+
+
+_NOTHING = type(None)
+_TEXT = ((str,), "a text")
+_WHOLE = ((int,), "a whole number")
+_OBJECT = ((dict,), "an object")
+_MAYBE_TEXT = ((str, _NOTHING), "a text or null")
+_MAYBE_WHOLE = ((int, _NOTHING), "a whole number or null")
+_MAYBE_NUMBER = ((float, int, _NOTHING), "a number or null")
+_NUMBERS = ("train_seconds", "compile_seconds", "steps_per_second")
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    **dict.fromkeys(("run_id", "experiment", "arm", "environment", "status"), _TEXT),
+    **dict.fromkeys(("seed", "environment_steps", "schema"), _WHOLE),
+    **dict.fromkeys(("spec", "versions"), _OBJECT),
+    "ablations": ((list,), "a list of names"),
+    **dict.fromkeys(("backend", "device", "batch", "lanes_mode", "matmul_precision"), _MAYBE_TEXT),
+    **dict.fromkeys(("diverged_at", "width"), _MAYBE_WHOLE),
+    **dict.fromkeys(_NUMBERS, _MAYBE_NUMBER),
+}
+_REQUIRED = ("run_id", "experiment", "arm", "environment", "seed", "status")
