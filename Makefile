@@ -1,4 +1,4 @@
-# make quickstart   trains REPPO and three ablations on two tasks (a few minutes on two CPU cores)
+# make quickstart   trains REPPO and three ablations on two tasks
 # make test         runs the tests
 # make docs         builds the documentation into site/
 # make lint         checks style and types

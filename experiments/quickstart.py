@@ -1,4 +1,4 @@
-"""REPPO and three ablations of it on two tasks that a CPU can do: a few minutes on two cores."""
+"""REPPO and three ablations of it on two tasks that a CPU can do."""
 
 from ablations import kl, normalization, value
 from reppo import Experiment, environments, presets

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +16,7 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit code: 0, or 2 for input that cannot be used."""
     arguments = _parser().parse_args(argv)
-    try:
-        return arguments.command(arguments)
-    except ConfigurationError as error:
-        print(f"reppo: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nreppo: interrupted. Run the same command again to continue from the last checkpoint.", file=sys.stderr)
-        return 130
+    return _guarded(arguments.command, arguments)
 
 
 def run_declared(experiment: "Experiment", argv: Sequence[str] | None = None) -> int:
@@ -32,9 +25,13 @@ def run_declared(experiment: "Experiment", argv: Sequence[str] | None = None) ->
     _add_run_options(parser)
     arguments = parser.parse_args(argv)
     arguments.experiment = experiment
-    arguments.command = _run
+    return _guarded(_run, arguments)
+
+
+def _guarded(command: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
+    """Runs a command; turns faults of the user's input, and an interruption, into a message and an exit code."""
     try:
-        return arguments.command(arguments)
+        return command(arguments)
     except ConfigurationError as error:
         print(f"reppo: {error}", file=sys.stderr)
         return 2

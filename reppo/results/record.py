@@ -38,7 +38,7 @@ class RunRecord:
         matmul_precision: precision of matrix products.
         train_seconds: wall time of training and evaluation, shared by all lanes of the batch, without compilation.
         compile_seconds: wall time of compilation, shared by all lanes of the batch.
-        steps_per_second: environment steps of this run per second of training.
+        steps_per_second: environment steps per second of training, of all runs of the batch together.
         schema: version of these fields.
     """
 

@@ -2,7 +2,6 @@
 
 from typing import Any, final
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 
@@ -82,7 +81,3 @@ class ToyRecurrent(AbstractAlgorithm):
 
     def update(self, state, trajectory: Trajectory, key):
         return state, {"recurrent/memory": Summary.of(trajectory.extras)}
-
-
-def assert_modules_equal(a, b):
-    assert eqx.tree_equal(a, b) is True or bool(eqx.tree_equal(a, b))
