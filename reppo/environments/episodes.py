@@ -94,7 +94,7 @@ class Episodes(eqx.Module):
         """The bounds of the task's own actions."""
         return self.environment.action_space
 
-    def reset(self, key: Key[Array, ""], stagger: bool = False) -> EpisodeState:
+    def reset(self, key: Key[Array, ""], stagger: bool | Bool[Array, ""] = False) -> EpisodeState:
         """Starts the first episode.
 
         Args:
@@ -107,12 +107,12 @@ class Episodes(eqx.Module):
             the state; its `observation` is the one to act on first.
         """
         start_key, next_key, clock_key = jax.random.split(key, 3)
-        # One reset in the program, run twice: the resets of physics engines take long to compile.
-        starts = jax.lax.map(self.environment.reset, jnp.stack([start_key, next_key]))
+        # One reset in the program, batched: those of physics engines take long to compile.
+        starts = jax.vmap(self.environment.reset)(jnp.stack([start_key, next_key]))
         task, observation = jax.tree.map(lambda leaf: leaf[0], starts)
         next_start = jax.tree.map(lambda leaf: leaf[1], starts)
         horizon = jnp.asarray(self.horizon, jnp.int32)
-        offset = jax.random.randint(clock_key, (), 0, horizon, jnp.int32) if stagger else jnp.zeros((), jnp.int32)
+        offset = jnp.where(stagger, jax.random.randint(clock_key, (), 0, horizon, jnp.int32), 0)
         return EpisodeState(
             task=task,
             observation=observation,

@@ -1,11 +1,12 @@
 """Lanes: the runs of a batch, in one compiled program each for `init` and `train_chunk`.
 
-Lanes share their shapes and code and differ in seeds and scalars. On a CPU they run one after another (`map`): narrow
-layers thread badly when batched, and a lane then computes exactly what it would alone. On accelerators they run
-together (`vmap`), and a run's last bits depend on the width of the program, which is therefore recorded.
+Lanes share their shapes and code and differ in seeds and scalars. On a CPU they run one after another (`map`), one on each
+device: narrow layers thread badly when batched, and a lane then computes exactly what it would alone. On accelerators
+they run together (`vmap`), and a run's last bits depend on the width of the program, which is therefore recorded.
 """
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,8 +35,8 @@ def compile_key(spec: Spec) -> Any:
 class BatchProgram:
     """The compiled programs of a batch.
 
-    Compilation is explicit (`compile`), so that it can be timed apart and done ahead, in another thread. Batches of
-    one width whose specs share a `compile_key` share a program.
+    Compilation is explicit (`compile`), so that it can be timed apart. Batches of one width whose specs share a
+    `compile_key` share a program. States are stacked, `[lane, ...]`; those of a CPU lie in host memory between chunks.
     """
 
     def __init__(
@@ -59,13 +60,12 @@ class BatchProgram:
         self.mode = mode
         self.compile_seconds = 0.0
         environment = spec.environment.make() if environment is None else environment
-        self._environment, static_environment = eqx.partition(environment, eqx.is_array)
+        environment_arrays, static_environment = eqx.partition(environment, eqx.is_array)
         scalars, static_spec = eqx.partition(spec, eqx.is_array)
         state = eqx.filter_eval_shape(init, spec, 0, environment)
         is_abstract = lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct)
         self._abstract_lane, self._static_state = eqx.partition(state, is_abstract)
-        batched = lambda tree: jax.tree.map(lambda x: jax.ShapeDtypeStruct((width, *x.shape), x.dtype), tree)
-        self._scalars = batched(scalars)
+        self._abstract_scalars = scalars
 
         def init_lane(lane: tuple[Any, Any], environment: Any) -> Any:
             scalars, seed = lane
@@ -82,89 +82,92 @@ class BatchProgram:
         count = max(n for n in range(1, (devices or len(jax.local_devices())) + 1) if width % n == 0)
         mesh = jax.sharding.Mesh(np.array(jax.local_devices()[:count]), ("lanes",))
         split, whole = jax.sharding.PartitionSpec("lanes"), jax.sharding.PartitionSpec()
-
-        def compiled(function: Callable[..., Any], *sharding: Any, donate: tuple[int, ...] = ()) -> Any:
-            sharded = jax.shard_map(function, mesh=mesh, in_specs=sharding, out_specs=split, check_vma=False)
-            shardings = tuple(jax.sharding.NamedSharding(mesh, spec) for spec in sharding)
-            return jax.jit(sharded, in_shardings=shardings, donate_argnums=donate)
-
         self._split = jax.sharding.NamedSharding(mesh, split)
-        self._environment = jax.device_put(self._environment, jax.sharding.NamedSharding(mesh, whole))
+        self._whole = jax.sharding.NamedSharding(mesh, whole)
+        self._at_once = count if mode == "map" else width
+        self._environment = jax.device_put(environment_arrays, self._whole)
 
-        self._init_function = compiled(
-            lambda scalars, seeds, active, environment: self._over_lanes(
-                lambda lane: init_lane(lane, environment), (scalars, seeds), active
-            ),
-            *(split, split, split, whole),
-        )
-        self._chunk_function = compiled(
-            lambda states, scalars, active, environment, iterations: self._over_lanes(
-                lambda lane: chunk_lane(lane, environment, iterations), (scalars, states), active
-            ),
-            *(split, split, split, whole, whole),
-            donate=(0,),
-        )
+        def program(lane_function: Callable[..., Any], *shared: Any) -> Any:
+            def on_device(lanes: Any, *shared: Any) -> Any:
+                function = lambda lane: lane_function(lane, *shared)
+                if mode == "vmap":
+                    return jax.vmap(function)(lanes)
+                only = jax.tree.map(lambda x: x.reshape(x.shape[1:]), lanes)
+                return jax.tree.map(lambda x: x[None], function(only))
+
+            sharded = jax.shard_map(
+                on_device, mesh=mesh, in_specs=(split, *shared), out_specs=split, check_vma=False
+            )
+            shardings = tuple(jax.sharding.NamedSharding(mesh, spec) for spec in (split, *shared))
+            return jax.jit(sharded, in_shardings=shardings, donate_argnums=0)
+
+        self._init_function = program(init_lane, whole)
+        self._chunk_function = program(chunk_lane, whole, whole)
         self._init: Callable[..., Any] | None = None
         self._chunk: Callable[..., Any] | None = None
 
     @property
     def abstract_states(self) -> Any:
         """Shapes and dtypes of the arrays of all lanes' states, as a checkpoint holds them."""
-        return jax.tree.map(lambda x: jax.ShapeDtypeStruct((self.width, *x.shape), x.dtype), self._abstract_lane)
+        return _stacked_shapes(self._abstract_lane, self.width)
 
     def compile(self) -> "BatchProgram":
         """Compiles both programs, once; `compile_seconds` says how long it took, tracing included."""
         if self._chunk is None:
             start = time.perf_counter()
-            seeds = jax.ShapeDtypeStruct((self.width,), jnp.uint32)
-            active = jax.ShapeDtypeStruct((self.width,), bool)
+            scalars = _stacked_shapes(self._abstract_scalars, self._at_once)
+            seeds = jax.ShapeDtypeStruct((self._at_once,), jnp.uint32)
+            states = _stacked_shapes(self._abstract_lane, self._at_once)
             iterations = jax.ShapeDtypeStruct((), jnp.int32)
-            self._init = self._init_function.lower(self._scalars, seeds, active, self._environment).compile()
-            self._chunk = self._chunk_function.lower(
-                self.abstract_states, self._scalars, active, self._environment, iterations
-            ).compile()
+            lowered = (
+                self._init_function.lower((scalars, seeds), self._environment),
+                self._chunk_function.lower((scalars, states), self._environment, iterations),
+            )
+            # At the same time: XLA keeps little more than one core busy with one program.
+            with ThreadPoolExecutor() as threads:
+                self._init, self._chunk = threads.map(lambda program: program.compile(), lowered)
             self.compile_seconds = time.perf_counter() - start
         return self
 
     def start(self, specs: Sequence[Spec], seeds: Sequence[int]) -> Any:
         """States before training, stacked; lanes beyond the given runs are padding."""
         self.compile()
-        assert self._init is not None
-        return self._init(self._stack(specs), self._pad(seeds, np.uint32), self._active(len(seeds)), self._environment)
+        lanes = (self._stack(specs), self._pad(seeds))
+        return self._over_lanes(self._init, lanes, len(specs), self._environment)
 
     def advance(self, states: Any, specs: Sequence[Spec], iterations: int) -> tuple[Any, ChunkReport]:
         """Trains every lane for a number of iterations and evaluates it. Consumes `states`."""
         self.compile()
-        assert self._chunk is not None
-        # Restored states come from one device, and arrays without elements lose their placement on the way.
-        states = jax.device_put(states, self._split)
-        return self._chunk(
-            states, self._stack(specs), self._active(len(specs)), self._environment, np.int32(iterations)
-        )
+        lanes = (self._stack(specs), states)
+        return self._over_lanes(self._chunk, lanes, len(specs), self._environment, np.int32(iterations))
 
     def lane(self, states: Any, number: int) -> TrainState:
         """The state of one lane."""
         return eqx.combine(jax.tree.map(lambda x: x[number], states), self._static_state)
 
-    def _over_lanes(self, lane_function: Callable[[Any], Any], lanes: Any, active: Any) -> Any:
+    def _over_lanes(self, program: Any, lanes: Any, number: int, *shared: Any) -> Any:
+        """Runs a program on as many lanes at once as it is for, until the first `number` are done."""
+        # Arrays without elements lose their placement on the way, and restored states come from one device.
+        place = lambda part: jax.device_put(part, self._split)
         if self.mode == "vmap":
-            return jax.vmap(lane_function)(lanes)
-
-        def one(item: tuple[Any, Any]) -> Any:
-            lane, is_active = item
-            function = jax.jit(lane_function)
-            empty = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(function, lane))
-            # A real branch, as lanes run one after another: padding costs nothing.
-            return jax.lax.cond(is_active, function, lambda _: empty, lane)
-
-        return jax.lax.map(one, (lanes, active))
+            return program(place(lanes), *shared)
+        results: Any = None
+        for first in range(0, number, self._at_once):
+            here = slice(first, first + self._at_once)
+            part = jax.tree.map(np.asarray, program(place(jax.tree.map(lambda x: x[here], lanes)), *shared))
+            if results is None:
+                results = jax.tree.map(lambda x: np.zeros((self.width, *x.shape[1:]), x.dtype), part)
+            jax.tree.map(lambda all_, some: all_.__setitem__(here, some), results, part)
+        return results
 
     def _stack(self, specs: Sequence[Spec]) -> Any:
         padded = [*specs, *[specs[-1]] * (self.width - len(specs))]
         return jax.tree.map(lambda *x: np.stack(x), *[eqx.filter(spec, eqx.is_array) for spec in padded])
 
-    def _pad(self, values: Sequence[int], dtype: Any) -> Any:
-        return np.array([*values, *[values[-1]] * (self.width - len(values))], dtype)
+    def _pad(self, seeds: Sequence[int]) -> Any:
+        return np.array([*seeds, *[seeds[-1]] * (self.width - len(seeds))], np.uint32)
 
-    def _active(self, number: int) -> Any:
-        return np.arange(self.width) < number
+
+def _stacked_shapes(tree: Any, number: int) -> Any:
+    """Shapes and dtypes of a stack of trees like this one."""
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct((number, *x.shape), x.dtype), tree)

@@ -72,18 +72,20 @@ def init(
     episodes = Episodes(spec.environment.make() if environment is None else environment)
     num_environments, num_episodes = spec.algorithm.num_environments, spec.evaluation.episodes
 
-    def reset(purpose: str, number: int, stagger: bool) -> EpisodeState:
-        keys = jax.random.split(subkey(root, purpose, "reset"), number)
-        return jax.vmap(lambda key: episodes.reset(key, stagger=stagger))(keys)
+    # One batch of resets for training and evaluation: those of physics engines take long to compile.
+    training_keys = jax.random.split(subkey(root, "training", "reset"), num_environments)
+    evaluation_keys = jax.random.split(subkey(root, "evaluation", "reset"), num_episodes)
+    keys = jnp.concatenate([training_keys, evaluation_keys])
+    starts = jax.vmap(episodes.reset)(keys, jnp.arange(len(keys)) < num_environments)
 
     algorithm = spec.algorithm.init(subkey(root, "weights"), episodes.environment)
     return TrainState(
         seed=seed,
         iteration=jnp.array(0, jnp.int32),
         algorithm=algorithm,
-        episodes=reset("training", num_environments, True),
+        episodes=jax.tree.map(lambda x: x[:num_environments], starts),
         memory=_memories(spec, subkey(root, "memory"), num_environments),
-        evaluation_starts=reset("evaluation", num_episodes, False),
+        evaluation_starts=jax.tree.map(lambda x: x[num_environments:], starts),
         diverged_at=jnp.array(-1, jnp.int32),
         best_return=jnp.array(-jnp.inf),
         best_policy=_as_arrays(spec.algorithm.policy(algorithm)),
