@@ -52,6 +52,14 @@ def static(default: Any = dataclasses.MISSING, *, added: bool = False) -> Any:
     return eqx.field(default=default, static=True, metadata={"added": added})
 
 
+def slot(default: Any = dataclasses.MISSING, *, added: bool = False) -> Any:
+    """Declares a slot, a field that holds another component. Arguments as for `hyper`.
+
+    A plain default does as well; this one can say that the slot came later.
+    """
+    return eqx.field(default=default, metadata={"added": added})
+
+
 class Component(eqx.Module):
     """A frozen, typed value that fills one slot of a spec.
 

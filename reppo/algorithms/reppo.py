@@ -11,7 +11,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
 from reppo.algorithms.contract import AbstractAlgorithm
-from reppo.component import Scalar, hyper, static
+from reppo.component import Scalar, hyper, slot, static
 from reppo.distributions import AbstractHead, TanhNormal, TanhNormalHead
 from reppo.environments import AbstractEnvironment, Observation
 from reppo.errors import require
@@ -28,12 +28,28 @@ from reppo.losses import (
     PathwiseLoss,
     SelfPrediction,
 )
-from reppo.networks import AbstractActorBuilder, AbstractCriticBuilder, Actor, Critic
+from reppo.networks import AbstractActorBuilder, AbstractCriticBuilder, AbstractOffset, Actor, Critic, NoOffset
 from reppo.normalization import AbstractNormalizer, RunningMeanVariance
-from reppo.optimization import AbstractOptimizer, AbstractSchedule, Adam, Alternating, NoClip
+from reppo.optimization import (
+    AbstractMultiplierOptimizer,
+    AbstractOptimizer,
+    AbstractSchedule,
+    Adam,
+    Alternating,
+    NoClip,
+)
 from reppo.rollout import AbstractPolicy, Trajectory
 from reppo.summary import Summary
-from reppo.targets import AbstractNextValue, AbstractTargets, FreshAction, SoftLambda
+from reppo.targets import (
+    AbstractEntropyBonus,
+    AbstractNextValue,
+    AbstractTargets,
+    AbstractTruncation,
+    BonusUntilTermination,
+    FreshAction,
+    OwnFlag,
+    SoftLambda,
+)
 
 
 class Learner(eqx.Module):
@@ -44,10 +60,8 @@ class Learner(eqx.Module):
         critic: the critic network.
         temperature: parameter of the temperature; None if it is fixed.
         kl_multiplier: parameter of the KL multiplier; None if it is fixed.
-        actor_optimizer: optimizer state of the actor.
+        actor_optimizer: optimizer state of the actor and of both multipliers.
         critic_optimizer: optimizer state of the critic.
-        multiplier_optimizer: optimizer state of both multipliers, apart from the networks' so that no gradient clip
-            couples them to the policy's gradient.
     """
 
     actor: eqx.Module
@@ -56,7 +70,6 @@ class Learner(eqx.Module):
     kl_multiplier: Float[Array, ""] | None
     actor_optimizer: PyTree
     critic_optimizer: PyTree
-    multiplier_optimizer: PyTree
 
 
 @final
@@ -81,13 +94,17 @@ class Minibatch(eqx.Module):
         actor: what the actor loss reads, the targets among it.
         next_embedding: the critic's embedding of the next state and action.
         reward: scaled reward.
-        ended: whether the next state belongs to another episode.
+        terminated: whether the step ended its episode for good.
+        truncated: whether it ended its episode although it could have gone on.
+        counts: whether the critic learns from the row.
     """
 
     actor: ActorBatch
     next_embedding: Float[Array, "rows embedding"]
     reward: Float[Array, " rows"]
-    ended: Bool[Array, " rows"]
+    terminated: Bool[Array, " rows"]
+    truncated: Bool[Array, " rows"]
+    counts: Bool[Array, " rows"]
 
 
 class PolicyDistribution(eqx.Module):
@@ -125,6 +142,9 @@ class ReppoPolicy(AbstractPolicy):
             action = jnp.clip(distribution.sample(key), -self.max_action, self.max_action)
         return action, memory, PolicyDistribution(distribution.loc, distribution.scale)
 
+    def observe(self, observation: Observation) -> "ReppoPolicy":
+        return dataclasses.replace(self, statistics=self.normalizer.observe(self.statistics, observation.actor))
+
 
 @final
 class Reppo(AbstractAlgorithm):
@@ -144,9 +164,12 @@ class Reppo(AbstractAlgorithm):
         actor: builder of the actor network.
         head: distribution that the actor's outputs stand for.
         critic: builder of the critic network.
+        critic_offset: what moves the outputs of the untrained critic.
         value: what the critic's outputs stand for, and their loss.
         auxiliary: auxiliary task of the critic.
         next_value: estimate of the next state's value.
+        entropy_bonus: what the entropy at the next state adds to the reward.
+        truncation: how truncated steps enter the targets and the critic's loss.
         targets: how rewards and values become the critic's targets.
         actor_loss: loss of the actor.
         temperature: weight of the entropy.
@@ -154,7 +177,8 @@ class Reppo(AbstractAlgorithm):
         schedule: order of the updates.
         actor_optimizer: optimizer of the actor.
         critic_optimizer: optimizer of the critic.
-        multiplier_optimizer: optimizer of temperature and KL multiplier.
+        multiplier_optimizer: optimizer of temperature and KL multiplier. An optimizer of their own has a clip of its
+            own, so that the policy's gradient does not slow them.
     """
 
     num_environments: int = static(1024)
@@ -177,7 +201,10 @@ class Reppo(AbstractAlgorithm):
     schedule: AbstractSchedule = Alternating()
     actor_optimizer: AbstractOptimizer = Adam()
     critic_optimizer: AbstractOptimizer = Adam()
-    multiplier_optimizer: AbstractOptimizer = Adam(clip=NoClip())
+    multiplier_optimizer: AbstractMultiplierOptimizer = Adam(clip=NoClip())
+    critic_offset: AbstractOffset = slot(NoOffset(), added=True)
+    entropy_bonus: AbstractEntropyBonus = slot(BonusUntilTermination(), added=True)
+    truncation: AbstractTruncation = slot(OwnFlag(), added=True)
 
     def init(self, key: Key[Array, ""], environment: AbstractEnvironment) -> ReppoState:
         """Networks, multipliers and optimizers before training."""
@@ -191,15 +218,15 @@ class Reppo(AbstractAlgorithm):
             self.value.size,
             self.auxiliary.size(self.critic.embedding_size),
         )
+        critic = self.critic_offset.build(critic, self.value.encode)
         multipliers: Any = (self.temperature.init(), self.kl_multiplier.init())
         learner = Learner(
             actor=actor,
             critic=critic,
             temperature=multipliers[0],
             kl_multiplier=multipliers[1],
-            actor_optimizer=self.actor_optimizer.transform().init(_parameters(actor)),
+            actor_optimizer=self._actor_transform().init((_parameters(actor), multipliers)),
             critic_optimizer=self.critic_optimizer.transform().init(_parameters(critic)),
-            multiplier_optimizer=self.multiplier_optimizer.transform().init(multipliers),
         )
         return ReppoState(
             learner=learner,
@@ -242,23 +269,30 @@ class Reppo(AbstractAlgorithm):
         temperature = self.temperature.value(learner.temperature)
         reward = self.reward_scale * trajectory.reward
         time, environments = reward.shape
-        following = self._normalize(state, trajectory.final_observation)
+        observation, following = self._normalize(state, trajectory)
+        ended = trajectory.terminated | trajectory.truncated
 
-        def next_value(observation: Observation, key: Key[Array, ""]) -> Any:
+        def next_value(
+            observation: Observation, taken: Float[Array, " action"], continues: Bool[Array, ""], key: Key[Array, ""]
+        ) -> Any:
             def evaluate(action: Float[Array, " action"]) -> tuple[Float[Array, ""], Float[Array, " embedding"]]:
                 output = learner.critic(observation.for_critic, action)  # pyright: ignore[reportCallIssue]
                 return self.value.decode(output.logits), output.embedding
 
-            return self.next_value(self._distribution(learner.actor, observation.actor), evaluate, key)
+            distribution = self._distribution(learner.actor, observation.actor)
+            return self.next_value(distribution, evaluate, taken, continues, key)
 
         keys = jax.random.split(key, (time, environments))
-        estimate = jax.vmap(jax.vmap(next_value))(following, keys)
-        # The entropy bonus is that of the next action; after termination there is none.
-        bonus = jnp.where(trajectory.terminated, 0.0, -temperature * estimate.log_prob)
-        targets = jax.vmap(self.targets, in_axes=(1, 1, 1, 1, None), out_axes=1)(
-            reward + self.gamma * bonus, estimate.value, trajectory.terminated, trajectory.truncated, self.gamma
+        taken = jnp.roll(trajectory.action, -1, axis=0)
+        continues = (~ended).at[-1].set(False)
+        estimate = jax.vmap(jax.vmap(next_value))(following, taken, continues, keys)
+        bonus = jax.vmap(jax.vmap(lambda log_prob, terminated: self.entropy_bonus(temperature, log_prob, terminated)))(
+            estimate.log_prob, trajectory.terminated
         )
-        observation = self._normalize(state, trajectory.observation)
+        cuts = jax.vmap(self.truncation, in_axes=1, out_axes=1)(trajectory.terminated, trajectory.truncated)
+        targets = jax.vmap(self.targets, in_axes=(1, 1, 1, 1, None), out_axes=1)(
+            reward + self.gamma * bonus, estimate.value, cuts.terminated, cuts.truncated, self.gamma
+        )
         data = Minibatch(
             actor=ActorBatch(
                 actor_observation=_rows(observation.actor),
@@ -270,11 +304,13 @@ class Reppo(AbstractAlgorithm):
             ),
             next_embedding=_rows(estimate.embedding),
             reward=_rows(reward),
-            ended=_rows(trajectory.terminated | trajectory.truncated),
+            terminated=_rows(trajectory.terminated),
+            truncated=_rows(trajectory.truncated),
+            counts=_rows(cuts.counts),
         )
         metrics = {
-            "targets/value": Summary.of(data.actor.target),
-            "targets/outside_support": Summary.of(self.value.outside(data.actor.target)),
+            "targets/value": Summary.of(data.actor.target, where=data.counts),
+            "targets/outside_support": Summary.of(self.value.outside(data.actor.target), where=data.counts),
         }
         return data, metrics
 
@@ -288,14 +324,18 @@ class Reppo(AbstractAlgorithm):
             def per_row(row: Minibatch) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
                 output = critic(row.actor.critic_observation, row.actor.action)
                 value_loss = self.value.loss(output.logits, row.actor.target)
-                auxiliary_loss = self.auxiliary.loss(output.prediction, row.next_embedding, row.reward, row.ended)
+                auxiliary_loss = self.auxiliary.loss(
+                    output.prediction, row.next_embedding, row.reward, row.terminated, row.truncated
+                )
                 return value_loss, auxiliary_loss, self.value.decode(output.logits)
 
             value_loss, auxiliary_loss, q = jax.vmap(per_row)(batch)
-            return jnp.mean(value_loss + auxiliary_loss), (value_loss, auxiliary_loss, q)
+            return jnp.mean(jnp.where(batch.counts, value_loss + auxiliary_loss, 0.0)), (value_loss, auxiliary_loss, q)
 
         gradient, (value_loss, auxiliary_loss, q) = eqx.filter_grad(loss, has_aux=True)(learner.critic)
-        critic, optimizer = _apply(self.critic_optimizer, gradient, learner.critic_optimizer, learner.critic)
+        critic, optimizer = _apply(
+            self.critic_optimizer.transform(), gradient, learner.critic_optimizer, learner.critic
+        )
         metrics = {
             "critic/loss": Summary.of(value_loss.mean()),
             "critic/auxiliary_loss": Summary.of(auxiliary_loss.mean()),
@@ -320,8 +360,6 @@ class Reppo(AbstractAlgorithm):
             return self.actor_loss(policy, q, batch.actor, temperature, kl_multiplier, key)
 
         (value, seen), gradient = eqx.filter_value_and_grad(loss, has_aux=True)(learner.actor)
-        actor, optimizer = _apply(self.actor_optimizer, gradient, learner.actor_optimizer, learner.actor)
-
         entropy, kl = seen["entropy"].mean(), seen["kl"].mean()
         entropy_slack = entropy - self.entropy_target * batch.actor.action.shape[-1]
         kl_slack = self.actor_loss.kl_bound - kl
@@ -332,9 +370,11 @@ class Reppo(AbstractAlgorithm):
             )
 
         multipliers = (learner.temperature, learner.kl_multiplier)
-        multiplier_gradient = jax.grad(multiplier_loss)(multipliers)
-        multipliers, multiplier_optimizer = _apply(
-            self.multiplier_optimizer, multiplier_gradient, learner.multiplier_optimizer, multipliers
+        (actor, multipliers), optimizer = _apply(
+            self._actor_transform(),
+            (gradient, jax.grad(multiplier_loss)(multipliers)),
+            learner.actor_optimizer,
+            (learner.actor, multipliers),
         )
         metrics = {
             "actor/loss": Summary.of(value),
@@ -351,21 +391,25 @@ class Reppo(AbstractAlgorithm):
             actor_optimizer=optimizer,
             temperature=multipliers[0],
             kl_multiplier=multipliers[1],
-            multiplier_optimizer=multiplier_optimizer,
         )
         return learner, metrics
+
+    def _actor_transform(self) -> optax.GradientTransformation:
+        """What moves the pair of the actor's parameters and the multipliers."""
+        return self.multiplier_optimizer.beside(self.actor_optimizer.transform())
 
     def _distribution(self, actor: Any, observation: PyTree[Array]) -> TanhNormal:
         """The policy at one normalized observation."""
         return self.head(actor(observation))
 
-    def _normalize(self, state: ReppoState, observation: Observation) -> Observation:
-        """Normalizes observations with leading axes `[time, environment]`."""
-        twice = lambda statistics: jax.vmap(jax.vmap(lambda o: self.normalizer(statistics, o)))
-        return Observation(
-            actor=twice(state.actor_statistics)(observation.actor),
-            critic=None if observation.critic is None else twice(state.critic_statistics)(observation.critic),
-        )
+    def _normalize(self, state: ReppoState, trajectory: Trajectory) -> tuple[Observation, Observation]:
+        """Observations and true next observations of a rollout, normalized, leaves `[time, environment, ...]`."""
+        now, following = trajectory.observation, trajectory.final_observation
+        actor = self.normalizer.rollout(state.actor_statistics, now.actor, following.actor)
+        if now.critic is None:
+            return Observation(actor[0]), Observation(actor[1])
+        critic = self.normalizer.rollout(state.critic_statistics, now.critic, following.critic)
+        return Observation(actor[0], critic[0]), Observation(actor[1], critic[1])
 
     def validate(self) -> None:
         require(self.num_environments >= 1, f"num_environments is {self.num_environments}; give at least 1.")
@@ -392,9 +436,9 @@ def _parameters(module: Any) -> Any:
     return eqx.filter(module, eqx.is_inexact_array)
 
 
-def _apply(optimizer: AbstractOptimizer, gradient: Any, state: Any, module: Any) -> tuple[Any, Any]:
+def _apply(transform: optax.GradientTransformation, gradient: Any, state: Any, module: Any) -> tuple[Any, Any]:
     """One optimizer step: the new module and optimizer state."""
-    updates, state = optimizer.transform().update(gradient, state, _parameters(module))
+    updates, state = transform.update(gradient, state, _parameters(module))
     return eqx.apply_updates(module, updates), state
 
 

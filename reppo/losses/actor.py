@@ -7,11 +7,13 @@ from typing import Any, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
-from reppo.component import Component
+from reppo.component import Component, hyper, static
 from reppo.component import Scalar as ScalarLike
 from reppo.distributions import TanhNormal
+from reppo.errors import require
 from reppo.keys import subkey
 from reppo.losses.divergences import AbstractDivergence, ExactKL
 from reppo.losses.gates import AbstractGate, PerState
@@ -116,20 +118,178 @@ class PathwiseLoss(AbstractActorLoss):
             q = critic(critic_observation, action)
             return q, log_prob, self.kl(TanhNormal(old_loc, old_scale), distribution, kl_key)
 
-        size = batch.target.shape[0]
-        q, log_prob, kl = jax.vmap(per_state)(
-            batch.actor_observation,
-            batch.critic_observation,
-            batch.old_loc,
-            batch.old_scale,
-            jax.random.split(subkey(key, "action"), size),
-            jax.random.split(subkey(key, "kl"), size),
-        )
-        inside = self.gate(kl, self.kl_bound)
-        losses = jax.vmap(
-            lambda q, log_prob, kl, inside: self.objective(
-                q=q, log_prob=log_prob, kl=kl, temperature=temperature, kl_multiplier=kl_multiplier, inside=inside
+        q, log_prob, kl = _over_states(per_state, batch, key)
+        return _gated(self.objective, self.gate, q, log_prob, kl, temperature, kl_multiplier)
+
+
+@final
+class ScoreFunctionLoss(AbstractActorLoss):
+    """The score-function gradient of the same objective with the same critic: the paper's central comparison.
+
+    The gradient of `E[temperature * log pi(a|s) - Q(s, a)]` is estimated as
+    `E[(temperature * log pi(a|s) - Q(s, a) - baseline) * grad log pi(a|s)]` at several actions of the policy; the
+    baseline of each is the mean over the others (leave-one-out), so that the estimate is unbiased. Q is asked for its
+    value, never for its gradient. Divergence, gate and objective are those of `PathwiseLoss`.
+
+    Attributes:
+        objective: what is minimized at each state; holds the bound.
+        kl: the divergence from the old policy.
+        gate: which states count as within the bound.
+        num_samples: actions at each state, at least 2.
+
+    Reference: arXiv 2507.11019, section 2; Kool et al. 2019 ("Buy 4 REINFORCE samples, get a baseline for free!").
+    """
+
+    objective: AbstractObjective = ClippedKL()
+    kl: AbstractDivergence = ExactKL()
+    gate: AbstractGate = PerState()
+    num_samples: int = static(4)
+
+    @property
+    def kl_bound(self) -> Any:
+        """The objective's bound."""
+        return self.objective.kl_bound
+
+    def __call__(
+        self,
+        policy: Policy,
+        critic: QFunction,
+        batch: ActorBatch,
+        temperature: Float[Array, ""] | ScalarLike,
+        kl_multiplier: Float[Array, ""] | ScalarLike,
+        key: Key[Array, ""],
+    ) -> tuple[Float[Array, ""], dict[str, Float[Array, " batch"]]]:
+        def per_state(
+            actor_observation: PyTree[Array],
+            critic_observation: PyTree[Array],
+            old_loc: Float[Array, " action"],
+            old_scale: Float[Array, " action"],
+            action_key: Key[Array, ""],
+            kl_key: Key[Array, ""],
+        ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+            distribution = policy(actor_observation)
+            actions = jax.lax.stop_gradient(
+                jax.vmap(distribution.sample)(jax.random.split(action_key, self.num_samples))
             )
-        )(q, log_prob, kl, inside)
-        metrics = {"entropy": -log_prob, "kl": kl, "behind_gate": 1.0 - inside}
+            log_probs = jax.vmap(distribution.log_prob)(actions)
+            q = jax.vmap(lambda action: critic(critic_observation, action))(actions)
+            cost = jax.lax.stop_gradient(temperature * log_probs - q)
+            baseline = (jnp.sum(cost) - cost) / (self.num_samples - 1)
+            # A number whose value is the mean of q and whose gradient is the estimate, with its sign turned.
+            surrogate = jnp.mean(q) - jnp.mean((cost - baseline) * (log_probs - jax.lax.stop_gradient(log_probs)))
+            kl = self.kl(TanhNormal(old_loc, old_scale), distribution, kl_key)
+            return surrogate, jax.lax.stop_gradient(jnp.mean(log_probs)), kl
+
+        q, log_prob, kl = _over_states(per_state, batch, key)
+        return _gated(self.objective, self.gate, q, log_prob, kl, temperature, kl_multiplier)
+
+    def validate(self) -> None:
+        require(
+            self.num_samples >= 2,
+            f"The number of actions of the score-function loss is {self.num_samples}; give at least 2: the baseline of "
+            "each is the mean over the others.",
+        )
+
+
+@final
+class ClippedSurrogateLoss(AbstractActorLoss):
+    """The clipped surrogate of PPO at the actions that were taken, with advantages from the same critic.
+
+    `-min(ratio * A, clip(ratio, 1 - clip, 1 + clip) * A) + temperature * log pi(a'|s)`, where `ratio` is new over old
+    density of the action taken, `A = target - mean of Q(s, a')` over fresh actions, standardized over the minibatch,
+    and the entropy is that of a fresh action, reparameterized. No bound on the divergence: the clip takes its place.
+
+    Attributes:
+        clip: how far the ratio counts, in (0, 1).
+        num_samples: fresh actions that estimate the value of a state, at least 1.
+        kl: the divergence from the old policy, which is reported only.
+
+    Reference: Schulman et al. 2017 (arXiv 1707.06347).
+    """
+
+    clip: ScalarLike = hyper(0.2)
+    num_samples: int = static(4)
+    kl: AbstractDivergence = ExactKL()
+
+    @property
+    def kl_bound(self) -> Any:
+        """No bound."""
+        return np.float32(np.inf)
+
+    def __call__(
+        self,
+        policy: Policy,
+        critic: QFunction,
+        batch: ActorBatch,
+        temperature: Float[Array, ""] | ScalarLike,
+        kl_multiplier: Float[Array, ""] | ScalarLike,
+        key: Key[Array, ""],
+    ) -> tuple[Float[Array, ""], dict[str, Float[Array, " batch"]]]:
+        def value(
+            actor_observation: PyTree[Array],
+            critic_observation: PyTree[Array],
+            old_loc: Float[Array, " action"],
+            old_scale: Float[Array, " action"],
+            action_key: Key[Array, ""],
+            kl_key: Key[Array, ""],
+        ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+            distribution = policy(actor_observation)
+            keys = jax.random.split(action_key, self.num_samples)
+            actions, log_probs = jax.vmap(distribution.sample_and_log_prob)(keys)
+            q = jax.vmap(lambda action: critic(critic_observation, action))(actions)
+            kl = self.kl(TanhNormal(old_loc, old_scale), distribution, kl_key)
+            return jax.lax.stop_gradient(jnp.mean(q)), jnp.mean(log_probs), kl
+
+        def log_ratio(
+            observation: PyTree[Array],
+            action: Float[Array, " action"],
+            old_loc: Float[Array, " action"],
+            old_scale: Float[Array, " action"],
+        ) -> Float[Array, ""]:
+            return policy(observation).log_prob(action) - TanhNormal(old_loc, old_scale).log_prob(action)
+
+        values, log_prob, kl = _over_states(value, batch, key)
+        advantage = batch.target - values
+        advantage = (advantage - jnp.mean(advantage)) / (jnp.std(advantage) + 1e-8)
+        ratio = jnp.exp(jax.vmap(log_ratio)(batch.actor_observation, batch.action, batch.old_loc, batch.old_scale))
+        clipped = jnp.clip(ratio, 1 - self.clip, 1 + self.clip)
+        losses = temperature * log_prob - jnp.minimum(ratio * advantage, clipped * advantage)
+        metrics = {"entropy": -log_prob, "kl": kl, "behind_gate": jnp.where(ratio == clipped, 0.0, 1.0)}
         return jnp.mean(losses), jax.lax.stop_gradient(metrics)
+
+    def validate(self) -> None:
+        require(0 < self.clip < 1, f"The clip of the surrogate is {self.clip!s}; give one between 0 and 1.")
+        require(self.num_samples >= 1, f"The number of fresh actions is {self.num_samples}; give at least 1.")
+
+
+def _over_states(per_state: Callable[..., Any], batch: ActorBatch, key: Key[Array, ""]) -> Any:
+    """Maps a function of observations, old policy, and keys for actions and for the divergence over a batch."""
+    size = batch.target.shape[0]
+    return jax.vmap(per_state)(
+        batch.actor_observation,
+        batch.critic_observation,
+        batch.old_loc,
+        batch.old_scale,
+        jax.random.split(subkey(key, "action"), size),
+        jax.random.split(subkey(key, "kl"), size),
+    )
+
+
+def _gated(
+    objective: AbstractObjective,
+    gate: AbstractGate,
+    q: Float[Array, " batch"],
+    log_prob: Float[Array, " batch"],
+    kl: Float[Array, " batch"],
+    temperature: Float[Array, ""] | ScalarLike,
+    kl_multiplier: Float[Array, ""] | ScalarLike,
+) -> tuple[Float[Array, ""], dict[str, Float[Array, " batch"]]]:
+    """The mean objective over the states, each within the gate or behind it, and the metrics."""
+    inside = gate(kl, objective.kl_bound)
+    losses = jax.vmap(
+        lambda q, log_prob, kl, inside: objective(
+            q=q, log_prob=log_prob, kl=kl, temperature=temperature, kl_multiplier=kl_multiplier, inside=inside
+        )
+    )(q, log_prob, kl, inside)
+    metrics = {"entropy": -log_prob, "kl": kl, "behind_gate": 1.0 - inside}
+    return jnp.mean(losses), jax.lax.stop_gradient(metrics)

@@ -104,6 +104,35 @@ class PenalizedKL(AbstractObjective):
 
 
 @final
+class OutweighedKL(AbstractObjective):
+    """`temperature * log_prob - q` at every state, plus `kl_multiplier * kl` beyond the bound.
+
+    As `ClippedKL`, but beyond the bound the gradient of Q is kept, to be outweighed, instead of dropped.
+
+    Attributes:
+        kl_bound: bound on the divergence, in nats, positive.
+    """
+
+    kl_bound: Scalar = hyper(0.1)
+
+    def __call__(
+        self,
+        *,
+        q: Number,
+        log_prob: Number,
+        kl: Number,
+        temperature: Number,
+        kl_multiplier: Number,
+        inside: Bool[Array, ""] | None = None,
+    ) -> Float[Array, ""]:
+        free = kl < self.kl_bound if inside is None else inside
+        return temperature * log_prob - q + jnp.where(free, 0.0, kl_multiplier * kl)
+
+    def validate(self) -> None:
+        _require_bound(self.kl_bound)
+
+
+@final
 class Unconstrained(AbstractObjective):
     """`temperature * log_prob - q`: the pathwise objective of SAC, free to leave the old policy."""
 

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from reppo.component import Component, hyper, static
 from reppo.component import Scalar as ScalarLike
-from reppo.errors import require
+from reppo.errors import ConfigurationError, require
 from reppo.losses.supports import AbstractSupport, FixedSupport, share_outside
 
 
@@ -44,6 +44,24 @@ def hl_gauss(
     return (mass[1:] - mass[:-1]) / (mass[-1] - mass[0])
 
 
+def two_hot(
+    value: Float[Array, ""] | ScalarLike | float,
+    low: Float[Array, ""] | ScalarLike | float,
+    high: Float[Array, ""] | ScalarLike | float,
+    num_bins: int,
+) -> Float[Array, " bins"]:
+    """All mass on the two bins next to a value, so that the mean of the histogram is the value.
+
+    This is the projection of C51 (Bellemare et al. 2017, arXiv 1707.06887) of a target that is a single number.
+    Values outside [low, high] are clipped to it. Arguments as for `hl_gauss`.
+
+    Returns:
+        Probabilities that sum to 1.
+    """
+    position = (jnp.clip(value, low, high) - low) / (high - low) * (num_bins - 1)
+    return jnp.clip(1 - jnp.abs(position - jnp.arange(num_bins)), 0.0)
+
+
 class AbstractValue(Component):
     """A representation of scalar values by the outputs of the critic."""
 
@@ -59,6 +77,16 @@ class AbstractValue(Component):
     @abstractmethod
     def loss(self, logits: Float[Array, " logits"], target: Float[Array, ""]) -> Float[Array, ""]:
         """The loss of the outputs against a scalar target, for one example."""
+
+    def encode(self, value: Float[Array, ""]) -> Float[Array, " logits"]:
+        """What a target of this value looks like, one entry a critic output: probabilities, or the value itself.
+
+        Only what starts the critic at a given value asks for it.
+        """
+        raise ConfigurationError(
+            f"{type(self).__name__} does not say how it encodes a value. Define its method `encode`, "
+            "or set algorithm.critic_offset=NoOffset()."
+        )
 
     @abstractmethod
     def outside(self, targets: Float[Array, " batch"]) -> Float[Array, " batch"]:
@@ -85,21 +113,93 @@ class HLGauss(AbstractValue):
         return self.num_bins
 
     def decode(self, logits: Float[Array, " logits"]) -> Float[Array, ""]:
-        low, high = self.support.bounds()
-        # Centers between 0 and 1 first: the sum of 151 terms is then accurate to a small fraction of a bin.
-        position = jax.nn.softmax(logits) @ jnp.linspace(0.0, 1.0, self.num_bins)
-        return low + (high - low) * position
+        return _mean_of_bins(logits, self.support)
 
     def loss(self, logits: Float[Array, " logits"], target: Float[Array, ""]) -> Float[Array, ""]:
         low, high = self.support.bounds()
         return -jnp.sum(hl_gauss(target, low, high, self.num_bins, self.sigma) * jax.nn.log_softmax(logits))
 
+    def encode(self, value: Float[Array, ""]) -> Float[Array, " logits"]:
+        return hl_gauss(value, *self.support.bounds(), self.num_bins, self.sigma)
+
     def outside(self, targets: Float[Array, " batch"]) -> Float[Array, " batch"]:
         return share_outside(self.support, targets)
 
     def validate(self) -> None:
-        require(self.num_bins >= 2, f"The number of bins is {self.num_bins}; give at least 2.")
+        _require_bins(self.num_bins)
         require(self.sigma > 0, f"The sigma of HLGauss is {self.sigma!s} bin widths; give a positive one.")
+
+
+@final
+class TwoHot(AbstractValue):
+    """A categorical critic: cross-entropy against `two_hot`, decoded as the mean of the histogram.
+
+    Attributes:
+        support: the interval of values.
+        num_bins: number of bins, at least 2.
+
+    Reference: Schrittwieser et al. 2020 (arXiv 1911.08265); Bellemare et al. 2017 (arXiv 1707.06887).
+    """
+
+    support: AbstractSupport = FixedSupport()
+    num_bins: int = static(151)
+
+    @property
+    def size(self) -> int:
+        """Number of critic outputs."""
+        return self.num_bins
+
+    def decode(self, logits: Float[Array, " logits"]) -> Float[Array, ""]:
+        return _mean_of_bins(logits, self.support)
+
+    def loss(self, logits: Float[Array, " logits"], target: Float[Array, ""]) -> Float[Array, ""]:
+        return -jnp.sum(self.encode(target) * jax.nn.log_softmax(logits))
+
+    def encode(self, value: Float[Array, ""]) -> Float[Array, " logits"]:
+        return two_hot(value, *self.support.bounds(), self.num_bins)
+
+    def outside(self, targets: Float[Array, " batch"]) -> Float[Array, " batch"]:
+        return share_outside(self.support, targets)
+
+    def validate(self) -> None:
+        _require_bins(self.num_bins)
+
+
+@final
+class DecodedMSE(AbstractValue):
+    """A categorical critic trained by the squared error of its mean: the outputs of `HLGauss`, the loss of `Scalar`.
+
+    It tells apart what the representation does and what the cross-entropy does.
+
+    Attributes:
+        support: the interval of values.
+        num_bins: number of bins, at least 2.
+
+    Reference: Farebrother et al. 2024 (arXiv 2403.03950), section 5.
+    """
+
+    support: AbstractSupport = FixedSupport()
+    num_bins: int = static(151)
+
+    @property
+    def size(self) -> int:
+        """Number of critic outputs."""
+        return self.num_bins
+
+    def decode(self, logits: Float[Array, " logits"]) -> Float[Array, ""]:
+        return _mean_of_bins(logits, self.support)
+
+    def loss(self, logits: Float[Array, " logits"], target: Float[Array, ""]) -> Float[Array, ""]:
+        return (self.decode(logits) - target) ** 2
+
+    def encode(self, value: Float[Array, ""]) -> Float[Array, " logits"]:
+        return two_hot(value, *self.support.bounds(), self.num_bins)
+
+    def outside(self, targets: Float[Array, " batch"]) -> Float[Array, " batch"]:
+        return share_outside(self.support, targets)
+
+    def validate(self) -> None:
+        _require_bins(self.num_bins)
 
 
 @final
@@ -117,5 +217,20 @@ class Scalar(AbstractValue):
     def loss(self, logits: Float[Array, " logits"], target: Float[Array, ""]) -> Float[Array, ""]:
         return (logits[0] - target) ** 2
 
+    def encode(self, value: Float[Array, ""]) -> Float[Array, " logits"]:
+        return value[None]
+
     def outside(self, targets: Float[Array, " batch"]) -> Float[Array, " batch"]:
         return jnp.zeros_like(targets)
+
+
+def _mean_of_bins(logits: Float[Array, " logits"], support: AbstractSupport) -> Float[Array, ""]:
+    """The mean of the histogram of these logits over the support."""
+    low, high = support.bounds()
+    # Centers between 0 and 1 first: the sum of 151 terms is then accurate to a small fraction of a bin.
+    position = jax.nn.softmax(logits) @ jnp.linspace(0.0, 1.0, logits.shape[0])
+    return low + (high - low) * position
+
+
+def _require_bins(num_bins: int) -> None:
+    require(num_bins >= 2, f"The number of bins is {num_bins}; give at least 2.")

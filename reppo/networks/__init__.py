@@ -3,17 +3,29 @@
 from reppo.networks.activations import AbstractActivation, Relu, Swish, Tanh
 from reppo.networks.actor import AbstractActorBuilder, Actor, ActorNetwork
 from reppo.networks.blocks import MLP, build_mlp, flatten_observation
-from reppo.networks.critic import AbstractCriticBuilder, Critic, CriticNetwork, CriticOutput
+from reppo.networks.critic import (
+    AbstractCriticBuilder,
+    AbstractEmbedding,
+    ActivatedEmbedding,
+    Critic,
+    CriticNetwork,
+    CriticOutput,
+    LinearEmbedding,
+)
 from reppo.networks.initializers import AbstractInitializer, LecunNormal, UniformFanIn
 from reppo.networks.norms import AbstractNorm, LayerNorm, NoNorm, RMSNorm
+from reppo.networks.offset import AbstractOffset, NoOffset, OffsetCritic, ZeroOffset
 
 __all__ = [
     "MLP",
     "AbstractActivation",
     "AbstractActorBuilder",
     "AbstractCriticBuilder",
+    "AbstractEmbedding",
     "AbstractInitializer",
     "AbstractNorm",
+    "AbstractOffset",
+    "ActivatedEmbedding",
     "Actor",
     "ActorNetwork",
     "Critic",
@@ -21,12 +33,16 @@ __all__ = [
     "CriticOutput",
     "LayerNorm",
     "LecunNormal",
+    "LinearEmbedding",
     "NoNorm",
+    "NoOffset",
+    "OffsetCritic",
     "RMSNorm",
     "Relu",
     "Swish",
     "Tanh",
     "UniformFanIn",
+    "ZeroOffset",
     "build_mlp",
     "flatten_observation",
 ]

@@ -1,14 +1,14 @@
 """The critic network: an encoder of (observation, action), a head for the value, a head for the auxiliary task."""
 
 from abc import abstractmethod
-from typing import final
+from typing import Any, final
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
-from reppo.component import Component, static
+from reppo.component import Component, slot, static
 from reppo.errors import require
 from reppo.keys import subkey
 from reppo.networks.activations import AbstractActivation, Swish
@@ -51,17 +51,63 @@ class AbstractCriticBuilder(Component):
         """The network; `value_size` and `prediction_size` are the numbers of outputs of its two heads."""
 
 
+class AbstractEmbedding(Component):
+    """Where the embedding is taken, between the encoder's last linear layer and the heads."""
+
+    @abstractmethod
+    def build(
+        self, size: int, norm: AbstractNorm, activation: AbstractActivation
+    ) -> tuple[eqx.Module | AbstractActivation, eqx.Module | AbstractActivation]:
+        """Two maps of vectors of that size: from the encoder's output to the embedding, from there to the heads."""
+
+
+@final
+class LinearEmbedding(AbstractEmbedding):
+    """The embedding is the encoder's linear output; each head starts with its activation, without normalization."""
+
+    def build(
+        self, size: int, norm: AbstractNorm, activation: AbstractActivation
+    ) -> tuple[eqx.Module | AbstractActivation, eqx.Module | AbstractActivation]:
+        return eqx.nn.Identity(), activation
+
+
+@final
+class ActivatedEmbedding(AbstractEmbedding):
+    """The encoder's output is normalized and activated like a hidden layer, and that is what the heads take.
+
+    So has it the reference's single-file version.
+    """
+
+    def build(
+        self, size: int, norm: AbstractNorm, activation: AbstractActivation
+    ) -> tuple[eqx.Module | AbstractActivation, eqx.Module | AbstractActivation]:
+        return NormedActivation(norm.build(size), activation), eqx.nn.Identity()
+
+
+class NormedActivation(eqx.Module):
+    """Normalization, then activation."""
+
+    norm: eqx.Module
+    activation: AbstractActivation
+
+    def __call__(self, x: Float[Array, " features"]) -> Float[Array, " features"]:
+        """Applies both."""
+        return self.activation(self.norm(x))  # pyright: ignore[reportCallIssue]
+
+
 class CriticNetwork(eqx.Module):
-    """Encoder with a linear embedding; each head starts with the activation of that embedding."""
+    """An encoder whose output gives the embedding, and the heads that start from it."""
 
     encoder: MLP
     value_head: MLP
     prediction_head: MLP | None
+    embed: Any
+    enter: Any
 
     def __call__(self, observation: PyTree[Array], action: Float[Array, " action"]) -> CriticOutput:
         """Output for one normalized observation and an action in [-1, 1]."""
-        embedding = self.encoder(jnp.concatenate([flatten_observation(observation), action]))
-        features = self.encoder.activation(embedding)
+        embedding = self.embed(self.encoder(jnp.concatenate([flatten_observation(observation), action])))
+        features = self.enter(embedding)
         return CriticOutput(
             logits=self.value_head(features),
             embedding=embedding,
@@ -74,12 +120,14 @@ class Critic(AbstractCriticBuilder):
     """The reference implementation's critic (ALGORITHM of arXiv 2507.11019, appendix).
 
     Attributes:
-        width: units of each hidden layer and of the embedding.
+        width: units of each hidden layer and, unless `embedding_width` says otherwise, of the embedding.
         encoder_depth: hidden layers of the encoder, before its linear embedding.
         head_depth: hidden layers of each head.
         norm: normalization layer before each activation of a hidden layer.
         activation: activation function.
         initializer: initial weights.
+        embedding: where the embedding is taken.
+        embedding_width: length of the embedding; 0 for `width`.
     """
 
     width: int = static(512)
@@ -88,11 +136,13 @@ class Critic(AbstractCriticBuilder):
     norm: AbstractNorm = RMSNorm()
     activation: AbstractActivation = Swish()
     initializer: AbstractInitializer = LecunNormal()
+    embedding: AbstractEmbedding = slot(LinearEmbedding(), added=True)
+    embedding_width: int = static(0, added=True)
 
     @property
     def embedding_size(self) -> int:
         """Length of the embedding."""
-        return self.width
+        return self.embedding_width or self.width
 
     def build(
         self,
@@ -106,12 +156,17 @@ class Critic(AbstractCriticBuilder):
             sizes = [in_size, *[self.width] * depth, out_size]
             return build_mlp(subkey(key, name), sizes, self.norm, self.activation, self.initializer)
 
+        embed, enter = self.embedding.build(self.embedding_size, self.norm, self.activation)
         return CriticNetwork(
-            encoder=mlp("encoder", flat_size(shapes) + action_size, self.encoder_depth, self.width),
-            value_head=mlp("value_head", self.width, self.head_depth, value_size),
+            encoder=mlp("encoder", flat_size(shapes) + action_size, self.encoder_depth, self.embedding_size),
+            value_head=mlp("value_head", self.embedding_size, self.head_depth, value_size),
             prediction_head=(
-                mlp("prediction_head", self.width, self.head_depth, prediction_size) if prediction_size else None
+                mlp("prediction_head", self.embedding_size, self.head_depth, prediction_size)
+                if prediction_size
+                else None
             ),
+            embed=embed,
+            enter=enter,
         )
 
     def validate(self) -> None:
@@ -119,4 +174,9 @@ class Critic(AbstractCriticBuilder):
         require(
             self.encoder_depth >= 0 and self.head_depth >= 0,
             f"The critic's depths are {self.encoder_depth} (encoder) and {self.head_depth} (heads); give at least 0.",
+        )
+        require(
+            self.embedding_width >= 0,
+            f"The width of the critic's embedding is {self.embedding_width}; give at least 1 unit, or 0 for as many as "
+            "the hidden layers have.",
         )

@@ -3,8 +3,19 @@
 from reppo.normalization.observations import (
     AbstractNormalizer,
     MeanVariance,
+    MergedTwice,
     NoNormalization,
+    PerStepStatistics,
+    RunningMeanDeviation,
     RunningMeanVariance,
 )
 
-__all__ = ["AbstractNormalizer", "MeanVariance", "NoNormalization", "RunningMeanVariance"]
+__all__ = [
+    "AbstractNormalizer",
+    "MeanVariance",
+    "MergedTwice",
+    "NoNormalization",
+    "PerStepStatistics",
+    "RunningMeanDeviation",
+    "RunningMeanVariance",
+]

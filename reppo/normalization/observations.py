@@ -32,6 +32,27 @@ class AbstractNormalizer(Component):
     def update(self, statistics: Any, observations: PyTree[Array]) -> Any:
         """Merges in observations with any leading axes, such as `[time, environment]`."""
 
+    def observe(self, statistics: Any, observations: PyTree[Array]) -> Any:
+        """What acting goes by once it sees the observations of a time step, `[environment, ...]`.
+
+        Unless a normalizer says otherwise nothing new: the statistics are frozen while a rollout is collected. What
+        is seen here is merged for good by `update`, when the rollout is over.
+        """
+        return statistics
+
+    def rollout(
+        self, statistics: Any, observation: PyTree[Array], following: PyTree[Array]
+    ) -> tuple[PyTree[Array], PyTree[Array]]:
+        """Normalizes a rollout as it was when it was collected.
+
+        Args:
+            statistics: those from before the rollout.
+            observation: leaves `[time, environment, ...]`.
+            following: the next observations, likewise.
+        """
+        normalize = jax.vmap(jax.vmap(lambda one: self(statistics, one)))
+        return normalize(observation), normalize(following)
+
 
 class MeanVariance(eqx.Module):
     """Running mean and variance of each element of an observation.
@@ -55,17 +76,13 @@ class RunningMeanVariance(AbstractNormalizer):
         epsilon: added to the variance, positive.
 
     The merge is that of Chan, Golub & LeVeque 1979. Differs from the reference, which updates at every environment
-    step: there the policy changes while it collects.
+    step (`PerStepStatistics`): there the policy changes while it collects.
     """
 
     epsilon: Scalar = hyper(1e-2)
 
     def init(self, shapes: PyTree[jax.ShapeDtypeStruct]) -> MeanVariance:
-        return MeanVariance(
-            count=jnp.array(0.0),
-            mean=jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes),
-            variance=jax.tree.map(lambda leaf: jnp.ones(leaf.shape), shapes),
-        )
+        return _nothing_seen(shapes)
 
     def __call__(self, statistics: MeanVariance, observation: PyTree[Array]) -> PyTree[Array]:
         return jax.tree.map(
@@ -76,28 +93,101 @@ class RunningMeanVariance(AbstractNormalizer):
         )
 
     def update(self, statistics: MeanVariance, observations: PyTree[Array]) -> MeanVariance:
-        flat = jax.tree.map(
-            lambda x, mean: x.reshape(-1, *mean.shape).astype(jnp.float32), observations, statistics.mean
-        )
-        seen = jax.tree.leaves(flat)[0].shape[0]
-        count = statistics.count + seen
-        share = seen / count
-
-        def merged_mean(x: Array, mean: Array) -> Array:
-            return mean + (x.mean(0) - mean) * share
-
-        def merged_variance(x: Array, mean: Array, variance: Array) -> Array:
-            between = (x.mean(0) - mean) ** 2 * share * (1 - share)
-            return variance * (1 - share) + x.var(0) * share + between
-
-        return MeanVariance(
-            count=count,
-            mean=jax.tree.map(merged_mean, flat, statistics.mean),
-            variance=jax.tree.map(merged_variance, flat, statistics.mean, statistics.variance),
-        )
+        return _merged(statistics, observations)
 
     def validate(self) -> None:
-        require(self.epsilon > 0, f"The epsilon of observation normalization is {self.epsilon!s}; give a positive one.")
+        _require_epsilon(self.epsilon)
+
+
+@final
+class RunningMeanDeviation(AbstractNormalizer):
+    """`(x - mean) / (standard deviation + epsilon)`: epsilon is added to the deviation, as in the PyTorch reference.
+
+    Attributes:
+        epsilon: added to the standard deviation, positive.
+    """
+
+    epsilon: Scalar = hyper(1e-2)
+
+    def init(self, shapes: PyTree[jax.ShapeDtypeStruct]) -> MeanVariance:
+        return _nothing_seen(shapes)
+
+    def __call__(self, statistics: MeanVariance, observation: PyTree[Array]) -> PyTree[Array]:
+        return jax.tree.map(
+            lambda x, mean, variance: (x - mean) / (jnp.sqrt(variance) + self.epsilon),
+            observation,
+            statistics.mean,
+            statistics.variance,
+        )
+
+    def update(self, statistics: MeanVariance, observations: PyTree[Array]) -> MeanVariance:
+        return _merged(statistics, observations)
+
+    def validate(self) -> None:
+        _require_epsilon(self.epsilon)
+
+
+@final
+class PerStepStatistics(AbstractNormalizer):
+    """Another normalizer whose statistics move at every environment step, before acting, as in the reference.
+
+    Each observation of a rollout is normalized by the statistics that hold when the policy acts on it, its own time
+    step among them; a next observation by those of the next step. Actor and critic learn from what was collected so.
+
+    Differs from the reference in two small ways: the last next observation of a rollout is normalized by the statistics
+    before it, and evaluation does not know the observations that the next rollout starts from.
+
+    Attributes:
+        normalizer: what is moved.
+    """
+
+    normalizer: AbstractNormalizer = RunningMeanVariance()
+
+    def init(self, shapes: PyTree[jax.ShapeDtypeStruct]) -> Any:
+        return self.normalizer.init(shapes)
+
+    def __call__(self, statistics: Any, observation: PyTree[Array]) -> PyTree[Array]:
+        return self.normalizer(statistics, observation)
+
+    def update(self, statistics: Any, observations: PyTree[Array]) -> Any:
+        return self.normalizer.update(statistics, observations)
+
+    def observe(self, statistics: Any, observations: PyTree[Array]) -> Any:
+        return self.normalizer.update(statistics, observations)
+
+    def rollout(
+        self, statistics: Any, observation: PyTree[Array], following: PyTree[Array]
+    ) -> tuple[PyTree[Array], PyTree[Array]]:
+        def step(statistics: Any, row: PyTree[Array]) -> tuple[Any, Any]:
+            statistics = self.observe(statistics, row)
+            return statistics, statistics
+
+        _, moving = jax.lax.scan(step, statistics, observation)
+        next_moving = jax.tree.map(lambda leaf: jnp.concatenate([leaf[1:], leaf[-1:]]), moving)
+        normalize = jax.vmap(lambda statistics, row: jax.vmap(lambda one: self(statistics, one))(row))
+        return normalize(moving, observation), normalize(next_moving, following)
+
+
+@final
+class MergedTwice(AbstractNormalizer):
+    """Another normalizer that merges each observation twice, as the PyTorch reference does in effect.
+
+    For means and variances of all that was seen that is the same in theory, since all weights double.
+
+    Attributes:
+        normalizer: what merges.
+    """
+
+    normalizer: AbstractNormalizer = RunningMeanVariance()
+
+    def init(self, shapes: PyTree[jax.ShapeDtypeStruct]) -> Any:
+        return self.normalizer.init(shapes)
+
+    def __call__(self, statistics: Any, observation: PyTree[Array]) -> PyTree[Array]:
+        return self.normalizer(statistics, observation)
+
+    def update(self, statistics: Any, observations: PyTree[Array]) -> Any:
+        return self.normalizer.update(self.normalizer.update(statistics, observations), observations)
 
 
 @final
@@ -112,3 +202,36 @@ class NoNormalization(AbstractNormalizer):
 
     def update(self, statistics: tuple[()], observations: PyTree[Array]) -> tuple[()]:
         return ()
+
+
+def _nothing_seen(shapes: PyTree[jax.ShapeDtypeStruct]) -> MeanVariance:
+    return MeanVariance(
+        count=jnp.array(0.0),
+        mean=jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes),
+        variance=jax.tree.map(lambda leaf: jnp.ones(leaf.shape), shapes),
+    )
+
+
+def _merged(statistics: MeanVariance, observations: PyTree[Array]) -> MeanVariance:
+    """The statistics of what was seen before and these observations, whatever their leading axes."""
+    flat = jax.tree.map(lambda x, mean: x.reshape(-1, *mean.shape).astype(jnp.float32), observations, statistics.mean)
+    seen = jax.tree.leaves(flat)[0].shape[0]
+    count = statistics.count + seen
+    share = seen / count
+
+    def merged_mean(x: Array, mean: Array) -> Array:
+        return mean + (x.mean(0) - mean) * share
+
+    def merged_variance(x: Array, mean: Array, variance: Array) -> Array:
+        between = (x.mean(0) - mean) ** 2 * share * (1 - share)
+        return variance * (1 - share) + x.var(0) * share + between
+
+    return MeanVariance(
+        count=count,
+        mean=jax.tree.map(merged_mean, flat, statistics.mean),
+        variance=jax.tree.map(merged_variance, flat, statistics.mean, statistics.variance),
+    )
+
+
+def _require_epsilon(epsilon: Scalar) -> None:
+    require(epsilon > 0, f"The epsilon of observation normalization is {epsilon!s}; give a positive one.")

@@ -1,14 +1,27 @@
 """Optimizers and the schedule of minibatch updates."""
 
-from reppo.optimization.optimizers import AbstractClip, AbstractOptimizer, Adam, ClipByGlobalNorm, NoClip
-from reppo.optimization.schedules import AbstractSchedule, Alternating
+from reppo.optimization.optimizers import (
+    AbstractClip,
+    AbstractMultiplierOptimizer,
+    AbstractOptimizer,
+    Adam,
+    AdamW,
+    ClipByGlobalNorm,
+    NoClip,
+    WithActor,
+)
+from reppo.optimization.schedules import AbstractSchedule, Alternating, CriticThenActor
 
 __all__ = [
     "AbstractClip",
+    "AbstractMultiplierOptimizer",
     "AbstractOptimizer",
     "AbstractSchedule",
     "Adam",
+    "AdamW",
     "Alternating",
     "ClipByGlobalNorm",
+    "CriticThenActor",
     "NoClip",
+    "WithActor",
 ]

@@ -4,7 +4,7 @@ Built there, their settings are traced arrays: a sweep over learning rates is on
 """
 
 from abc import abstractmethod
-from typing import final
+from typing import Any, final
 
 import optax
 
@@ -47,12 +47,23 @@ class NoClip(AbstractClip):
         return optax.identity()
 
 
-class AbstractOptimizer(Component):
-    """A gradient-based optimizer."""
+class AbstractMultiplierOptimizer(Component):
+    """How the multipliers are moved, which stand beside the actor's parameters."""
+
+    @abstractmethod
+    def beside(self, actor: optax.GradientTransformation) -> optax.GradientTransformation:
+        """The Optax transform of a pair: the actor's parameters, whose own transform is given, and the multipliers."""
+
+
+class AbstractOptimizer(AbstractMultiplierOptimizer):
+    """A gradient-based optimizer. As that of the multipliers it has nothing to do with the actor's."""
 
     @abstractmethod
     def transform(self) -> optax.GradientTransformation:
         """The Optax transform; call it inside the traced function."""
+
+    def beside(self, actor: optax.GradientTransformation) -> optax.GradientTransformation:
+        return _apart(actor, self.transform())
 
 
 @final
@@ -71,4 +82,61 @@ class Adam(AbstractOptimizer):
         return optax.chain(self.clip.transform(), optax.adam(self.learning_rate))  # pyright: ignore[reportArgumentType]
 
     def validate(self) -> None:
-        require(self.learning_rate > 0, f"The learning rate is {self.learning_rate!s}; give a positive one.")
+        _require_learning_rate(self.learning_rate)
+
+
+@final
+class AdamW(AbstractOptimizer):
+    """Adam with decoupled weight decay: every parameter also shrinks by `learning_rate * weight_decay` of itself.
+
+    Attributes:
+        learning_rate: step size, positive.
+        weight_decay: the decay, at least 0; 0 gives Adam.
+        clip: what is done to gradients first.
+
+    Reference: Loshchilov & Hutter 2019 (arXiv 1711.05101).
+    """
+
+    learning_rate: Scalar = hyper(3e-4)
+    weight_decay: Scalar = hyper(1e-2)
+    clip: AbstractClip = ClipByGlobalNorm()
+
+    def transform(self) -> optax.GradientTransformation:
+        return optax.chain(self.clip.transform(), optax.adamw(self.learning_rate, weight_decay=self.weight_decay))  # pyright: ignore[reportArgumentType]
+
+    def validate(self) -> None:
+        _require_learning_rate(self.learning_rate)
+        require(self.weight_decay >= 0, f"The weight decay is {self.weight_decay!s}; give one of at least 0.")
+
+
+@final
+class WithActor(AbstractMultiplierOptimizer):
+    """The multipliers are further parameters of the actor: inside its optimizer, and inside its clip.
+
+    So the reference implementation has it. A large gradient of the policy then shrinks the steps that both multipliers
+    would make, as far as the optimizer does not undo it.
+    """
+
+    def beside(self, actor: optax.GradientTransformation) -> optax.GradientTransformation:
+        return actor
+
+
+def _apart(first: optax.GradientTransformation, second: optax.GradientTransformation) -> optax.GradientTransformation:
+    """A transform of pairs that treats each half by itself."""
+
+    def init(parameters: tuple[Any, Any]) -> tuple[Any, Any]:
+        return first.init(parameters[0]), second.init(parameters[1])
+
+    def update(
+        gradient: tuple[Any, Any], state: tuple[Any, Any], parameters: tuple[Any, Any]
+    ) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+        updates, states = zip(
+            first.update(gradient[0], state[0], parameters[0]), second.update(gradient[1], state[1], parameters[1])
+        )
+        return updates, states
+
+    return optax.GradientTransformation(init, update)  # pyright: ignore[reportArgumentType]
+
+
+def _require_learning_rate(learning_rate: Scalar) -> None:
+    require(learning_rate > 0, f"The learning rate is {learning_rate!s}; give a positive one.")

@@ -55,9 +55,11 @@ def collect(
         The new states and memories, the trajectory, and how episodes ended in it.
     """
     num_environments = states.clock.shape[0]
+    policy_arrays, policy_code = eqx.partition(policy, eqx.is_array)
 
-    def step(carry: tuple[EpisodeState, Any], time: Array) -> tuple[tuple[EpisodeState, Any], Any]:
-        states, memory = carry
+    def step(carry: tuple[EpisodeState, Any, Any], time: Array) -> tuple[tuple[EpisodeState, Any, Any], Any]:
+        states, memory, policy_arrays = carry
+        policy = eqx.combine(policy_arrays, policy_code).observe(states.observation)
         policy_keys = jax.random.split(subkey(key, "policy", time), num_environments)
         environment_keys = jax.random.split(subkey(key, "environment", time), num_environments)
         action, memory, extras = jax.vmap(lambda m, o, k: policy(m, o, k, deterministic=False))(
@@ -84,7 +86,8 @@ def collect(
             episode_return=outcome.episode_return,
             episode_length=outcome.episode_length.astype(jnp.float32),
         )
-        return (new_states, memory), (row, ends)
+        return (new_states, memory, eqx.filter(policy, eqx.is_array)), (row, ends)
 
-    (states, memory), (trajectory, ends) = jax.lax.scan(step, (states, memory), jnp.arange(length))
+    carry = (states, memory, policy_arrays)
+    (states, memory, _), (trajectory, ends) = jax.lax.scan(step, carry, jnp.arange(length))
     return states, memory, trajectory, ends

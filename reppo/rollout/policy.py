@@ -31,6 +31,13 @@ class AbstractPolicy(eqx.Module):
             The action in [-1, 1], the new memory, and extras: what the algorithm's update needs of this moment.
         """
 
+    def observe(self, observation: Observation) -> "AbstractPolicy":
+        """What acts in collection once the raw observations of a time step are seen, leaves `[environment, ...]`.
+
+        The policy itself, unless it keeps statistics that move while it collects. Evaluation never asks.
+        """
+        return self
+
 
 class Trajectory(eqx.Module):
     """What was collected; every leaf is `[time, environment, ...]`.

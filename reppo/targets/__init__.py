@@ -1,6 +1,33 @@
 """Targets for the critic: what the next state is worth, and how rewards and values become returns."""
 
-from reppo.targets.next_value import AbstractNextValue, FreshAction, NextValue
+from reppo.targets.entropy_bonus import AbstractEntropyBonus, BonusAlways, BonusUntilTermination, NoBonus
+from reppo.targets.next_value import (
+    AbstractNextValue,
+    FreshAction,
+    FreshValueTakenBonus,
+    ModeAction,
+    NextValue,
+    TakenAction,
+)
 from reppo.targets.returns import AbstractTargets, SoftLambda, soft_lambda_returns
+from reppo.targets.truncation import AbstractTruncation, Cuts, OwnFlag, ShiftedFlag
 
-__all__ = ["AbstractNextValue", "AbstractTargets", "FreshAction", "NextValue", "SoftLambda", "soft_lambda_returns"]
+__all__ = [
+    "AbstractEntropyBonus",
+    "AbstractNextValue",
+    "AbstractTargets",
+    "AbstractTruncation",
+    "BonusAlways",
+    "BonusUntilTermination",
+    "Cuts",
+    "FreshAction",
+    "FreshValueTakenBonus",
+    "ModeAction",
+    "NextValue",
+    "NoBonus",
+    "OwnFlag",
+    "ShiftedFlag",
+    "SoftLambda",
+    "TakenAction",
+    "soft_lambda_returns",
+]

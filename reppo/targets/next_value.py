@@ -6,11 +6,15 @@ from typing import final
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, Float, Key
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Key
 
 from reppo.component import Component, static
 from reppo.distributions import TanhNormal
 from reppo.errors import require
+
+Evaluate = Callable[[Float[Array, " action"]], tuple[Float[Array, ""], Float[Array, " embedding"]]]
+"""From an action at the next state to its value and the critic's embedding."""
 
 
 class NextValue(eqx.Module):
@@ -34,7 +38,9 @@ class AbstractNextValue(Component):
     def __call__(
         self,
         distribution: TanhNormal,
-        evaluate: Callable[[Float[Array, " action"]], tuple[Float[Array, ""], Float[Array, " embedding"]]],
+        evaluate: Evaluate,
+        taken: Float[Array, " action"],
+        continues: Bool[Array, ""],
         key: Key[Array, ""],
     ) -> NextValue:
         """The estimate.
@@ -42,6 +48,8 @@ class AbstractNextValue(Component):
         Args:
             distribution: the policy at the next state.
             evaluate: action -> (Q, embedding) at the next state.
+            taken: the action that was taken there.
+            continues: whether that action exists: not where the step ended its episode, nor at the end of the rollout.
             key: consumed.
         """
 
@@ -60,12 +68,101 @@ class FreshAction(AbstractNextValue):
     def __call__(
         self,
         distribution: TanhNormal,
-        evaluate: Callable[[Float[Array, " action"]], tuple[Float[Array, ""], Float[Array, " embedding"]]],
+        evaluate: Evaluate,
+        taken: Float[Array, " action"],
+        continues: Bool[Array, ""],
         key: Key[Array, ""],
     ) -> NextValue:
-        actions, log_probs = jax.vmap(distribution.sample_and_log_prob)(jax.random.split(key, self.num_samples))
-        values, embeddings = jax.vmap(evaluate)(actions)
-        return NextValue(value=values.mean(), log_prob=log_probs.mean(), embedding=embeddings[0])
+        return _fresh(distribution, evaluate, self.num_samples, key)
 
     def validate(self) -> None:
-        require(self.num_samples >= 1, f"The number of next actions is {self.num_samples}; give at least 1.")
+        _require_samples(self.num_samples)
+
+
+@final
+class TakenAction(AbstractNextValue):
+    """`V(s') = Q(s', a')` for the action that was taken next, as in SARSA.
+
+    Value, log-density and embedding are those of that action; where there is none, those of fresh ones.
+
+    Attributes:
+        num_samples: number of fresh actions where no action was taken, at least 1.
+    """
+
+    num_samples: int = static(8)
+
+    def __call__(
+        self,
+        distribution: TanhNormal,
+        evaluate: Evaluate,
+        taken: Float[Array, " action"],
+        continues: Bool[Array, ""],
+        key: Key[Array, ""],
+    ) -> NextValue:
+        value, embedding = evaluate(taken)
+        followed = NextValue(value=value, log_prob=distribution.log_prob(taken), embedding=embedding)
+        fresh = _fresh(distribution, evaluate, self.num_samples, key)
+        return jax.tree.map(lambda a, b: jnp.where(continues, a, b), followed, fresh)
+
+    def validate(self) -> None:
+        _require_samples(self.num_samples)
+
+
+@final
+class FreshValueTakenBonus(AbstractNextValue):
+    """The value of fresh actions, with the log-density of the action that was taken next.
+
+    So has it the reference's single-file version, with 64 samples. Where no action was taken, the log-density is the
+    mean of the fresh ones.
+
+    Attributes:
+        num_samples: number of fresh actions, at least 1.
+    """
+
+    num_samples: int = static(1)
+
+    def __call__(
+        self,
+        distribution: TanhNormal,
+        evaluate: Evaluate,
+        taken: Float[Array, " action"],
+        continues: Bool[Array, ""],
+        key: Key[Array, ""],
+    ) -> NextValue:
+        fresh = _fresh(distribution, evaluate, self.num_samples, key)
+        log_prob = jnp.where(continues, distribution.log_prob(taken), fresh.log_prob)
+        return NextValue(value=fresh.value, log_prob=log_prob, embedding=fresh.embedding)
+
+    def validate(self) -> None:
+        _require_samples(self.num_samples)
+
+
+@final
+class ModeAction(AbstractNextValue):
+    """`V(s') = Q(s', tanh(mean))`: the value of acting as evaluation does; the entropy bonus is that of a fresh action.
+
+    The target policy of TD3 (Fujimoto et al. 2018, arXiv 1802.09477), without its noise.
+    """
+
+    def __call__(
+        self,
+        distribution: TanhNormal,
+        evaluate: Evaluate,
+        taken: Float[Array, " action"],
+        continues: Bool[Array, ""],
+        key: Key[Array, ""],
+    ) -> NextValue:
+        value, embedding = evaluate(distribution.mode())
+        _, log_prob = distribution.sample_and_log_prob(key)
+        return NextValue(value=value, log_prob=log_prob, embedding=embedding)
+
+
+def _fresh(distribution: TanhNormal, evaluate: Evaluate, num_samples: int, key: Key[Array, ""]) -> NextValue:
+    """Means over fresh actions; the embedding of the first."""
+    actions, log_probs = jax.vmap(distribution.sample_and_log_prob)(jax.random.split(key, num_samples))
+    values, embeddings = jax.vmap(evaluate)(actions)
+    return NextValue(value=values.mean(), log_prob=log_probs.mean(), embedding=embeddings[0])
+
+
+def _require_samples(num_samples: int) -> None:
+    require(num_samples >= 1, f"The number of next actions is {num_samples}; give at least 1.")

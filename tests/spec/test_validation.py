@@ -12,24 +12,33 @@ from reppo.distributions import TanhNormalHead
 from reppo.errors import ConfigurationError
 from reppo.losses import (
     ClippedKL,
+    ClippedSurrogateLoss,
+    DecodedMSE,
+    EmbeddingPrediction,
     FixedMultiplier,
     FixedSupport,
     HLGauss,
     LearnedMultiplier,
+    LowVarianceKL,
+    MismatchedKL,
+    OutweighedKL,
     PathwiseLoss,
     PenalizedKL,
+    RewardPrediction,
     SampledKL,
     Scalar,
+    ScoreFunctionLoss,
     SelfPrediction,
     SupportFromRewards,
+    TwoHot,
     Unconstrained,
 )
-from reppo.networks import Actor, Critic
-from reppo.normalization import RunningMeanVariance
-from reppo.optimization import Adam, Alternating, ClipByGlobalNorm
+from reppo.networks import Actor, Critic, ZeroOffset
+from reppo.normalization import RunningMeanDeviation, RunningMeanVariance
+from reppo.optimization import Adam, AdamW, Alternating, ClipByGlobalNorm, CriticThenActor
 from reppo.presets import reppo, reppo_small
 from reppo.spec import Evaluation, Spec, list_paths, replace_path, resolve, validate
-from reppo.targets import FreshAction, SoftLambda
+from reppo.targets import FreshAction, FreshValueTakenBonus, SoftLambda, TakenAction
 
 SPEC = reppo(environments.probe("ConstantReward"))
 NAN = float("nan")
@@ -46,26 +55,45 @@ RANGES = [
     (Spec, "matmul_precision", ["", "low"], r"matmul_precision is 'low'; give one of highest, high, default"),
     (TanhNormalHead, "floor", [NAN, 11, -0.1], r"floor of the standard deviation is -0\.1; give one in \[0, 10\]"),
     (RunningMeanVariance, "epsilon", [NAN, -1, 0], r"epsilon of observation normalization is 0\.0; give a positive"),
+    (RunningMeanDeviation, "epsilon", [NAN, -1, 0], r"epsilon of observation normalization is 0\.0; give a positive"),
     (Actor, "width", [-1, 0], r"actor's width is 0; give at least 1 unit"),
     (Actor, "depth", [-1, 0], r"actor's depth is 0; give at least 1 hidden layer"),
     (Critic, "width", [-1, 0], r"critic's width is 0; give at least 1 unit"),
     (Critic, "encoder_depth", [-1], r"critic's depths are -1 \(encoder\) and 1 \(heads\); give at least 0"),
     (Critic, "head_depth", [-1], r"critic's depths are 1 \(encoder\) and -1 \(heads\); give at least 0"),
+    (Critic, "embedding_width", [-1], r"width of the critic's embedding is -1; give at least 1 unit, or 0 for as many"),
+    (ZeroOffset, "scale", [NAN, -1.0, 0.0], r"scale of the critic's offset is 0\.0; give a positive one"),
     (FixedSupport, "low", [NAN, 200, 150], r"value support is \[150\.0, 150\.0\]; low must be below high"),
     (FixedSupport, "high", [NAN, -1, 0], r"value support is \[0\.0, 0\.0\]; low must be below high"),
     (SupportFromRewards, "margin", [NAN, -1, 0], r"margin of the value support is 0\.0; give a positive one"),
     (HLGauss, "num_bins", [-1, 1], r"number of bins is 1; give at least 2"),
     (HLGauss, "sigma", [NAN, -1, 0], r"sigma of HLGauss is 0\.0 bin widths; give a positive one"),
+    (TwoHot, "num_bins", [-1, 1], r"number of bins is 1; give at least 2"),
+    (DecodedMSE, "num_bins", [-1, 1], r"number of bins is 1; give at least 2"),
+    (EmbeddingPrediction, "weight", [NAN, -1], r"weight of the auxiliary task is -1\.0; give one of at least 0"),
+    (RewardPrediction, "weight", [NAN, -1], r"weight of the auxiliary task is -1\.0; give one of at least 0"),
     (SelfPrediction, "weight", [NAN, -1], r"weight of the auxiliary task is -1\.0; give one of at least 0"),
     (FreshAction, "num_samples", [-1, 0], r"number of next actions is 0; give at least 1"),
+    (TakenAction, "num_samples", [-1, 0], r"number of next actions is 0; give at least 1"),
+    (FreshValueTakenBonus, "num_samples", [-1, 0], r"number of next actions is 0; give at least 1"),
     (SoftLambda, "lam", [NAN, -0.1, 1.5], r"lambda is 1\.5; give one in \[0, 1\]"),
     (ClippedKL, "kl_bound", [NAN, -1, 0], r"KL bound is 0\.0; give a positive one"),
     (PenalizedKL, "kl_bound", [NAN, -1, 0], r"KL bound is 0\.0; give a positive one"),
+    (OutweighedKL, "kl_bound", [NAN, -1, 0], r"KL bound is 0\.0; give a positive one"),
+    (LowVarianceKL, "num_samples", [-1, 0], r"number of samples of the KL is 0; give at least 1"),
+    (MismatchedKL, "num_samples", [-1, 0], r"number of samples of the KL is 0; give at least 1"),
+    (ScoreFunctionLoss, "num_samples", [0, 1], r"actions of the score-function loss is 1; give at least 2"),
+    (ClippedSurrogateLoss, "clip", [NAN, 0, 1], r"clip of the surrogate is 1\.0; give one between 0 and 1"),
+    (ClippedSurrogateLoss, "num_samples", [-1, 0], r"number of fresh actions is 0; give at least 1"),
     (SampledKL, "num_samples", [-1, 0], r"number of samples of the KL is 0; give at least 1"),
     (LearnedMultiplier, "initial", [NAN, -1, 0], r"initial multiplier is 0\.0; give a positive one"),
     (FixedMultiplier, "weight", [NAN, -1], r"multiplier is -1\.0; give one of at least 0"),
     (Alternating, "epochs", [-1, 0], r"number of epochs is 0; give at least 1"),
     (Alternating, "num_minibatches", [-1, 0], r"number of minibatches is 0; give at least 1"),
+    (CriticThenActor, "epochs", [-1, 0], r"number of epochs is 0; give at least 1"),
+    (CriticThenActor, "num_minibatches", [-1, 0], r"number of minibatches is 0; give at least 1"),
+    (AdamW, "learning_rate", [NAN, -1, 0], r"learning rate is 0\.0; give a positive one"),
+    (AdamW, "weight_decay", [NAN, -1], r"weight decay is -1\.0; give one of at least 0"),
     (Adam, "learning_rate", [NAN, -1, 0], r"learning rate is 0\.0; give a positive one"),
     (ClipByGlobalNorm, "max_norm", [NAN, -1, 0], r"limit on the gradient norm is 0\.0; give a positive one, or NoClip"),
 ]

@@ -2,11 +2,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reppo.distributions import TanhNormal
-from reppo.targets import FreshAction
+from reppo.errors import ConfigurationError
+from reppo.targets import FreshAction, FreshValueTakenBonus, ModeAction, TakenAction
 
 POLICY = TanhNormal(jnp.array([0.3, -0.5]), jnp.array([0.6, 1.2]))
 SEED = st.integers(0, 2**31 - 1)
@@ -19,9 +21,12 @@ def evaluate(action):
     return 3 * action[0] - action[1] ** 2, jnp.concatenate([action, action**2])
 
 
+TAKEN = jnp.array([0.25, -0.75])
+
+
 @eqx.filter_jit
-def estimate(fresh, key):
-    return fresh(POLICY, evaluate, key)
+def estimate(next_value, key, continues=True):
+    return next_value(POLICY, evaluate, TAKEN, jnp.asarray(continues), key)
 
 
 @given(SEED)
@@ -47,7 +52,7 @@ def test_many_samples_are_averaged_and_distinct():
         jax.debug.callback(lambda a: actions.append(np.array(a)), action)
         return evaluate(action)
 
-    FreshAction(num_samples=5)(POLICY, spy, key)
+    FreshAction(num_samples=5)(POLICY, spy, TAKEN, jnp.asarray(True), key)
     jax.effects_barrier()
     assert len({tuple(action) for action in actions}) == 5
     np.testing.assert_allclose(result.value, np.mean([evaluate(a)[0] for a in actions]), rtol=1e-5)
@@ -62,3 +67,47 @@ def test_many_samples_estimate_the_expectation():
     means = [weight @ np.tanh(0.3 + 0.6 * grid), weight @ np.tanh(-0.5 + 1.2 * grid) ** 2]
     result = estimate(FreshAction(num_samples=20_000), jax.random.key(0))
     np.testing.assert_allclose(result.value, 3 * means[0] - means[1], atol=0.05)
+
+
+@given(SEED)
+def test_fresh_actions_do_not_know_what_was_taken(seed):
+    first, second = (estimate(FreshAction(3), jax.random.key(seed), continues) for continues in (True, False))
+    jax.tree.map(np.testing.assert_array_equal, first, second)
+
+
+@given(SEED)
+def test_the_action_taken_is_valued_where_there_is_one_and_fresh_ones_elsewhere(seed):
+    key = jax.random.key(seed)
+    followed, fresh = estimate(TakenAction(5), key, True), estimate(TakenAction(5), key, False)
+    np.testing.assert_allclose(followed.value, evaluate(TAKEN)[0], rtol=1e-6)
+    np.testing.assert_allclose(followed.embedding, evaluate(TAKEN)[1], rtol=1e-6)
+    u, loc, scale = np.arctanh([0.25, -0.75]), np.array([0.3, -0.5]), np.array([0.6, 1.2])
+    density = np.exp(-0.5 * ((u - loc) / scale) ** 2) / np.sqrt(2 * np.pi) / scale / (1 - np.tanh(u) ** 2)
+    np.testing.assert_allclose(followed.log_prob, np.log(density).sum(), rtol=1e-5)
+    for a, b in zip(jax.tree.leaves(fresh), jax.tree.leaves(estimate(FreshAction(5), key)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+@given(SEED, st.booleans())
+def test_the_bonus_of_the_action_taken_leaves_the_value_to_fresh_ones(seed, continues):
+    key = jax.random.key(seed)
+    mixed, fresh = estimate(FreshValueTakenBonus(5), key, continues), estimate(FreshAction(5), key)
+    taken = estimate(TakenAction(5), key)
+    np.testing.assert_allclose(mixed.value, fresh.value, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(mixed.embedding, fresh.embedding, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(mixed.log_prob, (taken if continues else fresh).log_prob, rtol=1e-5, atol=1e-6)
+
+
+@given(SEED)
+def test_the_mode_is_valued_without_chance_and_its_bonus_is_that_of_a_draw(seed):
+    result, other = (estimate(ModeAction(), jax.random.key(s)) for s in (seed, seed + 1))
+    mode = np.tanh([0.3, -0.5])
+    np.testing.assert_allclose(result.value, 3 * mode[0] - mode[1] ** 2, rtol=1e-5)
+    np.testing.assert_allclose(result.embedding, [*mode, *mode**2], rtol=1e-5)
+    assert result.value == other.value and result.log_prob != other.log_prob
+
+
+@pytest.mark.parametrize("kind", [FreshAction, TakenAction, FreshValueTakenBonus])
+def test_no_samples_are_refused(kind):
+    with pytest.raises(ConfigurationError, match="number of next actions is 0; give at least 1"):
+        kind(num_samples=0).validate()
