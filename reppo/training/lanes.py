@@ -1,13 +1,14 @@
 """Lanes: the runs of a batch, in one compiled program each for `init` and `train_chunk`.
 
-Lanes share their shapes and code and differ in seeds and scalars. On a CPU they run one after another (`map`), one on each
-device: narrow layers thread badly when batched, and a lane then computes exactly what it would alone. On accelerators
-they run together (`vmap`), and a run's last bits depend on the width of the program, which is therefore recorded.
+Lanes share their shapes and code and differ in seeds and scalars. On a CPU they run one after another (`map`), one at a
+time on each device: narrow layers thread badly when batched, and a lane then computes exactly what it would alone. On
+accelerators they run together (`vmap`), and a run's last bits depend on the width of the program, which is recorded.
 """
 
+import operator
 import time
-from concurrent.futures import ThreadPoolExecutor
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import equinox as eqx
@@ -95,9 +96,7 @@ class BatchProgram:
                 only = jax.tree.map(lambda x: x.reshape(x.shape[1:]), lanes)
                 return jax.tree.map(lambda x: x[None], function(only))
 
-            sharded = jax.shard_map(
-                on_device, mesh=mesh, in_specs=(split, *shared), out_specs=split, check_vma=False
-            )
+            sharded = jax.shard_map(on_device, mesh=mesh, in_specs=(split, *shared), out_specs=split, check_vma=False)
             shardings = tuple(jax.sharding.NamedSharding(mesh, spec) for spec in (split, *shared))
             return jax.jit(sharded, in_shardings=shardings, donate_argnums=0)
 
@@ -151,14 +150,12 @@ class BatchProgram:
         place = lambda part: jax.device_put(part, self._split)
         if self.mode == "vmap":
             return program(place(lanes), *shared)
-        results: Any = None
+        parts = []
         for first in range(0, number, self._at_once):
-            here = slice(first, first + self._at_once)
-            part = jax.tree.map(np.asarray, program(place(jax.tree.map(lambda x: x[here], lanes)), *shared))
-            if results is None:
-                results = jax.tree.map(lambda x: np.zeros((self.width, *x.shape[1:]), x.dtype), part)
-            jax.tree.map(lambda all_, some: all_.__setitem__(here, some), results, part)
-        return results
+            part = jax.tree.map(operator.itemgetter(slice(first, first + self._at_once)), lanes)
+            parts.append(jax.tree.map(np.asarray, program(place(part), *shared)))
+        missing = self.width - len(parts) * self._at_once
+        return jax.tree.map(lambda *x: np.concatenate([*x, np.zeros((missing, *x[0].shape[1:]), x[0].dtype)]), *parts)
 
     def _stack(self, specs: Sequence[Spec]) -> Any:
         padded = [*specs, *[specs[-1]] * (self.width - len(specs))]
