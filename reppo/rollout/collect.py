@@ -22,6 +22,7 @@ class EpisodeEnds(eqx.Module):
         nonfinite: whether it ended because the simulation gave a number that is not finite.
         episode_return: its sum of rewards, where `ended`.
         episode_length: its number of steps, where `ended`.
+        metrics: its sum of each of the task's metrics, where `ended`.
     """
 
     ended: Bool[Array, "*batch"]
@@ -29,6 +30,7 @@ class EpisodeEnds(eqx.Module):
     nonfinite: Bool[Array, "*batch"]
     episode_return: Float[Array, "*batch"]
     episode_length: Float[Array, "*batch"]
+    metrics: dict[str, Float[Array, "*batch"]]
 
 
 def collect(
@@ -85,6 +87,7 @@ def collect(
             nonfinite=outcome.nonfinite,
             episode_return=outcome.episode_return,
             episode_length=outcome.episode_length.astype(jnp.float32),
+            metrics=outcome.episode_metrics,
         )
         return (new_states, memory, eqx.filter(policy, eqx.is_array)), (row, ends)
 

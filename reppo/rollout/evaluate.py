@@ -19,11 +19,13 @@ class Evaluated(eqx.Module):
         episode_return: undiscounted sum of rewards.
         episode_length: number of steps.
         nonfinite: whether it ended because the simulation gave a number that is not finite.
+        metrics: sum of each of the task's metrics.
     """
 
     episode_return: Float[Array, " episode"]
     episode_length: Int[Array, " episode"]
     nonfinite: Bool[Array, " episode"]
+    metrics: dict[str, Float[Array, " episode"]]
 
 
 def evaluate(
@@ -52,17 +54,15 @@ def evaluate(
         )
         states, timestep = jax.vmap(environment.step)(keys, states, action)
         ends_now = running & (timestep.terminated | timestep.truncated)
-        outcome = Evaluated(
-            episode_return=jnp.where(ends_now, timestep.episode_return, outcome.episode_return),
-            episode_length=jnp.where(ends_now, timestep.episode_length, outcome.episode_length),
-            nonfinite=jnp.where(ends_now, timestep.nonfinite, outcome.nonfinite),
-        )
+        now = Evaluated(timestep.episode_return, timestep.episode_length, timestep.nonfinite, timestep.episode_metrics)
+        outcome = jax.tree.map(lambda new, old: jnp.where(ends_now, new, old), now, outcome)
         return (states, memory, outcome, running & ~ends_now), None
 
     nothing = Evaluated(
         episode_return=jnp.full(num_episodes, jnp.nan),
         episode_length=jnp.zeros(num_episodes, jnp.int32),
         nonfinite=jnp.zeros(num_episodes, bool),
+        metrics={name: jnp.full(num_episodes, jnp.nan) for name in environment.environment.metric_names},
     )
     carry = (starts, memory, nothing, jnp.ones(num_episodes, bool))
     (_, _, outcome, _), _ = jax.lax.scan(step, carry, jnp.arange(environment.horizon))

@@ -48,7 +48,7 @@ class ChunkReport(eqx.Module):
 
     Attributes:
         evaluated: outcome of the evaluation at its end.
-        metrics: summaries over all updates and steps of the chunk.
+        metrics: summaries over all updates and steps of the chunk, and over the episodes of its evaluation.
         diverged_at: as in the state.
     """
 
@@ -125,6 +125,7 @@ def train_chunk(
         state = eqx.combine(arrays, static)
         evaluated = _evaluate(spec, state, episodes)
     state = _keep_best(spec, state, evaluated)
+    metrics |= {f"evaluation/{name}": Summary.of(totals) for name, totals in evaluated.metrics.items()}
     return state, ChunkReport(evaluated=evaluated, metrics=metrics, diverged_at=state.diverged_at)
 
 
@@ -209,7 +210,7 @@ def _keep_best(spec: Spec, state: TrainState, evaluated: Evaluated) -> TrainStat
 def _rollout_metrics(
     ends: EpisodeEnds, terminated: Bool[Array, "time environment"], truncated: Bool[Array, "time environment"]
 ) -> dict[str, Summary]:
-    """Episodes that ended, by cause, in each iteration; return and length of those that were complete."""
+    """Episodes that ended, by cause, in each iteration; return, length and metrics of those that were complete."""
     count = lambda flags: Summary.of(jnp.sum(flags, dtype=jnp.float32))
     return {
         "episodes/terminated": count(terminated),
@@ -217,6 +218,7 @@ def _rollout_metrics(
         "episodes/nonfinite": count(ends.nonfinite),
         "episodes/return": Summary.of(ends.episode_return, where=ends.complete),
         "episodes/length": Summary.of(ends.episode_length, where=ends.complete),
+        **{f"episodes/{name}": Summary.of(totals, where=ends.complete) for name, totals in ends.metrics.items()},
     }
 
 
