@@ -37,10 +37,10 @@ def reppo(environment: AbstractEnvironmentSpec) -> Spec:
 def reppo_small(environment: AbstractEnvironmentSpec) -> Spec:
     """REPPO for two CPU cores: 64 environments, 128-unit networks, rollouts of 32 steps, learning rate 1e-3.
 
-    Minibatches have 256 rows instead of 2048, so that the same data give four times as many updates as in the reference's
-    settings at less cost; narrow networks bear the higher learning rate. The critic has 51 bins and starts at the value 0
-    instead of the middle of its support, as later versions of the reference implementation do: the short runs of a CPU
-    would otherwise spend much of their budget unlearning that start.
+    Minibatches have 256 rows instead of 2048, so that the same data give four times as many updates as in the
+    reference's settings at less cost; narrow networks bear the higher learning rate. The critic has 51 bins and starts
+    at the value 0 instead of the middle of its support, as later versions of the reference implementation do: the short
+    runs of a CPU would otherwise spend much of their budget unlearning that start.
     """
     return Spec(
         environment=environment,
