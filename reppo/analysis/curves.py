@@ -23,6 +23,7 @@ class LearningCurve:
         environment_steps: the training steps of each column, ascending: wherever any seed was evaluated.
         returns: mean evaluation return; NaN where a seed has none: it was not evaluated there, has not come so far,
             or returned nothing finite.
+        seconds: seconds of training before each evaluation; NaN where a seed was not evaluated.
         diverged: which seeds diverged.
     """
 
@@ -31,6 +32,7 @@ class LearningCurve:
     seeds: Int[np.ndarray, " seeds"]
     environment_steps: Int[np.ndarray, " steps"]
     returns: Float[np.ndarray, "seeds steps"]
+    seconds: Float[np.ndarray, "seeds steps"]
     diverged: Bool[np.ndarray, " seeds"]
 
     def carried_forward(self) -> Float[np.ndarray, "seeds steps"]:
@@ -60,9 +62,10 @@ def learning_curves(results: Sequence[RunData], base: str = "base") -> list[Lear
     for (environment, arm), runs in grouped(results, base).items():
         points = [run.evaluations.curve() for run in runs]
         steps = np.unique(np.concatenate([steps for steps, _ in points]))
-        returns = np.full((len(runs), len(steps)), np.nan)
-        for row, (own, means) in zip(returns, points, strict=True):
-            row[np.searchsorted(steps, own)] = means
+        returns, seconds = np.full((2, len(runs), len(steps)), np.nan)
+        for i, (run, (own, means)) in enumerate(zip(runs, points, strict=True)):
+            returns[i, np.searchsorted(steps, own)] = means
+            seconds[i, np.searchsorted(steps, run.evaluations.environment_steps)] = run.evaluations.seconds
         curves.append(
             LearningCurve(
                 environment=environment,
@@ -70,6 +73,7 @@ def learning_curves(results: Sequence[RunData], base: str = "base") -> list[Lear
                 seeds=np.array([run.record.seed for run in runs], np.int64),
                 environment_steps=steps,
                 returns=returns,
+                seconds=seconds,
                 diverged=np.array([run.record.status == "diverged" for run in runs], np.bool_),
             )
         )

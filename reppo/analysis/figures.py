@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from reppo.analysis.aggregates import iqm
 from reppo.analysis.curves import LearningCurve, learning_curves
-from reppo.analysis.statistics import bootstrap_band, iqm
+from reppo.analysis.statistics import bootstrap_band
 from reppo.errors import require
 from reppo.results import RunData
 from reppo.results.files import write_atomically

@@ -1,55 +1,16 @@
 """Estimates and intervals over seeds. A score is one number per seed: episodes of one seed are not independent."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, final
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-
-@final
-class Interval(NamedTuple):
-    """An estimate and the ends of its interval; the ends are NaN where there are too few seeds for one.
-
-    Attributes:
-        estimate: the statistic of the scores themselves.
-        low: lower end.
-        high: upper end.
-    """
-
-    estimate: float
-    low: float
-    high: float
-
+from reppo.analysis.aggregates import iqm
+from reppo.analysis.intervals import Interval
 
 Statistic = Callable[..., Any]
 """A function `(scores, *, axis)` that reduces one axis, as `iqm`, `np.mean` and `np.median` do."""
-
-
-def iqm(scores: Float[np.ndarray, "..."], axis: int = -1) -> Float[np.ndarray | np.floating, "..."]:
-    """The interquartile mean: the mean of what remains when the lowest and the highest quarter are dropped.
-
-    A quarter is `floor(n / 4)` scores, so up to three scores have their plain mean. Less sensitive to outliers than the
-    mean, and less biased and more certain than the median. NaN if any score is NaN, which trimming would take for the
-    best of all.
-
-    Args:
-        scores: finite or infinite numbers.
-        axis: the axis along which scores are averaged.
-
-    Raises:
-        ValueError: if there are no scores.
-
-    Source: Agarwal et al. 2021, Deep Reinforcement Learning at the Edge of the Statistical Precipice, arXiv:2108.13264.
-    """
-    from scipy import stats
-
-    if scores.shape[axis] == 0:
-        raise ValueError("The interquartile mean of no scores is undefined.")
-    unknown = np.isnan(scores).any(axis=axis)  # explicit: SciPy might trim NaN as the highest
-    with np.errstate(invalid="ignore"):  # infinity minus infinity is NaN, as it should be
-        trimmed = stats.trim_mean(scores, 0.25, axis=axis)
-    return np.where(unknown, np.nan, trimmed)[()]
 
 
 def bootstrap_interval(

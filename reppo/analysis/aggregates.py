@@ -1,0 +1,134 @@
+"""Scores of many tasks and runs in one number.
+
+A score array has one row per task and one column per run, NaN where a task has fewer runs than others; leading axes are
+batches. A task without any run is left out of an aggregate over tasks, so compare arms on the tasks that all of them
+have.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+
+Scores = Float[np.ndarray, "*batch tasks runs"]
+Values = Float[np.ndarray | np.floating, "*batch"]
+Aggregate = Callable[[np.ndarray], np.ndarray | np.floating]
+"""A function from scores `[..., tasks, runs]` to `[...]`."""
+
+
+def iqm(scores: Float[np.ndarray, "..."], axis: int = -1) -> Float[np.ndarray | np.floating, "..."]:
+    """The interquartile mean: the mean of what remains when the lowest and the highest quarter are dropped.
+
+    A quarter is `floor(n / 4)` scores, so up to three scores have their plain mean; equals `scipy.stats.trim_mean(x,
+    0.25)`. Less sensitive to outliers than the mean, and less biased and more certain than the median. NaN if any score
+    is NaN, which trimming would take for the best of all.
+
+    Args:
+        scores: finite or infinite numbers.
+        axis: the axis along which scores are averaged.
+
+    Raises:
+        ValueError: if there are no scores.
+
+    Source: Agarwal et al. 2021, Deep Reinforcement Learning at the Edge of the Statistical Precipice, arXiv:2108.13264.
+    """
+    if scores.shape[axis] == 0:
+        raise ValueError("The interquartile mean of no scores is undefined.")
+    unknown = np.isnan(scores).any(axis=axis)
+    return np.where(unknown, np.nan, trimmed_mean(np.moveaxis(scores, axis, -1)))[()]
+
+
+def trimmed_mean(scores: Float[np.ndarray, "*batch scores"]) -> Values:
+    """The interquartile mean over the last axis of those scores that are not NaN; NaN where there are none."""
+    ordered = np.sort(scores, axis=-1)  # NaN last
+    size = scores.shape[-1]
+    if size and not np.isnan(ordered[..., -1]).any():
+        cut = size // 4
+        with np.errstate(invalid="ignore"):  # infinity minus infinity is NaN, as it should be
+            return ordered[..., cut : size - cut].mean(axis=-1)
+    count = size - np.isnan(ordered).sum(axis=-1, keepdims=True)
+    cut = count // 4
+    place = np.arange(size)
+    total = np.where((place >= cut) & (place < count - cut), ordered, 0.0).sum(axis=-1)
+    with np.errstate(invalid="ignore"):
+        return total / (count - 2 * cut)[..., 0]
+
+
+def pooled_iqm(scores: Scores) -> Values:
+    """The interquartile mean over all runs of all tasks: rliable's `aggregate_iqm`.
+
+    Trims whole tasks where scores differ more between tasks than between runs. With unequal numbers of runs, a task
+    weighs as much as it has runs.
+
+    Source: Agarwal et al. 2021, arXiv:2108.13264.
+    """
+    return trimmed_mean(scores.reshape(*scores.shape[:-2], -1))
+
+
+def task_iqm(scores: Scores) -> Values:
+    """The interquartile mean over tasks of the interquartile mean over runs. Every task weighs the same.
+
+    Not rliable's, which pools runs: see `pooled_iqm`.
+    """
+    return trimmed_mean(trimmed_mean(scores))
+
+
+def mean(scores: Scores) -> Values:
+    """The mean over tasks of the mean over runs: rliable's `aggregate_mean`. Every task weighs the same."""
+    return _mean(_mean(scores))
+
+
+def median(scores: Scores) -> Values:
+    """The median over tasks of the mean over runs: rliable's `aggregate_median`.
+
+    Says nothing about nearly half of the tasks. Of a single task it is that task's mean.
+
+    Source: Agarwal et al. 2021, arXiv:2108.13264.
+    """
+    return _median(_mean(scores))
+
+
+def run_median(scores: Scores) -> Values:
+    """The median over tasks of the median over runs."""
+    return _median(_median(scores))
+
+
+def optimality_gap(scores: Scores, goal: float = 1.0) -> Values:
+    """How far scores fall short of a goal, on average: the mean over tasks and runs of `max(goal - score, 0)`.
+
+    Equals rliable's `aggregate_optimality_gap` where all tasks have as many runs. Lower is better; meaningful only for
+    normalized scores, for which the goal stands for a solved task.
+
+    Args:
+        scores: normalized scores.
+        goal: the score beyond which more is not counted.
+
+    Source: Agarwal et al. 2021, arXiv:2108.13264.
+    """
+    return _mean(_mean(np.maximum(goal - scores, 0.0)))
+
+
+AGGREGATES: dict[str, Aggregate] = {
+    "pooled_iqm": pooled_iqm,
+    "task_iqm": task_iqm,
+    "mean": mean,
+    "median": median,
+    "run_median": run_median,
+    "optimality_gap": optimality_gap,
+}
+"""The aggregates by name."""
+
+
+def _mean(scores: np.ndarray) -> np.ndarray:
+    present = ~np.isnan(scores)
+    if present.all():
+        return scores.mean(axis=-1)
+    with np.errstate(invalid="ignore"):
+        return np.where(present, scores, 0.0).sum(axis=-1) / present.sum(axis=-1)
+
+
+def _median(scores: np.ndarray) -> np.ndarray:
+    ordered = np.sort(scores, axis=-1)
+    last = scores.shape[-1] - np.isnan(ordered).sum(axis=-1, keepdims=True) - 1
+    low, high = (np.take_along_axis(ordered, np.maximum(i, 0), axis=-1) for i in (last // 2, (last + 1) // 2))
+    return ((low + high) / 2)[..., 0]

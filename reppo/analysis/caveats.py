@@ -1,0 +1,93 @@
+"""What should not be read into a table of scores."""
+
+import numpy as np
+
+from reppo.analysis.intervals import FEW_RUNS
+from reppo.analysis.scores import ScoreTable
+from reppo.results.formatting import human_count
+
+
+def caveats(table: ScoreTable) -> list[str]:
+    """Sentences on what is weak about a table of scores, the gravest first; empty if nothing is.
+
+    They are on few seeds, missing tasks, unequal seeds and budgets, lost runs, and tasks on unlike scales.
+    """
+    return [
+        *_missing(table),
+        *_unequal_budgets(table),
+        *_few(table),
+        *_unpaired(table),
+        *_lost(table),
+        *_scale(table),
+    ]
+
+
+def _few(table: ScoreTable) -> list[str]:
+    count = np.isfinite(table.scores).sum(axis=2)
+    count = count[table.present.any(axis=2)]
+    fewest = int(count.min(initial=FEW_RUNS))
+    if fewest >= FEW_RUNS:
+        return []
+    text = f"Few seeds: as few as {fewest} run{'' if fewest == 1 else 's'} of an arm on a task. "
+    text += f"Below {FEW_RUNS}, intervals may cover less often than they say"
+    if fewest < 6:
+        text += ", and below 6 no difference on a single task can reach p < 0.05"
+    return [text + "."]
+
+
+def _missing(table: ScoreTable) -> list[str]:
+    found = []
+    for arm, has in zip(table.arms, np.isfinite(table.scores).any(axis=2), strict=True):
+        lacking = [task for task, there in zip(table.tasks, has, strict=True) if not there]
+        if lacking:
+            shown = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
+            found.append(f"{arm} has no score on {shown}; aggregates are over the tasks that all arms have.")
+    return found
+
+
+def _unequal_budgets(table: ScoreTable) -> list[str]:
+    found = []
+    for j, task in enumerate(table.tasks):
+        steps = table.environment_steps[:, j][np.isfinite(table.scores[:, j]) & ~table.diverged[:, j]]
+        if steps.size and steps.min() != steps.max():
+            span = f"{human_count(int(steps.min()))} to {human_count(int(steps.max()))}"
+            found.append(f"{task}: runs have come unequally far ({span} steps), so scores do not compare.")
+    return found
+
+
+def _unpaired(table: ScoreTable) -> list[str]:
+    known = np.isfinite(table.scores)
+    found = []
+    for i, arm in enumerate(table.arms[1:], 1):
+        alone = int((known[i] ^ known[0])[known[i].any(axis=1) & known[0].any(axis=1)].sum())
+        if alone:
+            found.append(
+                f"{arm} and {table.base} differ in seeds: {alone} runs have no partner and are in no difference."
+            )
+    return found
+
+
+def _lost(table: ScoreTable) -> list[str]:
+    found = []
+    lost = table.diverged.sum(axis=(1, 2))
+    if lost.any():
+        which = ", ".join(f"{n} of {arm}" for arm, n in zip(table.arms, lost, strict=True) if n)
+        policy = {
+            "worst": "count as the worst score of any run on the task",
+            "last": "count with their last finite evaluation",
+            "exclude": "are excluded, which flatters the arm",
+        }[table.diverged_policy]
+        found.append(f"Runs diverged ({which}); they {policy}.")
+    silent = int((table.present & ~table.diverged & ~np.isfinite(table.scores)).sum())
+    if silent:
+        found.append(f"{silent} run{'s have' if silent > 1 else ' has'} no finite evaluation, and so no score.")
+    return found
+
+
+def _scale(table: ScoreTable) -> list[str]:
+    if len(table.tasks) < 2 or table.normalization.bounds:
+        return []
+    middle = [np.nanmedian(np.abs(s[np.isfinite(s)])) for s in np.moveaxis(table.scores, 1, 0) if np.isfinite(s).any()]
+    if len(middle) < 2 or max(middle) <= 3 * min(middle):
+        return []
+    return ["Scores are not normalized, and tasks differ in scale: those with large returns dominate every aggregate."]

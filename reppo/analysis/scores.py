@@ -1,0 +1,307 @@
+"""Runs as a table of scores, arm x task x seed, with the decisions that made it written down."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, final, get_args
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from reppo.analysis.aggregates import trimmed_mean
+from reppo.errors import require, unknown_name
+from reppo.results import RunData
+from reppo.results.formatting import human_count, natural_order
+
+DivergedPolicy = Literal["worst", "last", "exclude"]
+Measure = Literal["final", "area"]
+
+
+@final
+@dataclass(frozen=True)
+class Normalization:
+    """How scores of each task are mapped to a common scale: `(score - low) / (high - low)`.
+
+    Attributes:
+        name: where the bounds come from, for tables and reports.
+        bounds: for each task the scores that become 0 and 1; a task that is missing keeps its scores.
+    """
+
+    name: str = "none"
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Checks the bounds."""
+        for task, (low, high) in self.bounds.items():
+            require(
+                np.isfinite([low, high]).all() and high > low,
+                f"Task {task!r} is normalized from [{low}, {high}]; give finite bounds, the lower one first.",
+            )
+
+    @classmethod
+    def fixed(cls, low: float, high: float, tasks: Iterable[str]) -> "Normalization":
+        """The same bounds for all tasks, such as 0 and 1000 for the control suite."""
+        return cls(f"[{low:g}, {high:g}]", {task: (float(low), float(high)) for task in tasks})
+
+    @classmethod
+    def min_max(cls, table: "ScoreTable") -> "Normalization":
+        """From the lowest to the highest score of any run on each task, all arms together.
+
+        Depends on which arms are in the table. Where all scores of a task are equal, they become 0.
+        """
+        return cls("lowest to highest run", _bounds(table, lambda scores: float(np.nanmax(scores))))
+
+    @classmethod
+    def to_arm(cls, table: "ScoreTable", arm: str) -> "Normalization":
+        """From the lowest score of any run on each task to the interquartile mean of one arm there.
+
+        Depends on which arms are in the table. Where the arm has no score above the lowest, scores keep their scale.
+        """
+        index = table.arm_index(arm)
+        return cls(f"lowest run to {arm}", _bounds(table, lambda scores: float(trimmed_mean(scores[index]))))
+
+
+@final
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ScoreTable:
+    """One score per run, as an array; evaluation episodes are averaged within their run, and never counted as runs.
+
+    Attributes:
+        arms: names of the arms, the base first.
+        tasks: names of the environments.
+        seeds: all seeds that occur, ascending.
+        scores: normalized scores; NaN where there is no run, or one without a score.
+        present: where there is a run at all.
+        diverged: which runs diverged.
+        environment_steps: training steps behind each score; 0 where there is none.
+        ablations: for each arm the ablations that made it from the base.
+        measure: what a score is: `"final"`, the mean return of the last evaluation, or `"area"`, the time-averaged
+            return.
+        at_steps: training steps at which the score was taken, if it was not at the end of each run.
+        diverged_policy: what a run that diverged counts as: the `"worst"` score of any run on the task, its own
+            `"last"` evaluation, or nothing (`"exclude"`).
+        normalization: how returns became scores.
+    """
+
+    arms: tuple[str, ...]
+    tasks: tuple[str, ...]
+    seeds: Int[np.ndarray, " seeds"]
+    scores: Float[np.ndarray, "arms tasks seeds"]
+    present: Bool[np.ndarray, "arms tasks seeds"]
+    diverged: Bool[np.ndarray, "arms tasks seeds"]
+    environment_steps: Int[np.ndarray, "arms tasks seeds"]
+    ablations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    measure: Measure = "final"
+    at_steps: int | None = None
+    diverged_policy: DivergedPolicy = "worst"
+    normalization: Normalization = field(default_factory=Normalization)
+
+    @property
+    def base(self) -> str:
+        """The first arm, with which the others are compared."""
+        return self.arms[0]
+
+    def arm_index(self, arm: str) -> int:
+        """The place of an arm.
+
+        Raises:
+            ConfigurationError: if there is no such arm.
+        """
+        if arm not in self.arms:
+            raise unknown_name("arm", arm, self.arms)
+        return self.arms.index(arm)
+
+    def arm(self, arm: str) -> Float[np.ndarray, "tasks seeds"]:
+        """The scores of one arm.
+
+        Raises:
+            ConfigurationError: if there is no such arm.
+        """
+        return self.scores[self.arm_index(arm)]
+
+    def common_tasks(self) -> tuple[str, ...]:
+        """The tasks on which every arm has a score."""
+        shared = np.isfinite(self.scores).any(axis=2).all(axis=0)
+        return tuple(task for task, all_have in zip(self.tasks, shared, strict=True) if all_have)
+
+    def select(self, arms: Iterable[str] | None = None, tasks: Iterable[str] | None = None) -> "ScoreTable":
+        """The same table with only some arms and tasks, in the order given.
+
+        Raises:
+            ConfigurationError: if one of them is unknown.
+        """
+        arms = self.arms if arms is None else tuple(arms)
+        tasks = self.tasks if tasks is None else tuple(tasks)
+        rows = [self.arm_index(arm) for arm in arms]
+        for task in tasks:
+            if task not in self.tasks:
+                raise unknown_name("task", task, self.tasks)
+        columns = [self.tasks.index(task) for task in tasks]
+        cells = np.ix_(rows, columns)
+        return replace(
+            self,
+            arms=arms,
+            tasks=tasks,
+            scores=self.scores[cells],
+            present=self.present[cells],
+            diverged=self.diverged[cells],
+            environment_steps=self.environment_steps[cells],
+        )
+
+    def normalized(self, normalization: Normalization) -> "ScoreTable":
+        """The same table on another scale.
+
+        Raises:
+            ConfigurationError: if the table is normalized already.
+        """
+        require(
+            not self.normalization.bounds,
+            f"These scores are normalized already ({self.normalization.name}); normalize the table of raw scores.",
+        )
+        bounds = np.array([normalization.bounds.get(task, (0.0, 1.0)) for task in self.tasks], np.float64).reshape(
+            -1, 2
+        )
+        low, high = bounds[:, :1], bounds[:, 1:]
+        return replace(self, scores=(self.scores - low) / (high - low), normalization=normalization)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The table in long form, one row per run."""
+        return [
+            {
+                "arm": arm,
+                "task": task,
+                "seed": int(seed),
+                "score": float(self.scores[i, j, k]),
+                "diverged": bool(self.diverged[i, j, k]),
+                "environment_steps": int(self.environment_steps[i, j, k]),
+            }
+            for i, arm in enumerate(self.arms)
+            for j, task in enumerate(self.tasks)
+            for k, seed in enumerate(self.seeds)
+            if self.present[i, j, k]
+        ]
+
+    def describe(self) -> str:
+        """One sentence on how the scores came about, to be printed beside them."""
+        what = {"final": "mean return of the last evaluation", "area": "return averaged over training"}[self.measure]
+        at = "" if self.at_steps is None else f" up to {human_count(self.at_steps)} steps"
+        scale = self.normalization.name if self.normalization.bounds else "not normalized"
+        policy = {
+            "worst": "the worst score of any run on the task",
+            "last": "their last finite evaluation",
+            "exclude": "nothing: they are excluded",
+        }[self.diverged_policy]
+        lost = int(self.diverged.sum())
+        diverged = f" {lost} diverged run{'s count' if lost > 1 else ' counts'} as {policy}." if lost else ""
+        return f"Score: {what}{at}; scale: {scale}.{diverged}"
+
+
+def score_table(
+    results: Sequence[RunData],
+    *,
+    base: str = "base",
+    measure: Measure = "final",
+    at_steps: int | Literal["common"] | None = None,
+    diverged: DivergedPolicy = "worst",
+    normalization: Normalization | None = None,
+) -> ScoreTable:
+    """Turns runs into scores.
+
+    Args:
+        results: runs, in any order; arms may differ in tasks and seeds.
+        base: the arm that comes first.
+        measure: `"final"`, the mean return of the last evaluation, or `"area"`, the return averaged over training.
+        at_steps: where runs are cut off: after so many training steps, at the highest number of steps that every run
+            of the task has reached that did not diverge (`"common"`), or nowhere (None).
+        diverged: what a run that diverged counts as; see `ScoreTable.diverged_policy`. The worst score is that of all
+            arms together, and is never better than the run's own last evaluation.
+        normalization: the scale; None keeps returns as they are.
+
+    Returns:
+        The table: the base first, then arms and tasks by name.
+
+    Raises:
+        ConfigurationError: if there are no runs, two are the same run, or an argument is unknown.
+    """
+    require(len(results) > 0, "There are no runs to score. Run the experiment first.")
+    for name, value, allowed in (("diverged", diverged, DivergedPolicy), ("measure", measure, Measure)):
+        require(
+            value in get_args(allowed), f"{name}={value!r} is not one of {', '.join(map(repr, get_args(allowed)))}."
+        )
+    records = [run.record for run in results]
+    arms = tuple(sorted({r.arm for r in records}, key=lambda arm: (arm != base, natural_order(arm))))
+    tasks = tuple(sorted({r.environment for r in records}, key=natural_order))
+    seeds = np.unique([r.seed for r in records])
+    shape = (len(arms), len(tasks), len(seeds))
+    scores, present = np.full(shape, np.nan), np.zeros(shape, np.bool_)
+    lost, steps = np.zeros(shape, np.bool_), np.zeros(shape, np.int64)
+    limits = _limits(results, at_steps)
+    rows, columns = ({name: i for i, name in enumerate(names)} for names in (arms, tasks))
+    for run in results:
+        record = run.record
+        cell = rows[record.arm], columns[record.environment], int(np.searchsorted(seeds, record.seed))
+        require(
+            not present[cell],
+            f"Arm {record.arm!r} on {record.environment!r} has two runs with seed {record.seed}: give each its own.",
+        )
+        present[cell], lost[cell] = True, record.status == "diverged"
+        scores[cell], steps[cell] = _score(run, measure, limits.get(record.environment))
+    if diverged == "exclude":
+        scores[lost] = np.nan
+    elif diverged == "worst":
+        known = np.where(np.isnan(scores), np.inf, scores).min(axis=(0, 2))
+        worst = np.where(np.isinf(known), np.nan, known)
+        scores = np.where(lost, worst[:, None], scores)
+    table = ScoreTable(
+        arms=arms,
+        tasks=tasks,
+        seeds=seeds.astype(np.int64),
+        scores=scores,
+        present=present,
+        diverged=lost,
+        environment_steps=steps,
+        ablations={r.arm: tuple(r.ablations) for r in records},
+        measure=measure,
+        at_steps=at_steps if isinstance(at_steps, int) else None,
+        diverged_policy=diverged,
+    )
+    return table if normalization is None else table.normalized(normalization)
+
+
+def _limits(results: Sequence[RunData], at_steps: int | Literal["common"] | None) -> dict[str, int]:
+    """The steps at which runs of each task are cut off."""
+    limits: dict[str, int] = {}
+    for run in results:
+        task = run.record.environment
+        if isinstance(at_steps, int):
+            limits[task] = at_steps
+        elif at_steps == "common" and run.record.status != "diverged":
+            steps, means = run.evaluations.curve()
+            reached = steps[np.isfinite(means)]
+            if reached.size:
+                limits[task] = min(limits.get(task, int(reached[-1])), int(reached[-1]))
+    return limits
+
+
+def _score(run: RunData, measure: Measure, limit: int | None) -> tuple[float, int]:
+    """The score of a run and the training steps behind it."""
+    from reppo.analysis.learning import area_under_curve
+
+    steps, means = run.evaluations.curve()
+    used = np.isfinite(means) & (steps <= limit if limit is not None else True)
+    if not used.any():
+        return float("nan"), 0
+    steps, means = steps[used], means[used]
+    if measure == "area":
+        return float(area_under_curve(steps.astype(np.float64), means)), int(steps[-1])
+    return float(means[-1]), int(steps[-1])
+
+
+def _bounds(table: ScoreTable, high: Any) -> dict[str, tuple[float, float]]:
+    require(not table.normalization.bounds, "Bounds are taken from raw scores, and this table is normalized already.")
+    bounds = {}
+    for j, task in enumerate(table.tasks):
+        scores = table.scores[:, j]
+        if np.isfinite(scores).any():
+            low, top = float(np.nanmin(scores)), high(scores)
+            bounds[task] = (low, top if top > low else low + 1.0)
+    return bounds
