@@ -8,7 +8,12 @@ from reppo.analysis.aggregates import optimality_gap as optimality_gap
 from reppo.analysis.aggregates import pooled_iqm as pooled_iqm
 from reppo.analysis.aggregates import run_median as run_median
 from reppo.analysis.aggregates import task_iqm as task_iqm
-from reppo.analysis.caveats import caveats as caveats
+from reppo.analysis.caveats import caveats_of as caveats_of
+from reppo.analysis.confidence import Interval as Interval
+from reppo.analysis.confidence import Intervals as Intervals
+from reppo.analysis.confidence import interval as interval
+from reppo.analysis.confidence import intervals as intervals
+from reppo.analysis.confidence import standard_error as standard_error
 from reppo.analysis.curves import LearningCurve as LearningCurve
 from reppo.analysis.curves import learning_curves as learning_curves
 from reppo.analysis.factorial import Agreement as Agreement
@@ -21,11 +26,6 @@ from reppo.analysis.factorial import design_of as design_of
 from reppo.analysis.factorial import factorial_effects as factorial_effects
 from reppo.analysis.factorial import shapley_values as shapley_values
 from reppo.analysis.figures import plot_learning_curves as plot_learning_curves
-from reppo.analysis.intervals import Interval as Interval
-from reppo.analysis.intervals import Intervals as Intervals
-from reppo.analysis.intervals import interval as interval
-from reppo.analysis.intervals import intervals as intervals
-from reppo.analysis.intervals import standard_error as standard_error
 from reppo.analysis.learning import ReliableImprovement as ReliableImprovement
 from reppo.analysis.learning import TimeToThreshold as TimeToThreshold
 from reppo.analysis.learning import area_under_curve as area_under_curve

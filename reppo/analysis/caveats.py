@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from reppo.analysis.intervals import FEW_RUNS
+from reppo.analysis.confidence import FEW_RUNS
 from reppo.analysis.scores import ScoreTable
 from reppo.results.formatting import human_count
 
 
-def caveats(table: ScoreTable) -> list[str]:
+def caveats_of(table: ScoreTable) -> list[str]:
     """Sentences on what is weak about a table of scores, the gravest first; empty if nothing is.
 
     They are on few seeds, missing tasks, unequal seeds and budgets, lost runs, and tasks on unlike scales.

@@ -12,7 +12,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Bool, Float
 
-from reppo.analysis.intervals import Interval
+from reppo.analysis.confidence import Interval
 from reppo.analysis.scores import ScoreTable
 from reppo.errors import require
 

@@ -6,8 +6,8 @@ from typing import Literal, final, get_args
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from reppo.analysis.confidence import Interval
 from reppo.analysis.curves import LearningCurve
-from reppo.analysis.intervals import Interval
 from reppo.errors import require
 
 Unit = Literal["steps", "seconds"]

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from reppo.analysis.aggregates import AGGREGATES, mean
-from reppo.analysis.intervals import Method, default_method, interval
+from reppo.analysis.confidence import Method, default_method, interval
 from reppo.analysis.scores import ScoreTable
 from reppo.errors import require, unknown_name
 

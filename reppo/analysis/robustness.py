@@ -8,7 +8,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float
 
-from reppo.analysis.intervals import Interval, resampled
+from reppo.analysis.confidence import Interval, resampled
 from reppo.analysis.scores import ScoreTable
 from reppo.errors import require
 

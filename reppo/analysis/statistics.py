@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from reppo.analysis.aggregates import iqm
-from reppo.analysis.intervals import Interval
+from reppo.analysis.confidence import Interval
 
 Statistic = Callable[..., Any]
 """A function `(scores, *, axis)` that reduces one axis, as `iqm`, `np.mean` and `np.median` do."""

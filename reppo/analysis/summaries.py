@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from reppo.analysis.aggregates import AGGREGATES, Aggregate
-from reppo.analysis.intervals import Interval, Method, default_method, intervals, resampled
+from reppo.analysis.confidence import Interval, Method, default_method, intervals, resampled
 from reppo.analysis.scores import ScoreTable
 from reppo.errors import require, unknown_name
 

@@ -9,8 +9,8 @@ from typing import final
 import numpy as np
 from jaxtyping import Float, Int
 
+from reppo.analysis.confidence import Interval
 from reppo.analysis.curves import grouped
-from reppo.analysis.intervals import Interval
 from reppo.analysis.statistics import bootstrap_interval, student_interval
 from reppo.results import RunData
 from reppo.results.formatting import human_count
