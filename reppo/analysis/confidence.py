@@ -15,7 +15,7 @@ from reppo.errors import require
 Method = Literal["percentile", "widened", "bca", "studentized", "student"]
 
 FEW_RUNS = 10
-"""Below so many runs of a task an interval is not known to cover what it says."""
+"""Below so many runs of a task, intervals may cover less than they say: see `docs/statistics.md`."""
 
 _BLOCK = 8_000_000  # numbers in memory at once
 
@@ -79,8 +79,9 @@ def intervals(
     Methods, from `r` resamples of the runs within each task, or from a formula:
 
     - `"percentile"`: the quantiles of the resampled aggregates. Too narrow with few runs.
-    - `"widened"`: the percentile interval, its ends moved away from the estimate by the factor `sqrt(n / (n - 1))`
-      times Student's over the normal quantile: what the percentile interval of a normal mean lacks.
+    - `"widened"`: the percentile interval, both ends moved away from the estimate by a factor: Student's quantile over
+      the normal one, times `sqrt((1 - 1/N) / (1 - 1/n))`, since n runs drawn anew within each task vary less than
+      all N runs would. Degrees of freedom are Satterthwaite's, from the jackknife variance of each task.
     - `"bca"`: quantiles corrected for bias and acceleration.
     - `"studentized"`: quantiles of the resampled aggregates' t statistics.
     - `"student"`: Student's interval with the standard error of `standard_error`; no resampling.
@@ -88,7 +89,7 @@ def intervals(
     Args:
         scores: NaN where a task has fewer runs than others.
         aggregate: what to estimate; the last two methods know `pooled_iqm`, `task_iqm` and `mean`.
-        method: one of the above; None for the one that `docs/statistics.md` recommends for this aggregate.
+        method: one of the above; None for the one that covers best: `default_method`.
         confidence: in (0, 1).
         resamples: how often runs are drawn anew, at least 1.
         seed: seed of the resampling. The same seed gives the same interval, whatever the order of runs and tasks.
@@ -103,7 +104,7 @@ def intervals(
         Hesterberg 2015, What Teachers Should Know About the Bootstrap, arXiv:1411.5279 (narrowness); Tukey and
         McLaughlin 1963, Less Vulnerable Confidence and Significance Procedures for Location.
     """
-    method = method or default_method(aggregate)
+    method = method or default_method(aggregate, scores.shape[-2])
     require(method in get_args(Method), f"method={method!r} is not one of {', '.join(map(repr, get_args(Method)))}.")
     require(0 < confidence < 1, f"The confidence is between 0 and 1, not {confidence}.")
     require(resamples >= 1, f"The bootstrap needs at least one resample, not {resamples}.")
@@ -116,9 +117,7 @@ def intervals(
     estimate = np.asarray(aggregate(packed), np.float64)
     tail = (1 - confidence) / 2
     if method == "student":
-        error, freedom = standard_error(packed, aggregate)
-        half = _student_quantile(1 - tail, freedom) * error
-        low, high = estimate - half, estimate + half
+        low, high = student_ends(packed, estimate, aggregate, tail)
     else:
         low, high = _bootstrap(packed, estimate, aggregate, method, tail, resamples, np.random.default_rng(seed))
     known = (count >= 2).any(axis=-1)
@@ -126,9 +125,12 @@ def intervals(
     return Intervals(estimate.reshape(batch), low.reshape(batch), high.reshape(batch))
 
 
-def default_method(aggregate: Aggregate) -> Method:
-    """The method that was measured to cover best for an aggregate; see `docs/statistics.md`."""
-    return "student" if aggregate is mean else "widened"
+def default_method(aggregate: Aggregate, tasks: int = 1) -> Method:
+    """The method that was measured to cover best; see `docs/statistics.md`.
+
+    `"student"` for the mean, and for `task_iqm` over several tasks; `"widened"` for all others.
+    """
+    return "student" if aggregate is mean or (aggregate is task_iqm and tasks > 1) else "widened"
 
 
 def standard_error(
@@ -258,27 +260,39 @@ def ends(
         error, _ = standard_error(scores, aggregate)
         with np.errstate(divide="ignore", invalid="ignore"):
             t = np.where(errors > 0, (values - estimate) / errors, np.where(values == estimate, 0.0, np.nan))
-        t = np.where(np.isnan(t), np.sign(values - estimate) * np.inf, t)
+        t = np.where(np.isnan(t), np.where(values > estimate, np.inf, -np.inf), t)
         upper, lower = np.quantile(t, levels, axis=0, method="nearest")
         with np.errstate(invalid="ignore"):
             low, high = (np.where(error > 0, estimate - q * error, estimate) for q in (lower, upper))
     return low, high
 
 
+def student_ends(
+    scores: Float[np.ndarray, "batch tasks runs"],
+    estimate: Float[np.ndarray, " batch"],
+    aggregate: Aggregate,
+    tail: float,
+) -> tuple[Float[np.ndarray, " batch"], Float[np.ndarray, " batch"]]:
+    """The ends of Student's intervals around estimates, with a probability left out at each end."""
+    error, freedom = standard_error(scores, aggregate)
+    half = _student_quantile(1 - tail, freedom) * error
+    return estimate - half, estimate + half
+
+
 def _widening(scores: np.ndarray, aggregate: Aggregate, tail: float) -> np.ndarray:
-    """By how much a percentile interval is too narrow: `sqrt(n / (n - 1))` times Student's over the normal quantile."""
+    """The factor by which the halves of a percentile interval are widened, for scores `[batch, tasks, runs]`."""
     from scipy import stats
 
     count = (~np.isnan(scores)).sum(axis=-1)
     variances = _jackknife(scores, aggregate)[1]
-    repeated = count >= 2
-    even = np.where(repeated, 1.0, 0.0)
-    weights = np.where(variances.sum(axis=-1, keepdims=True) > 0, variances, even)
-    total = weights.sum(axis=-1)
+    known = variances.sum(axis=-1, keepdims=True) > 0
+    weights = np.where(known, variances, 1.0 * (count >= 2))  # of each task in the variance of the aggregate
     with np.errstate(divide="ignore", invalid="ignore"):
-        narrow = (weights * np.where(repeated, (count - 1) / count, 0.0)).sum(axis=-1) / total
+        within = (weights * (1 - 1 / np.maximum(count, 1))).sum(axis=-1) / weights.sum(axis=-1)
+        overall = 1 - 1 / np.maximum(count.sum(axis=-1), 1)
         _, freedom = _satterthwaite(weights, np.maximum(count - 1, 1))
-        return _student_quantile(1 - tail, freedom) / stats.norm.ppf(1 - tail) / np.sqrt(narrow)
+        student = _student_quantile(1 - tail, freedom) / stats.norm.ppf(1 - tail)
+        return student * np.sqrt(overall / within)
 
 
 def _bca(

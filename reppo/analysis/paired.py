@@ -232,7 +232,7 @@ def _effect(
         low=found[1],
         high=found[2],
         confidence=confidence,
-        method=method or default_method(function),
+        method=method or default_method(function, len(used)),
         aggregate=aggregate,
         tasks=len(used),
         pairs=pairs,

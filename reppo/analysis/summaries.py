@@ -136,7 +136,7 @@ def aggregate(
                     low=float(found.low[i]),
                     high=float(found.high[i]),
                     confidence=confidence,
-                    method=method or default_method(function),
+                    method=method or default_method(function, scores.shape[-2]),
                     tasks=int((count > 0).sum()),
                     runs=int(count.sum()),
                     fewest_runs=int(count[count > 0].min(initial=int(count.sum()))),
