@@ -11,9 +11,11 @@ from reppo.analysis.aggregates import task_iqm as task_iqm
 from reppo.analysis.caveats import caveats_of as caveats_of
 from reppo.analysis.confidence import Interval as Interval
 from reppo.analysis.confidence import Intervals as Intervals
+from reppo.analysis.confidence import bootstrap_band as bootstrap_band
 from reppo.analysis.confidence import interval as interval
 from reppo.analysis.confidence import intervals as intervals
 from reppo.analysis.confidence import standard_error as standard_error
+from reppo.analysis.confidence import student_interval as student_interval
 from reppo.analysis.curves import LearningCurve as LearningCurve
 from reppo.analysis.curves import learning_curves as learning_curves
 from reppo.analysis.factorial import Agreement as Agreement
@@ -50,10 +52,6 @@ from reppo.analysis.robustness import sensitivity as sensitivity
 from reppo.analysis.scores import Normalization as Normalization
 from reppo.analysis.scores import ScoreTable as ScoreTable
 from reppo.analysis.scores import score_table as score_table
-from reppo.analysis.statistics import bootstrap_band as bootstrap_band
-from reppo.analysis.statistics import bootstrap_interval as bootstrap_interval
-from reppo.analysis.statistics import paired_interval as paired_interval
-from reppo.analysis.statistics import student_interval as student_interval
 from reppo.analysis.summaries import AggregateRow as AggregateRow
 from reppo.analysis.summaries import ImprovementRow as ImprovementRow
 from reppo.analysis.summaries import Profile as Profile

@@ -106,8 +106,7 @@ def intervals(
     """
     method = method or default_method(aggregate, scores.shape[-2])
     require(method in get_args(Method), f"method={method!r} is not one of {', '.join(map(repr, get_args(Method)))}.")
-    require(0 < confidence < 1, f"The confidence is between 0 and 1, not {confidence}.")
-    require(resamples >= 1, f"The bootstrap needs at least one resample, not {resamples}.")
+    _check(confidence, resamples)
     batch = scores.shape[:-2]
     packed = _canonical(scores.reshape(-1, *scores.shape[-2:]))
     count = (~np.isnan(packed)).sum(axis=-1)
@@ -123,6 +122,66 @@ def intervals(
     known = (count >= 2).any(axis=-1)
     low, high = np.where(known, low, np.nan), np.where(known, high, np.nan)
     return Intervals(estimate.reshape(batch), low.reshape(batch), high.reshape(batch))
+
+
+def bootstrap_band(
+    scores: Float[np.ndarray, "seeds points"],
+    aggregate: Aggregate = pooled_iqm,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:
+    """The `"widened"` intervals at every point of a curve. Whole seeds are drawn anew, the same at all points.
+
+    Args:
+        scores: one curve per seed; NaN where a seed has no value, and there the others alone are drawn from.
+        aggregate: what to estimate, of one task.
+        confidence: in (0, 1).
+        resamples: how often seeds are drawn anew, at least 1.
+        seed: seed of the resampling.
+
+    Returns:
+        The lower and the upper ends; NaN where there are fewer than two seeds. They hold at each point by itself.
+
+    Raises:
+        ConfigurationError: if an argument is out of range.
+    """
+    _check(confidence, resamples)
+    low, high = np.full((2, scores.shape[1]), np.nan)
+    present, which = np.unique(~np.isnan(scores), axis=1, return_inverse=True)
+    for i, seeds in enumerate(present.T):
+        size = int(seeds.sum())
+        if size < 2:
+            continue
+        chosen = np.random.default_rng(seed).integers(0, size, (resamples, size))
+        points = np.flatnonzero(which == i)
+        block = max(1, _BLOCK // chosen.size)
+        for j in range(0, len(points), block):
+            part = points[j : j + block]
+            own = scores[np.ix_(seeds, part)].T[:, None, :]
+            values = np.asarray(aggregate(np.moveaxis(own[..., chosen], -2, 0)))
+            estimate = np.asarray(aggregate(own))
+            low[part], high[part] = ends(values, None, own, estimate, aggregate, "widened", (1 - confidence) / 2)
+    return low, high
+
+
+def student_interval(scores: Float[np.ndarray, " seeds"], confidence: float = 0.95) -> Interval:
+    """Student's t interval of the mean of some scores: exact for normal scores however few.
+
+    Args:
+        scores: one score per seed.
+        confidence: in (0, 1).
+
+    Returns:
+        The mean and its interval; the ends are NaN for a single seed.
+
+    Raises:
+        ConfigurationError: if there are no scores, or the confidence is out of range.
+
+    Source: Student 1908, The Probable Error of a Mean.
+    """
+    require(len(scores) > 0, "An interval needs at least one score.")
+    return interval(scores[None], mean, method="student", confidence=confidence)
 
 
 def default_method(aggregate: Aggregate, tasks: int = 1) -> Method:
@@ -373,6 +432,11 @@ def _student_quantile(level: float, freedom: np.ndarray) -> np.ndarray:
     from scipy import special
 
     return special.stdtrit(np.asarray(freedom, np.float64), level)
+
+
+def _check(confidence: float, resamples: int) -> None:
+    require(0 < confidence < 1, f"The confidence is between 0 and 1, not {confidence}.")
+    require(resamples >= 1, f"The bootstrap needs at least one resample, not {resamples}.")
 
 
 def _canonical(scores: np.ndarray) -> np.ndarray:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from reppo.analysis.aggregates import iqm
+from reppo.analysis.confidence import bootstrap_band
 from reppo.analysis.curves import LearningCurve, learning_curves
-from reppo.analysis.statistics import bootstrap_band
 from reppo.errors import require
 from reppo.results import RunData
 from reppo.results.files import write_atomically
@@ -35,7 +35,7 @@ def plot_learning_curves(
 ) -> Path:
     """Draws evaluation return over environment steps: one panel per environment, one line per arm.
 
-    A line is the interquartile mean over seeds; its band the 95% percentile bootstrap interval, absent where there are
+    A line is the interquartile mean over seeds; its band the 95% bootstrap interval, absent where there are
     fewer than two seeds. Beyond the point that every seed has reached, a line is faint and has no band: it is of fewer
     seeds there, and may jump. A seed that diverged is marked with a red cross and goes on with its last value, so that
     its loss does not flatter the arm.

@@ -76,7 +76,8 @@ class ScoreTable:
         ablations: for each arm the ablations that made it from the base.
         measure: what a score is: `"final"`, the mean return of the last evaluation, or `"area"`, the time-averaged
             return.
-        at_steps: training steps at which the score was taken, if it was not at the end of each run.
+        at_steps: where runs were cut off: after so many training steps, at the highest number that all runs of the
+            task reached (`"common"`), or nowhere (None).
         diverged_policy: what a run that diverged counts as: the `"worst"` score of any run on the task, its own
             `"last"` evaluation, or nothing (`"exclude"`).
         normalization: how returns became scores.
@@ -91,7 +92,7 @@ class ScoreTable:
     environment_steps: Int[np.ndarray, "arms tasks seeds"]
     ablations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     measure: Measure = "final"
-    at_steps: int | None = None
+    at_steps: int | Literal["common"] | None = None
     diverged_policy: DivergedPolicy = "worst"
     normalization: Normalization = field(default_factory=Normalization)
 
@@ -183,7 +184,9 @@ class ScoreTable:
     def describe(self) -> str:
         """One sentence on how the scores came about, to be printed beside them."""
         what = {"final": "mean return of the last evaluation", "area": "return averaged over training"}[self.measure]
-        at = "" if self.at_steps is None else f" up to {human_count(self.at_steps)} steps"
+        at = f" up to {human_count(self.at_steps)} steps" if isinstance(self.at_steps, int) else ""
+        if self.at_steps == "common":
+            at = " at the steps that all runs of the task reached"
         scale = self.normalization.name if self.normalization.bounds else "not normalized"
         policy = {
             "worst": "the worst score of any run on the task",
@@ -261,7 +264,7 @@ def score_table(
         environment_steps=steps,
         ablations={r.arm: tuple(r.ablations) for r in records},
         measure=measure,
-        at_steps=at_steps if isinstance(at_steps, int) else None,
+        at_steps=at_steps,
         diverged_policy=diverged,
     )
     return table if normalization is None else table.normalized(normalization)

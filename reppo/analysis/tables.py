@@ -9,14 +9,13 @@ from typing import final
 import numpy as np
 from jaxtyping import Float, Int
 
-from reppo.analysis.confidence import Interval
+from reppo.analysis.confidence import Interval, interval, student_interval
 from reppo.analysis.curves import grouped
-from reppo.analysis.statistics import bootstrap_interval, student_interval
 from reppo.results import RunData
 from reppo.results.formatting import human_count
 
 FEW_SEEDS = 5
-"""Below so many seeds a bootstrap interval is too narrow to be trusted."""
+"""Below so many seeds the closing table warns; see `docs/statistics.md` for how often its intervals then cover."""
 
 
 @final
@@ -95,7 +94,7 @@ def summary_table(
     for (environment, arm), runs in grouped(results, base).items():
         scores = np.array([run.evaluations.final_return() for run in runs], np.float64)
         scores = scores[np.isfinite(scores)]
-        interval = bootstrap_interval(scores, resamples=resamples, seed=seed) if scores.size else _NOTHING
+        estimate = interval(scores[None], resamples=resamples, seed=seed) if scores.size else _NOTHING
         speeds = [run.record.steps_per_second for run in runs if run.record.steps_per_second is not None]
         lasting = [run.record.environment_steps for run in runs if run.record.status != "diverged"]
         steps = lasting or [run.record.environment_steps for run in runs]
@@ -103,9 +102,9 @@ def summary_table(
             SummaryRow(
                 environment=environment,
                 arm=arm,
-                iqm=interval.estimate,
-                low=interval.low,
-                high=interval.high,
+                iqm=estimate.estimate,
+                low=estimate.low,
+                high=estimate.high,
                 mean=float(scores.mean()) if scores.size else float("nan"),
                 best=float(scores.max()) if scores.size else float("nan"),
                 steps_per_second=float(np.median(speeds)) if speeds else None,
@@ -214,11 +213,11 @@ def _decimals(values: Sequence[float]) -> int:
 
 
 def _notes(rows: Sequence[SummaryRow]) -> list[str]:
-    notes = ["IQM: interquartile mean over seeds of the last evaluation's mean return; interval: percentile bootstrap."]
+    notes = ["IQM: interquartile mean over seeds of the last evaluation's mean return; interval: bootstrap over seeds."]
     fewest = min(row.scored for row in rows)
     if fewest < FEW_SEEDS:
         seeds = f"{fewest} seed{'' if fewest == 1 else 's'}"
-        notes.append(f"Few seeds (as few as {seeds}): intervals are too narrow, and arms may differ by chance.")
+        notes.append(f"Few seeds (as few as {seeds}): intervals may be too narrow, and arms may differ by chance.")
     for environment, group in groupby(rows, lambda row: row.environment):
         steps = [count for row in group for count in row.environment_steps]
         if min(steps) != max(steps):

@@ -1,0 +1,191 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import stats
+
+from reppo.analysis import (
+    Design,
+    agreement,
+    compare,
+    contrast,
+    design_of,
+    effective_dimension,
+    factorial_effects,
+    grid_settings,
+    sensitivity,
+    shapley_values,
+)
+from reppo.errors import ConfigurationError
+from tests.analysis.tables import table
+
+NAMES = ("a", "b", "c")
+SUBSETS = [frozenset(s) for size in range(4) for s in itertools.combinations(NAMES, size)]
+
+
+def name(removed: frozenset) -> str:
+    return "+".join(sorted(removed)) or "base"
+
+
+def factorial(values, subsets=SUBSETS, noise=0.0, seeds=5, tasks=2):
+    """A table in which the arm without some components scores `values(removed)`, give or take."""
+    rng = np.random.default_rng(0)
+    scores = {name(s): values(s) + noise * rng.normal(size=(tasks, seeds)) for s in subsets}
+    return table(scores, {name(s): sorted(s) for s in subsets})
+
+
+def test_main_effects_and_interactions_of_a_complete_design():
+    arms = factorial(lambda s: 10 - 4 * ("a" in s) - 1 * ("b" in s) - 2 * ({"a", "c"} <= s))
+    effects = {effect.term: effect for effect in factorial_effects(arms, order=3)}
+    expected = {("a",): 5.0, ("b",): 1.0, ("c",): 1.0, ("a", "b"): 0, ("a", "c"): -1.0, ("b", "c"): 0, NAMES: 0}
+    assert set(effects) == set(expected) and list(effects)[:3] == [("a",), ("b",), ("c",)]
+    for term, value in expected.items():
+        assert effects[term].estimate == pytest.approx(value), term
+        assert effects[term].aliases == ()
+    assert set(e.term for e in factorial_effects(arms, order=1)) == {("a",), ("b",), ("c",)}
+
+
+def test_effects_are_those_of_a_regression():
+    arms = factorial(lambda s: float(len(s) ** 2), noise=1.0)
+    design = design_of(arms)
+    signs = np.where(design.kept, 1.0, -1.0)
+    terms = [t for size in (1, 2, 3) for t in itertools.combinations(range(3), size)]
+    columns = np.column_stack([np.ones(8), *[signs[:, t].prod(axis=1) for t in terms]])
+    coefficients = np.linalg.lstsq(columns, arms.scores.mean(axis=(1, 2)), rcond=None)[0][1:]
+    effects = {effect.term: effect.estimate for effect in factorial_effects(arms, order=3)}
+    for term, coefficient in zip(terms, coefficients, strict=True):
+        assert effects[tuple(NAMES[i] for i in term)] == pytest.approx(2 * coefficient)
+
+
+def test_a_half_fraction_shows_its_aliases():
+    half = [s for s in SUBSETS if len(s) % 2 == 0]  # the base, and pairs removed: abc = +
+    arms = factorial(lambda s: 10 - 4 * ("a" in s) - 3 * ("b" in s), half)
+    effects = {effect.term: effect for effect in factorial_effects(arms)}
+    assert {term: effect.aliases for term, effect in effects.items()} == {
+        ("a",): ("b x c",), ("b",): ("a x c",), ("c",): ("a x b",),
+    }  # fmt: skip
+    assert [effects[(n,)].estimate for n in NAMES] == pytest.approx([4, 3, 0])
+    odd = factorial(lambda s: 10 - 4 * ("a" in s), [s for s in SUBSETS if len(s) % 2 == 1])
+    assert factorial_effects(odd)[0].aliases == ("-b x c",)
+
+
+def test_designs_that_are_not_balanced_are_refused():
+    alone = factorial(lambda s: 0.0, [s for s in SUBSETS if len(s) <= 1])
+    with pytest.raises(ConfigurationError, match="not a balanced factorial design.*compare each arm"):
+        factorial_effects(alone)
+    with pytest.raises(ConfigurationError, match=r"need all 2\^3 = 8 combinations of a, b, c; there are 4 arms"):
+        shapley_values(alone)
+    with pytest.raises(ConfigurationError, match="the arm without any"):
+        agreement(alone)
+    with pytest.raises(ConfigurationError, match="No arm removes a component"):
+        factorial_effects(table({"base": np.ones((1, 2))}))
+
+
+def test_a_design_can_be_narrowed_to_some_components():
+    design = design_of(factorial(lambda s: 0.0), ["a", "b"])
+    assert design.arms == ("base", "a", "b", "a+b") and design.complete
+    assert design.kept.tolist() == [[True, True], [False, True], [True, False], [False, False]]
+    assert not Design(("a",), ("x", "y"), np.array([[True], [True]])).complete
+
+
+@given(hnp.arrays(np.float64, 8, elements=st.integers(-50, 50)))
+def test_shapley_values_are_means_over_all_orders_and_sum_to_the_difference(values: np.ndarray):
+    worth = dict(zip(SUBSETS, values.tolist(), strict=True))
+    found = {v.component: v.estimate for v in shapley_values(factorial(lambda s: worth[s]))}
+    for component in NAMES:
+        gains = []
+        for order in itertools.permutations(NAMES):
+            before = frozenset(NAMES) - set(order[: order.index(component)])  # still removed
+            gains.append(worth[before - {component}] - worth[before])
+        assert found[component] == pytest.approx(np.mean(gains), abs=1e-9)
+    assert sum(found.values()) == pytest.approx(worth[frozenset()] - worth[frozenset(NAMES)], abs=1e-9)
+
+
+def test_leave_one_out_and_add_one_in():
+    additive = agreement(factorial(lambda s: -float(sum({"a": 3, "b": 2, "c": 1}[n] for n in s))))
+    assert [v.estimate for v in additive.leave_one_out] == pytest.approx([3, 2, 1])
+    assert [v.estimate for v in additive.difference] == pytest.approx([0, 0, 0], abs=1e-12)
+    assert additive.rank_correlation == pytest.approx(1) and additive.same_sign == 1
+    # a and b do the same: removing one does nothing, adding one to nothing does everything.
+    redundant = agreement(factorial(lambda s: -5.0 * ({"a", "b"} <= s) - 1.0 * ("c" in s)))
+    assert [v.estimate for v in redundant.leave_one_out] == pytest.approx([0, 0, 1])
+    assert [v.estimate for v in redundant.add_one_in] == pytest.approx([5, 5, 1])
+    assert [v.estimate for v in redundant.difference] == pytest.approx([-5, -5, 0])
+    assert redundant.rank_correlation == pytest.approx(-1) and redundant.same_sign == pytest.approx(1 / 3)
+
+
+def test_a_contrast_of_two_arms_is_their_paired_difference():
+    arms = factorial(lambda s: float(len(s)), noise=1.0)
+    effect = next(e for e in compare(arms) if e.arm == "a" and e.task is None)
+    np.testing.assert_allclose(
+        contrast(arms, {"a": 1.0, "base": -1.0, "b": 0.0}), (effect.estimate, effect.low, effect.high)
+    )
+
+
+def test_a_contrast_of_unequal_seeds_is_welchs():
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(1, 8)), 4 * rng.normal(size=(1, 8))
+    first[0, 5:] = np.nan
+    own = contrast(table({"a": first, "b": second}), {"a": 1.0, "b": -1.0})
+    theirs = stats.ttest_ind(first[0, :5], second[0], equal_var=False).confidence_interval()
+    np.testing.assert_allclose(own[1:], theirs)
+    with pytest.raises(ConfigurationError, match="no task in common"):
+        contrast(table({"a": np.array([[1.0], [np.nan]]), "b": np.array([[np.nan], [1.0]])}), {"a": 1.0, "b": -1.0})
+    single = contrast(table({"a": np.ones((1, 1)), "b": np.zeros((1, 1))}), {"a": 1.0, "b": -1.0})
+    assert single.estimate == 1 and np.isnan(single.low)
+
+
+def grid(values: np.ndarray) -> dict[str, np.ndarray]:
+    """Arms `x=i+y=j` that score `values[i, j, task]` with three equal seeds."""
+    return {f"x={i}+y={j}": np.repeat(values[i, j][:, None], 3, axis=1) for i, j in np.ndindex(*values.shape[:2])}
+
+
+def test_sensitivity_is_what_one_setting_for_all_tasks_costs():
+    values = np.array([[[1.0, 0.0], [0.6, 0.7]], [[0.0, 1.0], [0.1, 0.2]]])
+    found = sensitivity(table(grid(values)), resamples=10)
+    assert found.tuned == (1.0, 1.0, 1.0)
+    np.testing.assert_allclose(found.cross, 0.65)
+    np.testing.assert_allclose(found.sensitivity, 0.35)
+    assert found.setting == "x=0+y=1" and found.setting_per_task == {"T0": "x=0+y=0", "T1": "x=1+y=0"}
+
+
+@given(hnp.arrays(np.float64, (3, 2, 4), elements=st.floats(0.1, 1)))
+def test_tuning_per_task_never_hurts(values: np.ndarray):
+    arms = table(grid(values))
+    found = sensitivity(arms, resamples=5)
+    assert found.sensitivity.estimate >= -1e-12
+    assert found.tuned.estimate == pytest.approx(values.max(axis=(0, 1)).mean())
+    assert found.cross.estimate == pytest.approx(values.mean(axis=2).max())
+    dimension = effective_dimension(arms, grid_settings(arms.arms))
+    assert (np.diff(dimension.share) >= -1e-12).all() and dimension.share[-1] == pytest.approx(1)
+    assert dimension.share[0] == pytest.approx(found.cross.estimate / found.tuned.estimate)
+    assert 0 <= dimension.dimension <= 2 and len(dimension.hyperparameters) == dimension.dimension
+
+
+def test_effective_dimension():
+    best = np.array([0.0, 1.0])  # of y on each task; x does not matter
+    values = np.array([[[1 - 0.5 * abs(y - b) - 0.01 * x for b in best] for y in (0, 1)] for x in (0, 1)])
+    arms = table(grid(values))
+    found = effective_dimension(arms, grid_settings(arms.arms))
+    assert (found.dimension, found.hyperparameters) == (1, ("y",))
+    np.testing.assert_allclose(found.share, [0.75, 1, 1])
+    assert effective_dimension(arms, grid_settings(arms.arms), target=0.7).dimension == 0
+    with pytest.raises(ConfigurationError, match="3 settings .* are not a full grid of 4"):
+        effective_dimension(arms.select(arms=arms.arms[:3]), grid_settings(arms.arms))
+    with pytest.raises(ConfigurationError, match="needs scores above 0"):
+        effective_dimension(table(grid(values - 9)), grid_settings(arms.arms))
+    with pytest.raises(ConfigurationError, match="'x=0\\+y=1' has no score on 'T1'"):
+        hole = grid(values)
+        hole["x=0+y=1"][1] = np.nan
+        sensitivity(table(hole))
+
+
+def test_settings_are_read_from_names():
+    assert grid_settings(["a.b=1+c=x=2"]) == {"a.b=1+c=x=2": {"a.b": "1", "c": "x=2"}}
+    with pytest.raises(ConfigurationError, match="Arm 'base' does not tell its settings"):
+        grid_settings(["base"])
+    with pytest.raises(ConfigurationError, match="different hyperparameters"):
+        grid_settings(["a=1", "b=1"])

@@ -1,0 +1,151 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import stats
+
+from reppo.analysis import compare, holm, sign_flip_test
+from reppo.analysis.paired import deviation
+from reppo.errors import ConfigurationError
+from tests.analysis.tables import table
+
+arrays = hnp.arrays(np.float64, st.tuples(st.integers(1, 3), st.integers(1, 6)), elements=st.integers(-20, 20))
+
+
+@given(arrays)
+def test_the_exact_test_equals_a_slow_reference(differences: np.ndarray):
+    differences = differences[:, :4]
+    observed = abs(differences.mean())
+    flips = [np.reshape(signs, differences.shape) for signs in itertools.product([-1, 1], repeat=differences.size)]
+    expected = np.mean([abs((signs * differences).mean()) >= observed - 1e-9 for signs in flips])
+    test = sign_flip_test(differences)
+    assert test.p == pytest.approx(expected)
+    assert test.exact and test.smallest <= test.p <= 1
+
+
+@pytest.mark.parametrize(("pairs", "smallest"), [(1, 1.0), (5, 0.0625), (6, 0.03125), (16, 2**-15)])
+def test_the_smallest_p_is_attained_when_all_pairs_agree(pairs: int, smallest: float):
+    test = sign_flip_test(np.arange(1.0, pairs + 1)[None])
+    assert test == (smallest, smallest, True)
+
+
+def test_pairs_that_are_equal_tell_nothing():
+    assert sign_flip_test(np.zeros((2, 5))) == (1.0, 1.0, True)
+    assert sign_flip_test(np.array([[0.0, 0.0, 0.0, 1.0, 1.0]])).smallest == 0.5
+    assert sign_flip_test(np.array([[np.nan, 1.0, 1.0]])) == sign_flip_test(np.array([[1.0, 1.0]]))
+
+
+def test_the_sampled_test_agrees_with_the_exact_one_and_with_scipy():
+    rng = np.random.default_rng(0)
+    differences = rng.normal(0.4, 1, (1, 17))
+    sampled = sign_flip_test(differences, flips=200_000)
+    assert not sampled.exact and sampled.smallest == 1 / 200_001
+    bits = (np.arange(2**17)[:, None] >> np.arange(17)) & 1
+    sums = np.abs((2.0 * bits - 1) @ differences[0])
+    assert sampled.p == pytest.approx(np.mean(sums >= abs(differences.sum()) - 1e-9), abs=0.005)
+    assert sampled == sign_flip_test(differences[:, ::-1], flips=200_000)
+    theirs = stats.permutation_test((differences[0],), np.mean, permutation_type="samples", n_resamples=50_000, rng=rng)
+    assert sampled.p == pytest.approx(theirs.pvalue, abs=0.01)
+
+
+def test_tasks_weigh_the_same_in_the_test_whatever_their_pairs():
+    differences = np.array([[10.0, np.nan, np.nan, np.nan], [-1.0, -1.0, -1.0, -1.0]])
+    flips = [np.array(signs) for signs in itertools.product([-1, 1], repeat=5)]
+    values = [abs(s[0] * 10 + (s[1:] * -1.0).mean()) for s in flips]
+    assert sign_flip_test(differences).p == pytest.approx(np.mean(np.array(values) >= 9 - 1e-9))
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8).map(np.array))
+def test_holm_is_the_step_down_procedure(p: np.ndarray):
+    corrected = holm(p)
+    assert (corrected >= p).all() and (corrected <= 1).all()
+    for level in (0.01, 0.05, 0.2, 0.9):
+        rejected = set()
+        for i, j in enumerate(np.argsort(p, kind="stable")):
+            if p[j] * (len(p) - i) > level:
+                break
+            rejected.add(int(j))
+        assert rejected == set(np.flatnonzero(corrected <= level).tolist())
+
+
+def test_holm_by_hand():
+    np.testing.assert_allclose(holm(np.array([0.01, 0.04, 0.03, np.nan])), [0.03, 0.06, 0.06, np.nan])
+
+
+@given(arrays, st.integers(0, 2**32))
+def test_paired_differences_are_antisymmetric(scores: np.ndarray, seed: int):
+    others = np.random.default_rng(seed).permutation(scores.ravel()).reshape(scores.shape)
+    arms = table({"a": scores, "b": others})
+    for forward, backward in zip(compare(arms, "a"), compare(arms, "b"), strict=True):
+        assert forward.estimate == -backward.estimate
+        np.testing.assert_allclose((forward.low, forward.high), (-backward.high, -backward.low))
+        assert (forward.p, forward.wins, forward.ties) == (backward.p, backward.losses, backward.ties)
+        assert forward.probability + backward.probability == pytest.approx(1)
+        assert forward.standardized == -backward.standardized or np.isnan(forward.standardized)
+
+
+@given(arrays, st.randoms(use_true_random=False))
+def test_the_order_of_seeds_and_tasks_does_not_matter(scores: np.ndarray, random):
+    others = np.roll(scores, 1)
+    rows, columns = list(range(scores.shape[0])), list(range(scores.shape[1]))
+    random.shuffle(rows)
+    random.shuffle(columns)
+    first, *_ = compare(table({"a": scores, "b": others}))
+    second, *_ = compare(table({"a": scores[rows][:, columns], "b": others[rows][:, columns]}))
+    for name in ("estimate", "low", "high", "p", "standardized", "probability"):
+        np.testing.assert_allclose(getattr(first, name), getattr(second, name), rtol=1e-9, atol=1e-9)
+
+
+def test_what_seeds_share_cancels():
+    rng = np.random.default_rng(3)
+    shared, noise = 100 * rng.normal(size=10), rng.normal(size=10)
+    (overall, task) = compare(table({"base": shared[None], "arm": (shared + 5 + noise)[None]}))
+    assert overall.estimate == pytest.approx(5 + noise.mean())
+    theirs = stats.ttest_1samp(5 + noise, 0).confidence_interval()
+    np.testing.assert_allclose((overall.low, overall.high), theirs)
+    assert overall.standardized == pytest.approx((5 + noise).mean() / np.std(noise, ddof=1))
+    assert overall.task is None and task.task == "T0" and task.pairs == 10 and task.p == overall.p == 2**-9
+
+
+def test_rows_of_unequal_seeds_and_missing_tasks():
+    nan = np.nan
+    base = np.array([[1.0, 2.0, 3.0, nan], [1.0, 2.0, nan, nan]])
+    arms = table({"base": base, "some": base + [[1, 2, nan, 4], [nan] * 4], "none": np.full((2, 4), nan)})
+    some, some_task, none = compare(arms)
+    assert (some.arm, some.pairs, some.tasks, some.unpaired, some.estimate) == ("some", 2, 1, 3, 1.5)
+    assert (some_task.task, some_task.unpaired) == ("T0", 1)
+    assert none.pairs == 0 and np.isnan(none.estimate) and np.isnan(none.p_holm)
+    assert some.p_holm == some.p  # an arm that could not be tested is no test
+
+
+def test_holm_is_over_arms_and_for_tasks_over_arms_and_tasks():
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(3, 8))
+    arms = table({"base": base, **{f"a{i}": base + i + 0.5 * rng.normal(size=(3, 8)) for i in range(3)}})
+    rows = compare(arms)
+    for group in ([r for r in rows if r.task is None], [r for r in rows if r.task is not None]):
+        np.testing.assert_allclose([r.p_holm for r in group], holm(np.array([r.p for r in group])))
+    assert [(r.arm, r.task) for r in rows][:5] == [("a0", None), ("a0", "T0"), ("a0", "T1"), ("a0", "T2"), ("a1", None)]
+
+
+def test_other_aggregates_and_methods_of_differences():
+    scores = np.random.default_rng(0).normal(size=(2, 9))
+    scores[0, 0] = 1e6
+    arms = table({"base": np.zeros((2, 9)), "arm": scores})
+    robust, *_ = compare(arms, aggregate="pooled_iqm")
+    assert abs(robust.estimate) < 2 and robust.method == "widened" and robust.high < 10
+    wide, *_ = compare(arms, method="percentile")
+    assert wide.estimate > 1e4 and wide.method == "percentile"
+    with pytest.raises(ConfigurationError, match="Did you mean 'pooled_iqm'"):
+        compare(arms, aggregate="pooled_iqn")
+    with pytest.raises(ConfigurationError, match="Unknown arm 'bass'. Did you mean 'base'"):
+        compare(arms, "bass")
+
+
+def test_the_pooled_deviation():
+    differences = np.array([[1.0, 3.0, np.nan, np.nan], [0.0, 0.0, 3.0, 3.0], [7.0, np.nan, np.nan, np.nan]])
+    assert deviation(differences) == pytest.approx(np.sqrt((2 + 9) / 4))
+    assert np.isnan(deviation(differences[2:]))
