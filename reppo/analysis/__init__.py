@@ -64,3 +64,5 @@ from reppo.analysis.tables import SummaryRow as SummaryRow
 from reppo.analysis.tables import format_table as format_table
 from reppo.analysis.tables import improvement as improvement
 from reppo.analysis.tables import summary_table as summary_table
+from reppo.analysis.unpaired import UnpairedEffect as UnpairedEffect
+from reppo.analysis.unpaired import compare_unpaired as compare_unpaired

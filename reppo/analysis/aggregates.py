@@ -70,12 +70,12 @@ def task_iqm(scores: Scores) -> Values:
 
     Not rliable's, which pools runs: see `pooled_iqm`.
     """
-    return trimmed_mean(trimmed_mean(scores))
+    return trimmed_mean(np.asarray(trimmed_mean(scores)))
 
 
 def mean(scores: Scores) -> Values:
     """The mean over tasks of the mean over runs: rliable's `aggregate_mean`. Every task weighs the same."""
-    return _mean(_mean(scores))
+    return _mean(np.asarray(_mean(scores)))
 
 
 def median(scores: Scores) -> Values:
@@ -85,15 +85,15 @@ def median(scores: Scores) -> Values:
 
     Source: Agarwal et al. 2021, arXiv:2108.13264.
     """
-    return _median(_mean(scores))
+    return _median(np.asarray(_mean(scores)))
 
 
 def run_median(scores: Scores) -> Values:
     """The median over tasks of the median over runs."""
-    return _median(_median(scores))
+    return _median(np.asarray(_median(scores)))
 
 
-def optimality_gap(scores: Scores, goal: float = 1.0) -> Values:
+def optimality_gap(scores: Scores, goal: float | int = 1.0) -> Values:
     """How far scores fall short of a goal, on average: the mean over tasks and runs of `max(goal - score, 0)`.
 
     Equals rliable's `aggregate_optimality_gap` where all tasks have as many runs. Lower is better; meaningful only for
@@ -105,7 +105,7 @@ def optimality_gap(scores: Scores, goal: float = 1.0) -> Values:
 
     Source: Agarwal et al. 2021, arXiv:2108.13264.
     """
-    return _mean(_mean(np.maximum(goal - scores, 0.0)))
+    return _mean(np.asarray(_mean(np.maximum(goal - scores, 0.0))))
 
 
 AGGREGATES: dict[str, Aggregate] = {
@@ -119,7 +119,7 @@ AGGREGATES: dict[str, Aggregate] = {
 """The aggregates by name."""
 
 
-def _mean(scores: np.ndarray) -> np.ndarray:
+def _mean(scores: np.ndarray) -> np.ndarray | np.floating:
     present = ~np.isnan(scores)
     if present.all():
         return scores.mean(axis=-1)
@@ -127,7 +127,7 @@ def _mean(scores: np.ndarray) -> np.ndarray:
         return np.where(present, scores, 0.0).sum(axis=-1) / present.sum(axis=-1)
 
 
-def _median(scores: np.ndarray) -> np.ndarray:
+def _median(scores: np.ndarray) -> np.ndarray | np.floating:
     ordered = np.sort(scores, axis=-1)
     last = scores.shape[-1] - np.isnan(ordered).sum(axis=-1, keepdims=True) - 1
     low, high = (np.take_along_axis(ordered, np.maximum(i, 0), axis=-1) for i in (last // 2, (last + 1) // 2))

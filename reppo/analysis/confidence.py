@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, final, get_args
 import numpy as np
 from jaxtyping import Float
 
-from reppo.analysis.aggregates import Aggregate, Scores, mean, pooled_iqm, task_iqm, trimmed_mean
+from reppo.analysis.aggregates import Aggregate, Scores, Values, mean, pooled_iqm, task_iqm, trimmed_mean
 from reppo.errors import require
 
 Method = Literal["percentile", "widened", "bca", "studentized", "student"]
@@ -192,9 +192,7 @@ def default_method(aggregate: Aggregate, tasks: int = 1) -> Method:
     return "student" if aggregate is mean or (aggregate is task_iqm and tasks > 1) else "widened"
 
 
-def standard_error(
-    scores: Scores, aggregate: Aggregate = pooled_iqm
-) -> tuple[Float[np.ndarray, "*batch"], Float[np.ndarray, "*batch"]]:
+def standard_error(scores: Scores, aggregate: Aggregate = pooled_iqm) -> tuple[Values, Values]:
     """The standard error of an aggregate over runs within tasks, and its degrees of freedom.
 
     For means, the sum of the squared standard errors of the tasks; for interquartile means, the same of the Winsorized
@@ -220,7 +218,7 @@ def standard_error(
         winsorized, kept, total = _winsorize(scores, scores)
         count = (~np.isnan(scores)).sum(axis=-1)
         variances = _variance(winsorized) * count / np.maximum(total, 1) ** 2
-        outer = trimmed_mean(scores)[..., None, :]
+        outer = np.asarray(trimmed_mean(scores))[..., None, :]
         _, inside, tasks = _winsorize(outer, np.swapaxes(outer, -1, -2))
         return _satterthwaite(variances * (inside > 0) / np.maximum(tasks, 1) ** 2, np.maximum(kept - 1, 1))
     if aggregate is mean:
@@ -334,7 +332,7 @@ def student_ends(
 ) -> tuple[Float[np.ndarray, " batch"], Float[np.ndarray, " batch"]]:
     """The ends of Student's intervals around estimates, with a probability left out at each end."""
     error, freedom = standard_error(scores, aggregate)
-    half = _student_quantile(1 - tail, freedom) * error
+    half = student_quantile(1 - tail, freedom) * error
     return estimate - half, estimate + half
 
 
@@ -350,7 +348,7 @@ def _widening(scores: np.ndarray, aggregate: Aggregate, tail: float) -> np.ndarr
         within = (weights * (1 - 1 / np.maximum(count, 1))).sum(axis=-1) / weights.sum(axis=-1)
         overall = 1 - 1 / np.maximum(count.sum(axis=-1), 1)
         _, freedom = _satterthwaite(weights, np.maximum(count - 1, 1))
-        student = _student_quantile(1 - tail, freedom) / stats.norm.ppf(1 - tail)
+        student = student_quantile(1 - tail, freedom) / stats.norm.ppf(1 - tail)
         return student * np.sqrt(overall / within)
 
 
@@ -420,18 +418,21 @@ def _variance(scores: np.ndarray) -> np.ndarray:
     return squares.sum(axis=-1) / np.maximum(count - 1, 1)
 
 
-def _satterthwaite(variances: np.ndarray, freedom: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _satterthwaite(
+    variances: np.ndarray, freedom: np.ndarray
+) -> tuple[np.ndarray | np.floating, np.ndarray | np.floating]:
     """The root of a sum of variances and its approximate degrees of freedom."""
     total = variances.sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        joint = np.where(total > 0, total**2 / (variances**2 / freedom).sum(axis=-1), 1.0)
+        joint = np.where(total > 0, total**2 / (variances**2 / freedom).sum(axis=-1), 1.0)[()]
     return np.sqrt(total), joint
 
 
-def _student_quantile(level: float, freedom: np.ndarray) -> np.ndarray:
+def student_quantile(level: float, freedom: Values) -> Values:
+    """The quantile of Student's t distribution at a level, for degrees of freedom that need not be whole."""
     from scipy import special
 
-    return special.stdtrit(np.asarray(freedom, np.float64), level)
+    return special.stdtrit(freedom, level)
 
 
 def _check(confidence: float, resamples: int) -> None:

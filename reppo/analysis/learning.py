@@ -102,10 +102,10 @@ def kaplan_meier(
 
 def time_to_threshold(
     curve: LearningCurve,
-    threshold: float,
+    threshold: float | int,
     *,
     unit: Unit = "steps",
-    horizon: float | None = None,
+    horizon: float | int | None = None,
     confidence: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
@@ -165,7 +165,7 @@ def time_to_threshold(
     )
 
 
-def reliable_improvement(curve: LearningCurve, threshold: float, confidence: float = 0.95) -> ReliableImprovement:
+def reliable_improvement(curve: LearningCurve, threshold: float | int, confidence: float = 0.95) -> ReliableImprovement:
     """The share of runs that reach a threshold and stay there: REPPO's measure of reliable improvement.
 
     Args:

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from jaxtyping import Float
@@ -74,7 +74,7 @@ def sensitivity(table: ScoreTable, *, confidence: float = 0.95, resamples: int =
     drawn = np.nanmean(resampled(ordered, resamples, np.random.default_rng(seed)), axis=-1)
     levels = [(1 - confidence) / 2, (1 + confidence) / 2]
 
-    def both(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def both(scores: np.ndarray) -> tuple[Any, Any]:
         return scores.max(axis=-2).mean(axis=-1), scores.mean(axis=-1).max(axis=-1)
 
     tuned, cross = both(means)

@@ -27,7 +27,7 @@ class Normalization:
     """
 
     name: str = "none"
-    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    bounds: Mapping[str, tuple[float | int, float | int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Checks the bounds."""
@@ -38,7 +38,7 @@ class Normalization:
             )
 
     @classmethod
-    def fixed(cls, low: float, high: float, tasks: Iterable[str]) -> "Normalization":
+    def fixed(cls, low: float | int, high: float | int, tasks: Iterable[str]) -> "Normalization":
         """The same bounds for all tasks, such as 0 and 1000 for the control suite."""
         return cls(f"[{low:g}, {high:g}]", {task: (float(low), float(high)) for task in tasks})
 

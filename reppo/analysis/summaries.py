@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import Any, Literal, final
 
 import numpy as np
 from jaxtyping import Float
@@ -230,7 +230,8 @@ def probability_of_improvement(
     """The probability that an arm beats the base on a task, per task and averaged over the tasks that both have.
 
     Unpaired, it is the Mann-Whitney statistic over all pairs of runs; paired, the share of seeds on which the arm is
-    better. Ties count half, so that P(A > B) + P(B > A) = 1.
+    better. Ties count half, so that P(A > B) + P(B > A) = 1. Where one arm wins every comparison, the interval has no
+    width, which says nothing about other seeds.
 
     Args:
         table: scores; their scale does not matter.
@@ -283,7 +284,7 @@ def _improvement(
             a, b = (resampled(scores[j][None], resamples, generator)[:, 0] for scores in ordered)
             drawn[:, j] = _nanmean(wins(a[:, :, None] - b[:, None, :]).reshape(resamples, -1))
     columns = np.concatenate([_nanmean(drawn)[:, None], drawn], axis=1)
-    values = np.concatenate([_nanmean(tasks)[None], tasks])
+    values = np.append(_nanmean(tasks), tasks)
     low, high = np.quantile(columns, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     return [Interval(float(v), float(a), float(b)) for v, a, b in zip(values, low, high, strict=True)]
 
@@ -315,7 +316,7 @@ def _aggregate(name: str) -> Aggregate:
     return AGGREGATES[name]
 
 
-def _nanmean(values: np.ndarray) -> np.ndarray:
+def _nanmean(values: np.ndarray) -> Any:
     present = ~np.isnan(values)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(present, values, 0.0).sum(axis=-1) / present.sum(axis=-1)

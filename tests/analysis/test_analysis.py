@@ -82,7 +82,7 @@ def test_summary_table():
     ]  # fmt: skip
     base = rows[1]
     assert base.iqm == 2.5 and base.mean == 26.5 and base.best == 100 and base.runs == base.scored == 4
-    assert 1 <= base.low <= 2.5 <= base.high <= 100 and base.steps_per_second == 1001.5
+    assert base.low <= 2.5 <= base.high and base.steps_per_second == 1001.5
     better, lost = rows[2], rows[4]
     assert better.mean == 8.5 and better.diverged == 1 and better.environment_steps == (200, 200)
     assert math.isnan(lost.iqm) and (lost.scored, lost.runs) == (0, 1)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from reppo.analysis import compare, holm, sign_flip_test
+from reppo.analysis import compare, compare_unpaired, holm, sign_flip_test
 from reppo.analysis.paired import deviation
 from reppo.errors import ConfigurationError
 from tests.analysis.tables import table
@@ -149,3 +149,30 @@ def test_the_pooled_deviation():
     differences = np.array([[1.0, 3.0, np.nan, np.nan], [0.0, 0.0, 3.0, 3.0], [7.0, np.nan, np.nan, np.nan]])
     assert deviation(differences) == pytest.approx(np.sqrt((2 + 9) / 4))
     assert np.isnan(deviation(differences[2:]))
+
+
+def test_an_unpaired_comparison_is_welchs():
+    rng = np.random.default_rng(0)
+    base, arm = rng.normal(size=(1, 9)), 1 + 3 * rng.normal(size=(1, 9))
+    arm[0, 6:] = np.nan
+    overall, task = compare_unpaired(table({"base": base, "arm": arm}))
+    theirs = stats.ttest_ind(arm[0, :6], base[0], equal_var=False).confidence_interval()
+    np.testing.assert_allclose((overall.low, overall.high), theirs)
+    assert (overall.runs, overall.base_runs, overall.tasks) == (6, 9, 1) and task.task == "T0"
+    test = stats.permutation_test((arm[0, :6], base[0]), lambda a, b: a.mean() - b.mean(), n_resamples=np.inf)
+    assert overall.p == pytest.approx(test.pvalue, abs=0.02)
+    assert overall.standardized == pytest.approx(
+        overall.estimate / np.sqrt((5 * arm[0, :6].var(ddof=1) + 8 * base[0].var(ddof=1)) / 13)
+    )
+    backward, *_ = compare_unpaired(table({"arm": arm, "base": base}))
+    assert backward.estimate == -overall.estimate and backward.low == pytest.approx(-overall.high)
+
+
+def test_an_unpaired_comparison_of_few_runs_and_missing_tasks():
+    nan = np.nan
+    arms = table({"base": np.array([[0.0, 0.1, 0.2], [5, 5, 5]]), "arm": np.array([[9.0, 9.1, nan], [nan] * 3])})
+    overall, task = compare_unpaired(arms)
+    assert overall.tasks == 1 and overall.estimate == pytest.approx(8.95) == task.estimate
+    assert overall.smallest_p == pytest.approx(1 / 10) and overall.p == pytest.approx(0.1, abs=0.02)
+    (lonely,) = compare_unpaired(table({"base": np.array([[1.0], [nan]]), "arm": np.array([[nan], [1.0]])}))
+    assert np.isnan(lonely.estimate) and np.isnan(lonely.p_holm) and lonely.tasks == 0
