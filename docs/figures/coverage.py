@@ -67,21 +67,27 @@ def draw() -> None:
     """Draws the coverage of all methods for `pooled_iqm`, one panel per distribution and number of tasks."""
     import matplotlib
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
     found = covered()
     with matplotlib.rc_context({"font.size": 8.5, "svg.fonttype": "none", "svg.hashsalt": "coverage"}):
         figure = Figure(figsize=(7.2, 8.6), layout="constrained")
         panels = figure.subplots(len(DISTRIBUTIONS), len(TASKS), sharex=True, sharey=True)
-        lines = []
         for row, distribution in zip(panels, DISTRIBUTIONS, strict=True):
             for panel, tasks in zip(row, TASKS, strict=True):
                 panel.axhspan(93, 97, color="#000000", alpha=0.08, linewidth=0)
                 panel.axhline(95, color="#000000", linewidth=0.6)
-                lines = []
                 for method, (color, marker) in STYLES.items():
                     values = [found.get(("pooled_iqm", False, method, distribution, tasks, n)) for n in RUNS]
                     shown = [(i, max(v, 70.0)) for i, v in enumerate(values) if v is not None]
-                    lines += panel.plot(*zip(*shown), color=color, marker=marker, markersize=4, linewidth=1.2)
+                    panel.plot(
+                        [i for i, _ in shown],
+                        [v for _, v in shown],
+                        color=color,
+                        marker=marker,
+                        markersize=4,
+                        linewidth=1.2,
+                    )
                 panel.set_xticks(range(len(RUNS)), [str(n) for n in RUNS])
                 panel.set_ylim(69, 100.5)
                 panel.spines[["top", "right"]].set_visible(False)
@@ -90,6 +96,7 @@ def draw() -> None:
                 if panel in panels[-1]:
                     panel.set_xlabel("seeds")
             row[0].set_ylabel(f"{LABELS.get(distribution, distribution)}\ncovered (%)")
+        lines = [Line2D([], [], color=c, marker=m, markersize=4, linewidth=1.2) for c, m in STYLES.values()]
         figure.legend(lines, list(STYLES), loc="outside lower center", ncols=len(STYLES), frameon=False)
         figure.savefig(FIGURE, metadata={"Date": None})
 

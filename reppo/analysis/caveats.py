@@ -37,7 +37,7 @@ def _few(table: ScoreTable) -> list[str]:
 
 def _missing(table: ScoreTable) -> list[str]:
     found = []
-    for arm, has in zip(table.arms, np.isfinite(table.scores).any(axis=2), strict=True):
+    for arm, has in zip(table.arms, np.isfinite(table.scores).any(axis=2).tolist(), strict=True):
         lacking = [task for task, there in zip(table.tasks, has, strict=True) if not there]
         if lacking:
             shown = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")

@@ -118,7 +118,7 @@ def measure_coverage(
         for name in aggregates:
             function = AGGREGATES[name]
             estimate, copies = np.asarray(function(scores)), np.asarray(function(drawn))
-            errors = standard_error(drawn, function)[0] if name in _WITH_ERROR else None
+            errors = np.asarray(standard_error(drawn, function)[0]) if name in _WITH_ERROR else None
             for method in get_args(Method):
                 if method in ("student", "studentized") and errors is None:
                     continue

@@ -252,7 +252,7 @@ def agreement(table: ScoreTable, design: Design | None = None, *, confidence: fl
         leave_one_out=tuple(out),
         add_one_in=tuple(into),
         difference=tuple(between),
-        rank_correlation=float("nan") if constant else float(stats.kendalltau(first, second).statistic),
+        rank_correlation=float("nan") if constant else float(stats.kendalltau(first, second)[0]),
         same_sign=float(np.mean(np.sign(first) == np.sign(second))),
     )
 

@@ -139,7 +139,7 @@ def time_to_threshold(
     watched = known.any(axis=1) | curve.diverged
     clock, lost, returns = clock[watched], curve.diverged[watched], curve.returns[watched]
     above = returns >= threshold  # False where NaN
-    reached = above.any(axis=1)
+    reached = np.asarray(above.any(axis=1))
     first = np.take_along_axis(clock, np.argmax(above, axis=1)[:, None], axis=1)[:, 0]
     last = np.max(clock, axis=1, initial=-np.inf, where=np.isfinite(clock))
     times = np.where(reached, first, np.where(lost, np.inf, last))

@@ -208,6 +208,7 @@ def performance_profiles(
     scores = _compared(table, tasks).scores
     if thresholds is None:
         thresholds = np.linspace(np.nanmin(scores), np.nanmax(scores), 101)
+    assert thresholds is not None
     profiles = []
     for i, arm in enumerate(table.arms):
         own = np.sort(scores[i][np.isfinite(scores[i]).any(axis=-1)], axis=-1)
