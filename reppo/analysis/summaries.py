@@ -95,7 +95,7 @@ class ImprovementRow:
 
 def aggregate(
     table: ScoreTable,
-    aggregates: Sequence[str] = ("pooled_iqm", "task_iqm", "mean", "median", "optimality_gap"),
+    aggregates: Sequence[str] | None = None,
     *,
     tasks: Tasks = "common",
     method: Method | None = None,
@@ -107,7 +107,7 @@ def aggregate(
 
     Args:
         table: scores, normalized unless all tasks have the same scale.
-        aggregates: names from `AGGREGATES`.
+        aggregates: names from `AGGREGATES`; None for the usual ones, with the optimality gap if scores are normalized.
         tasks: over the tasks that all arms have (`"common"`), or over each arm's `"own"`, which do not compare.
         method: of the intervals; None for the default of each aggregate.
         confidence: in (0, 1).
@@ -120,6 +120,9 @@ def aggregate(
     Raises:
         ConfigurationError: if an aggregate is unknown, or the arms have no task in common.
     """
+    if aggregates is None:
+        aggregates = ("pooled_iqm", "task_iqm", "mean", "median")
+        aggregates += ("optimality_gap",) if table.normalization.bounds else ()
     scores = _compared(table, tasks).scores
     rows = []
     for name in aggregates:
