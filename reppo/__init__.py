@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         networks,
         normalization,
         optimization,
+        policies,
         presets,
         results,
         rollout,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from reppo.algorithms import Reppo
     from reppo.component import Component, hyper, static
     from reppo.errors import ConfigurationError
+    from reppo.policies import load_policy
     from reppo.spec import Evaluation, Spec, resolve
     from reppo.sweep import Experiment, execute
     from reppo.training import train
@@ -47,6 +49,7 @@ _MODULES = (
     "networks",
     "normalization",
     "optimization",
+    "policies",
     "presets",
     "results",
     "rollout",
@@ -69,6 +72,7 @@ _NAMES = {
     "execute": "reppo.sweep",
     "find_ablation": "reppo.ablation",
     "hyper": "reppo.component",
+    "load_policy": "reppo.policies",
     "resolve": "reppo.spec",
     "setting": "reppo.ablation",
     "static": "reppo.component",

@@ -9,11 +9,15 @@ JSON and found again, and fields of three kinds:
 """
 
 import dataclasses
+import inspect
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Float
+
+from reppo.errors import ConfigurationError, require, unknown_name
 
 if TYPE_CHECKING:
     Scalar = Any  # fields take any number and hold a float32: see `hyper`
@@ -83,5 +87,54 @@ class Component(eqx.Module):
     def validate(self) -> None:
         """Raises `ConfigurationError` if a field is out of its range.
 
-        Called on the whole spec after every change; a component checks its own fields only.
+        Called on the whole spec after every change; a component checks its own fields only. That scalars are finite
+        numbers is checked before, for all components alike.
         """
+
+    def concerns(self, spec: Any) -> list[str]:
+        """What is legal but deserves a look before the run begins, each in a sentence or two.
+
+        Args:
+            spec: the resolved spec that this component is part of.
+        """
+        return []
+
+
+def is_hyper(field: dataclasses.Field[Any]) -> bool:
+    """Whether a field was declared by `hyper`."""
+    return field.metadata.get("converter") is as_float32
+
+
+def require_finite(component: Component) -> None:
+    """Raises `ConfigurationError` if a scalar hyperparameter of this component is infinite or not a number."""
+    for field in dataclasses.fields(component):
+        value = getattr(component, field.name)
+        if is_hyper(field) and np.ndim(value) == 0:
+            require(
+                math.isfinite(value),
+                f"{field.name} is {value!s}; give a finite number. To switch something off, fill its slot with the "
+                "component that stands for nothing, such as NoClip() or Unconstrained().",
+            )
+
+
+def find_component(name: str, cure: str = "") -> type[Component]:
+    """The component class of that name.
+
+    Raises:
+        ConfigurationError: if there is none, or it is abstract: only what can be built is suggested.
+    """
+    known = concrete_components()
+    if name in known:
+        return known[name]
+    if name in Component.registry:
+        fitting = [other for other, cls in known.items() if issubclass(cls, Component.registry[name])]
+        raise ConfigurationError(
+            f"{name} is abstract: it names a kind of component and cannot be built. Give one of its kind: "
+            f"{', '.join(fitting) or 'none is known'}."
+        )
+    raise unknown_name("component", name, known, cure)
+
+
+def concrete_components() -> dict[str, type[Component]]:
+    """Every component that can be built, by name, in the order of names."""
+    return {name: cls for name, cls in sorted(Component.registry.items()) if not inspect.isabstract(cls)}

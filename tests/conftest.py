@@ -20,6 +20,26 @@ hypothesis.settings.register_profile("reppo", deadline=None, derandomize=True, m
 hypothesis.settings.load_profile("reppo")
 
 
+@pytest.fixture(scope="session")
+def pendulum_results(tmp_path_factory):
+    """The results of a short experiment on Pendulum-v1, one arm and two seeds; not to be written to."""
+    from reppo import environments
+    from reppo.sweep import Experiment, execute
+    from reppo.tracking import NoTracker
+    from tests.tiny import tiny_preset
+
+    path = tmp_path_factory.mktemp("results") / "pendulum"
+    experiment = Experiment(
+        name="pendulum",
+        base=tiny_preset,
+        environments=[environments.gymnax("Pendulum-v1")],
+        seeds=[0, 1],
+        steps=512,
+    )
+    execute(experiment, path, NoTracker())
+    return path
+
+
 @pytest.fixture
 def key() -> jax.Array:
     """A random key."""

@@ -34,6 +34,7 @@ ORDER = [
     "training",
     "results",
     "tracking",
+    "policies",
     "sweep",
     "analysis",
     "cli",

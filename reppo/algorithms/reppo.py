@@ -414,9 +414,9 @@ class Reppo(AbstractAlgorithm):
     def validate(self) -> None:
         require(self.num_environments >= 1, f"num_environments is {self.num_environments}; give at least 1.")
         require(self.rollout_length >= 1, f"rollout_length is {self.rollout_length}; give at least 1.")
-        require(0 <= self.gamma <= 1, f"gamma is {self.gamma}; give one in [0, 1].")
-        require(self.reward_scale > 0, f"reward_scale is {self.reward_scale}; give a positive one.")
-        require(0 < self.max_action <= 1, f"max_action is {self.max_action}; give one in (0, 1].")
+        require(0 <= self.gamma <= 1, f"gamma is {self.gamma!s}; give one in [0, 1].")
+        require(self.reward_scale > 0, f"reward_scale is {self.reward_scale!s}; give a positive one.")
+        require(0 < self.max_action <= 1, f"max_action is {self.max_action!s}; give one in (0, 1].")
         rows, minibatches = self.steps_per_iteration, self.schedule.num_minibatches
         require(
             rows % minibatches == 0,

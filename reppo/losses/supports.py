@@ -33,6 +33,24 @@ class FixedSupport(AbstractSupport):
     def bounds(self) -> tuple[Float[Array, ""] | Scalar, Float[Array, ""] | Scalar]:
         return self.low, self.high
 
+    def concerns(self, spec: Any) -> list[str]:
+        """Warns where the rewards of the task can add up to discounted returns outside the interval."""
+        reward_range, gamma = spec.environment.reward_range, float(spec.algorithm.gamma)
+        if reward_range is None or gamma >= 1:
+            return []
+        scale = float(spec.algorithm.reward_scale) / (1 - gamma)
+        least, most = scale * min(reward_range[0], 0.0), scale * max(reward_range[1], 0.0)
+        tolerance = 1e-3 * (most - least)  # the float32 of gamma is not exactly what was written
+        if self.low <= least + tolerance and self.high >= most - tolerance:
+            return []
+        return [
+            f"The value support [{self.low!s}, {self.high!s}] cannot hold all returns: rewards of "
+            f"{spec.environment.name} from {reward_range[0]:g} to {reward_range[1]:g}, times reward_scale "
+            f"{spec.algorithm.reward_scale!s}, at gamma {spec.algorithm.gamma!s} give discounted returns from "
+            f"{least:.4g} to {most:.4g}. What lies outside is clipped; the metric targets/outside_support says how "
+            "much. Give algorithm.value.support=SupportFromRewards(), or a wider FixedSupport."
+        ]
+
     def validate(self) -> None:
         require(self.low < self.high, f"The value support is [{self.low!s}, {self.high!s}]; low must be below high.")
 

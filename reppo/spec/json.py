@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from reppo.component import Component
-from reppo.errors import ConfigurationError, unknown_name
+from reppo.component import Component, find_component, is_hyper
+from reppo.errors import ConfigurationError
 
 
 def to_json(value: Any) -> Any:
@@ -40,15 +40,19 @@ def from_json(data: Any) -> Any:
     if not isinstance(data, dict):
         return data
     name = data.get("component")
-    if name not in Component.registry:
-        raise unknown_name(
-            "component", str(name), Component.registry, "If it is your own, import the file that defines it first."
-        )
-    cls = Component.registry[name]
-    known = {field.name for field in dataclasses.fields(cls)}
+    cls = find_component(str(name), "If it is your own, import the file that defines it first.")
+    known = {field.name: field for field in dataclasses.fields(cls)}
     fields = {key: value for key, value in data.items() if key != "component"}
-    if unknown := set(fields) - known:
+    if unknown := set(fields) - set(known):
         raise ConfigurationError(
             f"{name} has no field {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}."
         )
-    return cls(**{key: from_json(value) for key, value in fields.items()})
+    try:
+        return cls(**{key: _from_json(value, known[key]) for key, value in fields.items()})
+    except TypeError as error:
+        raise ConfigurationError(f"{name} cannot be read: {error}") from None
+
+
+def _from_json(data: Any, field: dataclasses.Field[Any]) -> Any:
+    """The content of a field. A scalar that is not finite stands there as text: JSON has no number for it."""
+    return float(data) if is_hyper(field) and data in ("inf", "-inf", "nan") else from_json(data)

@@ -65,9 +65,20 @@ def replace_path(component: Any, path: str, value: Any) -> Any:
     """A copy with another value at a path (or at a unique suffix of one).
 
     Fields are converted and checked as by their constructors.
+
+    Raises:
+        ConfigurationError: if there is no such path, more than one, or the value is not of the kind that stands there.
     """
-    head, _, rest = expand_path(component, path).partition(".")
-    new = replace_path(getattr(component, head), rest, value) if rest else value
+    whole = expand_path(component, path)
+    try:
+        return _replace(component, whole, value)
+    except TypeError as error:
+        raise ConfigurationError(f"{whole} cannot be {value!r}: {error}") from None
+
+
+def _replace(component: Any, path: str, value: Any) -> Any:
+    head, _, rest = path.partition(".")
+    new = _replace(getattr(component, head), rest, value) if rest else value
     return dataclasses.replace(component, **{head: new})
 
 

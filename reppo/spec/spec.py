@@ -6,11 +6,13 @@ import typing
 from typing import Any, TypeVar, final
 
 from reppo.algorithms import AbstractAlgorithm
-from reppo.component import Component, static
+from reppo.component import Component, require_finite, static
 from reppo.environments import AbstractEnvironmentSpec
 from reppo.errors import ConfigurationError, require
 
 C = TypeVar("C", bound=Component)
+
+_PLAIN: dict[Any, str] = {int: "a whole number", str: "a text", bool: "True or False"}
 
 MATMUL_PRECISIONS = ("highest", "high", "default")
 
@@ -72,15 +74,28 @@ def validate(spec: C, path: str = "") -> C:
         slot = hints.get(field.name)
         if inspect.isclass(slot) and issubclass(slot, Component) and not isinstance(value, slot):
             raise ConfigurationError(f"{here} holds {value!r}, but it is a slot for {slot.__name__}.")
-        if slot in (int, str) and (not isinstance(value, slot) or isinstance(value, bool)):
-            raise ConfigurationError(f"{here} is {value!r}; give {'a whole number' if slot is int else 'a text'}.")
+        if slot in _PLAIN and type(value) is not slot:
+            raise ConfigurationError(f"{here} is {value!r}; give {_PLAIN[slot]}.")
         if isinstance(value, Component):
             validate(value, here)
     try:
+        require_finite(spec)
         spec.validate()
     except ConfigurationError as error:
         raise ConfigurationError(f"{path or type(spec).__name__}: {error}") from None
     return spec
+
+
+def concerns(spec: Spec) -> list[str]:
+    """What a resolved spec holds that is legal but deserves a look before training begins; see `Component.concerns`."""
+
+    def collect(component: Component) -> list[str]:
+        below = [getattr(component, field.name) for field in dataclasses.fields(component)]
+        return component.concerns(spec) + [
+            line for item in below if isinstance(item, Component) for line in collect(item)
+        ]
+
+    return collect(spec)
 
 
 def resolve(spec: Spec) -> Spec:

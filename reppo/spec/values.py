@@ -1,10 +1,23 @@
 """Values of a spec written as text, for the command line."""
 
 import ast
+import dataclasses
 from typing import Any
 
-from reppo.component import Component
-from reppo.errors import ConfigurationError, unknown_name
+from reppo.component import Component, find_component
+from reppo.errors import ConfigurationError
+from reppo.spec.json import to_json
+
+
+def format_value(value: Any) -> str:
+    """A value or component as it is written in Python, on one line: `FixedSupport(low=0.0, high=150.0)`.
+
+    Scalars are written as the shortest decimal that names their float32. `parse_value` reads it back.
+    """
+    if isinstance(value, Component):
+        fields = (f"{field.name}={format_value(getattr(value, field.name))}" for field in dataclasses.fields(value))
+        return f"{type(value).__name__}({', '.join(fields)})"
+    return repr(value if isinstance(value, tuple) else to_json(value))
 
 
 def parse_value(text: str) -> Any:
@@ -21,13 +34,11 @@ def parse_value(text: str) -> Any:
 
 def _evaluate(node: ast.expr) -> Any:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        name = node.func.id
-        if name not in Component.registry:
-            raise unknown_name("component", name, Component.registry)
+        cls = find_component(node.func.id)
         arguments = [_evaluate(argument) for argument in node.args]
         keywords = {keyword.arg: _evaluate(keyword.value) for keyword in node.keywords if keyword.arg}
         try:
-            return Component.registry[name](*arguments, **keywords)
+            return cls(*arguments, **keywords)
         except TypeError as error:
             raise ConfigurationError(f"{ast.unparse(node)} cannot be built: {error}") from None
     if isinstance(node, ast.Name):

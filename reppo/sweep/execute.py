@@ -9,6 +9,7 @@ from typing import Any, final
 import jax
 import numpy as np
 
+from reppo.policies import save_policy
 from reppo.results import ResultsFolder, RunRecord, write_runs_csv
 from reppo.spec import to_json
 from reppo.sweep.experiment import Experiment, Run
@@ -26,7 +27,7 @@ from reppo.tracking import (
     SweepFinished,
     SweepStarted,
 )
-from reppo.training import BatchProgram, Checkpoints, ChunkReport, save_arrays
+from reppo.training import BatchProgram, Checkpoints, ChunkReport
 from reppo.training.plan import evaluation_points, total_iterations
 
 CHECKPOINT_SECONDS = 15.0
@@ -202,8 +203,8 @@ class _Sweep:
         for lane, run in enumerate(batch.runs):
             state = program.lane(states, lane)
             folder = self._run_folder(run).policy_path
-            save_arrays(folder / "last.npz", run.spec.algorithm.policy(state.algorithm))
-            save_arrays(folder / "best.npz", state.best_policy)
+            save_policy(folder / "last.npz", run.spec.algorithm.policy(state.algorithm), run.spec)
+            save_policy(folder / "best.npz", state.best_policy, run.spec)
 
     def _write_records(
         self, batch: Batch, program: BatchProgram, report: ChunkReport, iteration: int, seconds: float, last: bool

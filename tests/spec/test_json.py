@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reppo import environments
-from reppo.component import Component, hyper
+from reppo.component import Component, concrete_components, hyper
 from reppo.errors import ConfigurationError
 from reppo.losses import FixedSupport, HLGauss, Scalar
 from reppo.presets import reppo, reppo_small
@@ -65,6 +65,27 @@ def test_components_are_written_by_name_with_their_fields():
 def test_what_is_not_finite_becomes_text(bad):
     assert to_json(np.float32(bad)) == to_json(float(bad)) == str(float(bad))
     assert isinstance(to_json(np.float32(bad)), str)
+    again = from_json(json.loads(json.dumps(to_json(FixedSupport(low=bad)), allow_nan=False)))
+    assert type(again.low) is np.float32 and str(again.low) == str(np.float32(bad))
+
+
+def test_a_text_for_a_number_is_refused():
+    with pytest.raises(ConfigurationError, match=r"FixedSupport cannot be read: Expected a number, got 'much'"):
+        from_json({"component": "FixedSupport", "low": "much"})
+
+
+@pytest.mark.parametrize("name", ["AbstractValue", "AbstractSupport"])
+def test_abstract_components_cannot_be_built_and_are_not_suggested(name):
+    with pytest.raises(
+        ConfigurationError, match=rf"{name} is abstract.*Give one of its kind: .*(HLGauss|FixedSupport)"
+    ):
+        from_json({"component": name})
+    with pytest.raises(ConfigurationError, match=rf"{name} is abstract"):
+        parse_value(f"{name}()")
+    with pytest.raises(ConfigurationError) as error:
+        from_json({"component": name.lower()})
+    assert "Abstract" not in str(error.value)
+    assert not [name for name in concrete_components() if name.startswith("Abstract")]
 
 
 def test_lists_become_tuples():
@@ -146,7 +167,7 @@ def test_values_are_read_from_text(text, value):
         ("HLGaus()", r"Unknown component 'HLGaus'\. Did you mean 'HLGauss'"),
         ("FixedSupport(lo=1)", r"FixedSupport\(lo=1\) cannot be built: .*lo"),
         ("FixedSupport(low=text)", r"FixedSupport\(low='?text'?\) cannot be built: Expected a number, got 'text'"),
-        ("AbstractValue()", r"AbstractValue\(\) cannot be built: .*abstract"),
+        ("AbstractValue()", r"AbstractValue is abstract: .* Give one of its kind: HLGauss, "),
         ("1 + 2", r"'1 \+ 2' is neither a number, a text nor a component"),
         ("print('x')", r"Unknown component 'print'"),
         ("os.system('x')", r"neither a number, a text nor a component"),

@@ -7,7 +7,7 @@ import pytest
 
 from reppo import environments
 from reppo.algorithms import Reppo
-from reppo.component import Component
+from reppo.component import Component, concrete_components, is_hyper
 from reppo.distributions import TanhNormalHead
 from reppo.errors import ConfigurationError
 from reppo.losses import (
@@ -37,7 +37,7 @@ from reppo.networks import Actor, Critic, ZeroOffset
 from reppo.normalization import RunningMeanDeviation, RunningMeanVariance
 from reppo.optimization import Adam, AdamW, Alternating, ClipByGlobalNorm, CriticThenActor
 from reppo.presets import reppo, reppo_small
-from reppo.spec import Evaluation, Spec, list_paths, replace_path, resolve, validate
+from reppo.spec import Evaluation, Spec, concerns, list_paths, replace_path, resolve, validate
 from reppo.targets import FreshAction, FreshValueTakenBonus, SoftLambda, TakenAction
 
 SPEC = reppo(environments.probe("ConstantReward"))
@@ -115,6 +115,28 @@ def test_out_of_range(component, field, bad, message):
         with pytest.raises(ConfigurationError) as error:
             validate(dataclasses.replace(default(component), **{field: value}))
     assert re.search(message, str(error.value)), str(error.value)
+
+
+HYPERS = [
+    (component, field.name)
+    for component in concrete_components().values()
+    if component.__module__.startswith("reppo.")
+    for field in dataclasses.fields(component)
+    if is_hyper(field)
+]
+
+
+@pytest.mark.parametrize(("component", "field"), HYPERS, ids=lambda item: getattr(item, "__name__", item))
+def test_every_scalar_must_be_finite_and_is_shown_without_a_tail(component, field):
+    for bad in (np.inf, -np.inf, NAN):
+        with pytest.raises(ConfigurationError, match=rf"{field} is {bad}; give a finite number"):
+            validate(dataclasses.replace(component(), **{field: bad}))
+    for number, text in ((-1.1, "-1.1"), (1.1, "1.1"), (123.4, "123.4")):
+        try:
+            validate(dataclasses.replace(component(), **{field: number}))
+        except ConfigurationError as error:
+            assert text in str(error)  # and not -1.100000023841858
+            assert re.search(rf"{re.escape(text)}(?!\d)", str(error))
 
 
 def test_no_field_was_forgotten_in_the_table_above():
@@ -231,3 +253,29 @@ def test_a_support_needs_a_known_range_and_a_discount_below_1():
 def test_resolving_validates_before_and_after():
     with pytest.raises(ConfigurationError, match=r"algorithm: gamma is 2"):
         resolve(replace_path(SPEC, "gamma", 2))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "gamma", "fits"),
+    [(0, 150, 0.99, True), (0, 100, 0.99, True), (0, 99, 0.99, False), (1, 150, 0.99, False), (0, 150, 0.995, False)],
+)
+def test_a_support_that_cannot_hold_the_returns_is_a_concern(low, high, gamma, fits):
+    spec = reppo(environments.playground("CartpoleBalance"))  # rewards from 0 to 1
+    spec = replace_path(replace_path(spec, "support", FixedSupport(low, high)), "gamma", gamma)
+    found = concerns(resolve(spec))
+    assert len(found) == (0 if fits else 1)
+    if not fits:
+        assert f"The value support [{low:.1f}, {high:.1f}] cannot hold all returns" in found[0]
+        assert f"from 0 to {1 / (1 - gamma):.4g}." in found[0]
+
+
+def test_supports_made_from_rewards_hold_them():
+    for name in environments.GYMNAX:
+        assert concerns(resolve(reppo(environments.gymnax(name)))) == []
+        narrow = replace_path(reppo(environments.gymnax(name)), "margin", 0.5)
+        assert len(concerns(resolve(narrow))) == 1
+
+
+def test_nothing_is_said_where_the_range_of_rewards_is_unknown():
+    spec = reppo(environments.playground("Go1JoystickFlatTerrain"))
+    assert concerns(resolve(replace_path(spec, "support", FixedSupport(-1, 1)))) == []
