@@ -1,63 +1,134 @@
-"""The command line: `reppo run FILE`, `reppo list ...`, `reppo show NAME`."""
+"""The command line. Each command is a function of its parsed arguments; what is heavy is imported inside."""
 
 import argparse
+import errno
 import json
+import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from reppo.errors import ConfigurationError
+from reppo.completion import SHELLS, completion_script
+from reppo.errors import ConfigurationError, unknown_name
 
 if TYPE_CHECKING:
     from reppo.sweep import Experiment
+    from reppo.tracking import AbstractTracker
+
+Command = Callable[[argparse.Namespace], int]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit code: 0, or 2 for input that cannot be used."""
-    arguments = _parser().parse_args(argv)
-    return _guarded(arguments.command, arguments)
+    return _guarded(lambda: _parser().parse_all(sys.argv[1:] if argv is None else argv))
 
 
 def run_declared(experiment: "Experiment", argv: Sequence[str] | None = None) -> int:
     """`python FILE [options]`: the experiment that the file declares, with the options of `reppo run`."""
-    parser = argparse.ArgumentParser(description=f"Runs the experiment {experiment.name!r}.")
+    parser = _Parser(description=f"Runs the experiment {experiment.name!r}.")
     _add_run_options(parser)
-    arguments = parser.parse_args(argv)
-    arguments.experiment = experiment
-    return _guarded(_run, arguments)
+    parser.set_defaults(command=_run, experiment=experiment)
+    return _guarded(lambda: parser.parse_all(sys.argv[1:] if argv is None else argv))
 
 
-def _guarded(command: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
+def _guarded(parse: Callable[[], argparse.Namespace]) -> int:
     """Runs a command; turns faults of the user's input, and an interruption, into a message and an exit code."""
     try:
-        return command(arguments)
+        arguments = parse()
+        return arguments.command(arguments)
     except ConfigurationError as error:
-        print(f"reppo: {error}", file=sys.stderr)
-        return 2
+        return _complain(str(error))
+    except BrokenPipeError:  # as in `reppo list components | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        where = f" {error.filename!r}" if error.filename else ""
+        return _complain(
+            f"Cannot write{where}: {error.strerror}. Make room or choose another folder with --out; the same command "
+            "then continues from the last checkpoint."
+        )
     except KeyboardInterrupt:
         print("\nreppo: interrupted. Run the same command again to continue from the last checkpoint.", file=sys.stderr)
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="reppo", description="REPPO and its ablations.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def _complain(message: str) -> int:
+    print(f"reppo: {message}", file=sys.stderr)
+    return 2
 
-    run = commands.add_parser("run", help="run the experiment that a Python file declares, or continue it")
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose faults are `ConfigurationError`s, with close matches for commands, choices and options."""
+
+    def parse_all(self, argv: Sequence[str]) -> argparse.Namespace:
+        """Parses a command line and refuses what is left over."""
+        arguments, rest = self.parse_known_args(argv)
+        if rest:
+            parser: argparse.ArgumentParser = getattr(arguments, "parser", self)
+            if rest[0].startswith("-"):
+                options = [option for action in parser._actions for option in action.option_strings]
+                raise unknown_name("option", rest[0].partition("=")[0], options, f"See: {parser.prog} --help")
+            raise ConfigurationError(f"There is an argument too many: {rest[0]!r}. See: {parser.prog} --help")
+        return arguments
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigurationError(f"{message[:1].upper()}{message[1:]}. See: {self.prog} --help")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            raise unknown_name(str(action.metavar or action.dest).lower(), str(value), map(str, action.choices))
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="reppo", description="REPPO and its ablations.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+
+    def add(name: str, command: Command, description: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=description, description=f"{description[:1].upper()}{description[1:]}.")
+        added.set_defaults(command=command, parser=added)
+        return added
+
+    run = add("run", _run, "run the experiment that a Python file declares, or continue it")
     run.add_argument("file", type=Path, metavar="FILE", help="a Python file with an Experiment")
     _add_run_options(run)
-    run.set_defaults(command=_run, experiment=None)
+    run.set_defaults(experiment=None)
 
-    listing = commands.add_parser("list", help="list what there is")
-    listing.add_argument("kind", choices=["ablations"])
-    listing.add_argument("--json", action="store_true", help="as JSON")
-    listing.set_defaults(command=_list)
+    listing = add("list", _list, "list what there is")
+    listing.add_argument("kind", choices=["ablations", "components", "environments", "presets"])
+    listing.add_argument("--theme", metavar="THEME", help="only this theme, such as kl; suite, for environments")
+    _add_json(listing)
 
-    show = commands.add_parser("show", help="show an ablation: its question and what it changes")
-    show.add_argument("name", metavar="NAME", help="such as kl/no_kl")
-    show.add_argument("--json", action="store_true", help="as JSON")
-    show.set_defaults(command=_show)
+    show = add("show", _show, "show an ablation, preset, component or environment")
+    show.add_argument("name", metavar="NAME", help="such as kl/no_kl, kl/no_kl+value/mse, gamma=0.9, reppo, HLGauss")
+    _add_base(show)
+    _add_json(show)
+
+    diff = add("diff", _diff, "show in what two presets or ablations differ")
+    diff.add_argument("a", metavar="A", help="a preset; or ablations of the base, joined by +")
+    diff.add_argument("b", metavar="B", help="another")
+    _add_base(diff)
+    _add_json(diff)
+
+    evaluate = add("evaluate", _evaluate, "evaluate a trained policy")
+    _add_policy(evaluate)
+    evaluate.add_argument("--episodes", type=_count, metavar="N", help="default: as in the run's evaluations")
+    _add_json(evaluate)
+
+    render = add("render", _render, "write a video of an episode of a trained policy")
+    _add_policy(render)
+    render.add_argument("--out", type=Path, metavar="FILE", help="a .gif or .mp4; default: episode.gif in RUN")
+    render.add_argument("--episode", type=int, default=0, metavar="N", help="which evaluation episode; default: 0")
+    render.add_argument("--steps", type=_count, metavar="N", help="only the first steps; default: the whole episode")
+    render.add_argument("--width", type=int, default=480, metavar="PIXELS", help="default: 480")
+    render.add_argument("--height", type=int, default=360, metavar="PIXELS", help="default: 360")
+    render.add_argument("--camera", metavar="CAMERA", help="a camera of a Playground task; default: the free one")
+
+    completion = add("completion", _completion, "print a script that completes commands and names in a shell")
+    completion.add_argument("shell", choices=SHELLS)
     return parser
 
 
@@ -66,10 +137,30 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--arms", type=_names, metavar="A,B", help="only these arms, and the base")
     parser.add_argument("--environments", type=_names, metavar="X,Y", help="only these environments")
     parser.add_argument("--seeds", type=_seeds, metavar="N|A,B", help="a number of seeds, or a list of them")
-    parser.add_argument("--steps", type=int, metavar="N", help="environment steps of each run")
+    parser.add_argument("--steps", type=_count, metavar="N", help="environment steps of each run, such as 500k or 2.5M")
     parser.add_argument(
         "--set", action="append", default=[], dest="overrides", metavar="PATH=VALUE", help="change the base"
     )
+    parser.add_argument("--wandb", choices=["offline", "online"], help="log every run to Weights & Biases as well")
+    parser.add_argument("--wandb-project", default="reppo", metavar="PROJECT", help="default: reppo")
+    parser.add_argument("--wandb-entity", metavar="ENTITY", help="a user or team; default: the user's own")
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _add_base(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--base", default="reppo", metavar="PRESET", help="what ablations change; default: reppo")
+    parser.add_argument(
+        "--environment", default="CartpoleBalance", metavar="TASK", help="the task; default: CartpoleBalance"
+    )
+
+
+def _add_policy(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN", help="the folder of a run: results/.../seed0")
+    parser.add_argument("--which", choices=["best", "last"], default="best", help="which policy; default: best")
+    parser.add_argument("--seed", type=int, metavar="N", help="of the episodes; default: the run's own")
 
 
 def _names(text: str) -> list[str]:
@@ -84,14 +175,21 @@ def _seeds(text: str) -> list[int]:
     return list(range(numbers[0])) if len(numbers) == 1 else numbers
 
 
+def _count(text: str) -> int:
+    """A whole number, also as 1e6, 1_000_000, 500k or 2.5M."""
+    match = re.fullmatch(r"([+-]?[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][+]?[0-9]{1,2})?)([kM]?)", text.strip())
+    value = float(match[1]) * {"": 1, "k": 1e3, "M": 1e6}[match[2]] if match else 0.5
+    if value != int(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number; write it like 500000, 500k, 2.5M or 1e6")
+    return int(value)
+
+
 def _run(arguments: argparse.Namespace) -> int:
     from reppo.results import load_results
     from reppo.sweep.cache import use_compilation_cache
     from reppo.sweep.execute import execute
     from reppo.sweep.loading import load_experiment
-    from reppo.tracking import Console
 
-    use_compilation_cache()
     experiment = arguments.experiment or load_experiment(arguments.file)
     experiment = experiment.select(
         arms=arguments.arms,
@@ -100,11 +198,23 @@ def _run(arguments: argparse.Namespace) -> int:
         steps=arguments.steps,
         overrides=arguments.overrides,
     )
-    folder = execute(experiment, experiment.results_path(arguments.out), Console())
+    path = experiment.results_path(arguments.out)
+    tracker = _tracker(arguments, path)
+    use_compilation_cache()
+    folder = execute(experiment, path, tracker)
     chosen = {run.id for run in experiment.runs()}
     results = [run for run in load_results(folder.path) if run.record.run_id in chosen]
     _print_outcome(results, folder.report_path)
     return 0
+
+
+def _tracker(arguments: argparse.Namespace, path: Path) -> "AbstractTracker":
+    from reppo.tracking import Composite, Console, Wandb
+
+    if arguments.wandb is None:
+        return Console()
+    wandb = Wandb(arguments.wandb, path, arguments.wandb_project, arguments.wandb_entity)
+    return Composite([Console(), wandb])
 
 
 def _print_outcome(results: Any, report: Path) -> None:
@@ -117,63 +227,203 @@ def _print_outcome(results: Any, report: Path) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from reppo.ablation import all_ablations
+    from reppo.describe import list_entries
 
-    ablations = list(all_ablations().values())
+    entries = list_entries(arguments.kind, arguments.theme)
     if arguments.json:
-        print(json.dumps([_describe(ablation) for ablation in ablations], indent=2))
+        print(json.dumps(entries, indent=2))
         return 0
-    width = max(len(ablation.name) for ablation in ablations)
-    for ablation in ablations:
-        print(f"{ablation.name:<{width}}  {ablation.question}")
+    width = max((len(entry["name"]) for entry in entries), default=0)
+    theme = None
+    for entry in sorted(entries, key=lambda entry: entry["theme"]):
+        if entry["theme"] != theme and arguments.kind != "ablations":
+            print(f"{'' if theme is None else chr(10)}{entry['theme']}")
+        theme = entry["theme"]
+        print(f"{'' if arguments.kind == 'ablations' else '  '}{entry['name']:<{width}}  {entry['summary']}")
     return 0
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from reppo import environments, presets
-    from reppo.ablation import find_ablation
-    from reppo.spec import difference, to_json
+    from reppo import describe
 
-    ablation = find_ablation(arguments.name)
-    base = presets.reppo(environments.playground("CartpoleBalance"))
-    changes = difference(base, ablation(base))
-    if arguments.json:
-        described = _describe(ablation)
-        described["changes"] = [
-            {"path": path, "before": to_json(before), "after": to_json(after)} for path, before, after in changes
-        ]
-        print(json.dumps(described, indent=2))
-        return 0
-    print(f"{ablation.name}\n\n  {ablation.question}\n")
-    print(f"  reference  {ablation.reference}\n  expects    {ablation.expects}\n")
-    print("  changes in the preset reppo")
-    for path, before, after in changes:
-        print(f"    {path}\n      - {_short(before)}\n      + {_short(after)}")
+    kind = describe.kind_of(arguments.name)
+    show = {
+        "ablations": _show_arm,
+        "presets": _show_preset,
+        "components": _show_component,
+        "environments": _show_environment,
+    }[kind]
+    data, lines = show(arguments)
+    print(json.dumps({"kind": kind.removesuffix("s"), **data}, indent=2) if arguments.json else "\n".join(lines))
     return 0
 
 
-def _describe(ablation: Any) -> dict[str, Any]:
-    return {
-        "name": ablation.name,
-        "theme": ablation.theme,
-        "question": ablation.question,
-        "touches": list(ablation.touches),
-        "reference": ablation.reference,
-        "expects": ablation.expects,
-    }
-
-
-def _short(value: Any) -> str:
-    """A component as it would be written in Python, on one line."""
+def _show_arm(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+    from reppo import describe
     from reppo.spec import to_json
 
-    def write(data: Any) -> str:
-        if not isinstance(data, dict):
-            return repr(data)
-        fields = ", ".join(f"{name}={write(item)}" for name, item in data.items() if name != "component")
-        return f"{data['component']}({fields})"
+    arm = describe.find_arm(arguments.name)
+    base = describe.find_spec("base", arguments.base, arguments.environment)
+    spec = describe.find_spec(arguments.name, arguments.base, arguments.environment)
+    changes = describe.compare(base, spec)
+    lines = [arm.name]
+    for ablation in arm.ablations:
+        lines += [
+            "",
+            f"  {ablation.question}",
+            f"  reference  {ablation.reference}",
+            f"  expects    {ablation.expects}",
+        ]
+    lines += ["", f"Difference from {arguments.base} on {arguments.environment}"]
+    lines += describe.format_differences(changes, "  ") or ["  none"]
+    lines += ["", "Resolved spec (what differs is marked)", *_spec_lines(spec, [path for path, _, _ in changes])]
+    data: dict[str, Any] = {
+        "name": arm.name,
+        "base": arguments.base,
+        "environment": arguments.environment,
+        "ablations": [
+            {"name": one.name, "question": one.question, "touches": list(one.touches)}
+            | {"reference": one.reference, "expects": one.expects}
+            for one in arm.ablations
+        ],
+        "changes": describe.differences_as_json(changes),
+        "spec": to_json(spec),
+    }
+    return data, lines
 
-    return write(to_json(value))
+
+def _show_preset(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+    from reppo import describe
+    from reppo.spec import to_json
+
+    entry = describe.describe_preset(arguments.name)
+    base = describe.find_spec("base", arguments.base, arguments.environment)
+    spec = describe.find_spec(arguments.name, arguments.base, arguments.environment)
+    changes = describe.compare(base, spec)
+    lines = [arguments.name, "", *(f"  {line}".rstrip() for line in entry["documentation"].splitlines())]
+    if arguments.name != arguments.base:
+        lines += ["", f"Difference from {arguments.base} on {arguments.environment}"]
+        lines += describe.format_differences(changes, "  ") or ["  none"]
+    marked = [path for path, _, _ in changes]
+    lines += ["", f"Resolved spec on {arguments.environment}", *_spec_lines(spec, marked)]
+    data = {**entry, "environment": arguments.environment, "base": arguments.base}
+    return data | {"changes": describe.differences_as_json(changes), "spec": to_json(spec)}, lines
+
+
+def _show_component(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+    from reppo import describe
+
+    entry = describe.describe_component(arguments.name)
+    lines = [arguments.name, "", *(f"  {line}".rstrip() for line in entry["documentation"].splitlines())]
+    lines += ["", f"  fills      {entry['fills']}" if entry["fills"] else "", "", "Fields"]
+    for field in entry["fields"]:
+        default = "no default" if field["default"] is None else field["default"]
+        lines.append(f"  {field['name']:<20}  {field['kind']:<6}  {default}")
+    return entry, lines if entry["fields"] else lines[:-2]
+
+
+def _show_environment(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+    from reppo import describe
+
+    entry = describe.describe_environment(arguments.name)
+    lines = [arguments.name, "", f"  {entry['summary']}", f"  in a file  {entry['declared']}"]
+    return entry, lines + (["  its physics can be randomized: randomize=True"] if entry["randomizes"] else [])
+
+
+def _spec_lines(spec: Any, marked: Sequence[str]) -> list[str]:
+    from reppo.describe import flat_spec
+
+    lines = []
+    for path, text in flat_spec(spec).items():
+        changed = any(path == other or path.startswith(f"{other}.") for other in marked)
+        lines.append(f"  {'*' if changed else ' '} {path} = {text}")
+    return lines
+
+
+def _diff(arguments: argparse.Namespace) -> int:
+    from reppo import describe
+
+    a, b = (describe.find_spec(name, arguments.base, arguments.environment) for name in (arguments.a, arguments.b))
+    changes = describe.compare(a, b)
+    if arguments.json:
+        print(json.dumps(describe.differences_as_json(changes), indent=2))
+    elif not changes:
+        print(f"{arguments.a} and {arguments.b} do not differ on {arguments.environment}.")
+    else:
+        print(f"- {arguments.a}\n+ {arguments.b}\non {arguments.environment}\n")
+        print("\n".join(describe.format_differences(changes)))
+    return 0
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    import numpy as np
+
+    from reppo.analysis import iqm
+    from reppo.policies import evaluate_policy, load_policy
+    from reppo.sweep.cache import use_compilation_cache
+
+    policy = load_policy(arguments.run, arguments.which)
+    use_compilation_cache()
+    evaluated = evaluate_policy(policy, arguments.episodes, arguments.seed)
+    returns = np.asarray(evaluated.episode_return, np.float64)
+    lengths = np.asarray(evaluated.episode_length)
+    record = policy.record
+    if arguments.json:
+        data = {
+            "run": str(arguments.run),
+            "which": arguments.which,
+            "arm": record.arm,
+            "environment": record.environment,
+            "seed": record.seed,
+            "episodes": len(returns),
+            "mean": float(returns.mean()),
+            "iqm": float(iqm(returns)),
+            "returns": returns.tolist(),
+            "lengths": lengths.tolist(),
+            "nonfinite": int(np.sum(evaluated.nonfinite)),
+        }
+        print(json.dumps(data, indent=2))
+        return 0
+    print(f"{record.environment}, {record.arm}, seed {record.seed}, {arguments.which} policy, {len(returns)} episodes")
+    print(
+        f"  return  mean {returns.mean():.1f}  IQM {iqm(returns):.1f}  from {returns.min():.1f} to {returns.max():.1f}"
+    )
+    print(f"  length  mean {lengths.mean():.0f}  from {lengths.min()} to {lengths.max()}")
+    return 0
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    from reppo.policies import load_policy, render_episode
+    from reppo.sweep.cache import use_compilation_cache
+
+    policy = load_policy(arguments.run, arguments.which)
+    use_compilation_cache()
+    rendered = render_episode(
+        policy,
+        arguments.out or arguments.run / "episode.gif",
+        episode=arguments.episode,
+        seed=arguments.seed,
+        steps=arguments.steps,
+        width=arguments.width,
+        height=arguments.height,
+        camera=arguments.camera,
+    )
+    print(
+        f"{rendered.path}: {rendered.frames} frames of an episode of {rendered.episode_length} steps with return "
+        f"{rendered.episode_return:.1f}"
+    )
+    return 0
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    from reppo.ablation import all_ablations
+    from reppo.describe import all_names, list_entries
+
+    names = {kind: [entry["name"] for entry in list_entries(kind)] for kind in ("presets", "environments")}
+    specs = [*names["presets"], *all_ablations()]
+    allowed = {"NAME": all_names(), "A": specs, "B": specs, "PRESET": names["presets"], "TASK": names["environments"]}
+    print(completion_script(_parser(), arguments.shell, allowed), end="")
+    return 0
 
 
 if __name__ == "__main__":

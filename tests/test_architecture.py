@@ -37,6 +37,8 @@ ORDER = [
     "policies",
     "sweep",
     "analysis",
+    "describe",
+    "completion",
     "cli",
 ]
 EXCEPTIONS = {("sweep/experiment.py", "reppo.cli")}  # an experiment file is its own command line

@@ -1,9 +1,10 @@
 """Files that survive a kill: documents are replaced whole, logs lose at most the line that was being written."""
 
+import contextlib
 import json
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,16 +28,29 @@ def make_folder(path: Path) -> None:
         raise ConfigurationError(f"Cannot create the folder {str(path)!r}: {error.strerror or error}.") from error
 
 
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turns a failure to write, such as a full disk, into an error that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(
+            f"Cannot write {str(path)!r}: {error.strerror or error}. Make room, or see that the folder may be written; "
+            "the same command then continues from the last checkpoint."
+        ) from error
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Replaces a file so that readers, even after a kill, see the old content or the new, never a mixture."""
     make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        with _writing(path):
+            with open(temporary, "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -92,7 +106,7 @@ def append_lines(path: Path, lines: Iterable[str], header: str | None = None) ->
         header: the first line of a new log.
     """
     make_folder(path.parent)
-    with open(path, "a+b") as stream:
+    with _writing(path), open(path, "a+b") as stream:
         whole = _end_of_whole_lines(stream)
         stream.truncate(whole)
         first = [] if header is None or whole else [header]

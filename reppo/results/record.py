@@ -6,7 +6,7 @@ from typing import Any, Literal, final, get_args
 
 from reppo.errors import ConfigurationError, require
 
-SCHEMA = 1
+SCHEMA = 2
 """The version of the record's fields. It grows when a field is added, removed, or changes its meaning."""
 
 Status = Literal["running", "finished", "diverged"]
@@ -29,6 +29,7 @@ class RunRecord:
         diverged_at: environment steps at which the run diverged, if it did.
         spec: the resolved spec, as JSON.
         ablations: names of the ablations that made the arm from the base.
+        warnings: what was said about the spec before training began.
         versions: versions of the packages in use.
         backend: the accelerator's backend, such as `"cpu"` or `"gpu"`.
         device: the name of the device.
@@ -52,6 +53,7 @@ class RunRecord:
     diverged_at: int | None = None
     spec: dict[str, Any] = field(default_factory=dict)
     ablations: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     backend: str | None = None
     device: str | None = None
@@ -124,6 +126,7 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(("seed", "environment_steps", "schema"), _WHOLE),
     **dict.fromkeys(("spec", "versions"), _OBJECT),
     "ablations": ((list,), "a list of names"),
+    "warnings": ((list,), "a list of texts"),
     **dict.fromkeys(("backend", "device", "batch", "lanes_mode", "matmul_precision"), _MAYBE_TEXT),
     **dict.fromkeys(("diverged_at", "width"), _MAYBE_WHOLE),
     **dict.fromkeys(_NUMBERS, _MAYBE_NUMBER),

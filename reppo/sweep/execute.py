@@ -11,7 +11,8 @@ import numpy as np
 
 from reppo.policies import save_policy
 from reppo.results import ResultsFolder, RunRecord, write_runs_csv
-from reppo.spec import to_json
+from reppo.results.lock import only_process
+from reppo.spec import concerns, to_json
 from reppo.sweep.experiment import Experiment, Run
 from reppo.sweep.machine import use_all_cores
 from reppo.sweep.plan import Batch, Execution, decide_execution, make_batches, refuse_other_runs
@@ -23,6 +24,7 @@ from reppo.tracking import (
     Composite,
     JsonLines,
     LaneReport,
+    LaneStart,
     RunFinished,
     SweepFinished,
     SweepStarted,
@@ -52,16 +54,19 @@ def execute(experiment: Experiment, path: Path, tracker: AbstractTracker) -> Res
     """
     use_all_cores(path)
     runs = experiment.runs()
-    folder = ResultsFolder.create_or_open(path, {"id": experiment.id, "name": experiment.name})
-    refuse_other_runs(runs, folder)
-    execution = decide_execution(experiment, folder)
-    batches = make_batches(runs, folder, execution.width)
-    tracker = Composite([tracker, JsonLines(folder.path / "ledger.jsonl")])
-    try:
-        _Sweep(experiment, folder, execution, batches, tracker).run()
-    finally:
-        write_runs_csv(folder.path)
-        tracker.close()
+    for environment in experiment.environments:
+        environment.make()  # what only the task itself can refuse is refused before anything is written
+    with only_process(path):
+        folder = ResultsFolder.create_or_open(path, {"id": experiment.id, "name": experiment.name})
+        refuse_other_runs(runs, folder)
+        execution = decide_execution(experiment, folder)
+        batches = make_batches(runs, folder, execution.width)
+        tracker = Composite([tracker, JsonLines(folder.path / "ledger.jsonl")])
+        try:
+            _Sweep(experiment, folder, execution, batches, tracker).run()
+        finally:
+            tracker.close()
+            write_runs_csv(folder.path)
     return folder
 
 
@@ -100,6 +105,9 @@ class _Sweep:
                 steps_total=self.steps_total,
                 steps_done=self.steps_done,
                 batches=len(self.batches),
+                warnings=list(
+                    dict.fromkeys(line for batch in self.batches for run in batch.runs for line in _said(run))
+                ),
             )
         )
         for batch in self.batches:
@@ -125,7 +133,21 @@ class _Sweep:
         specs, seeds = [run.spec for run in batch.runs], [run.seed for run in batch.runs]
         self.tracker.receive(
             BatchStarted(
-                label=batch.label, environment=batch.runs[0].environment, arms=batch.arms, runs=len(batch.runs)
+                label=batch.label,
+                environment=batch.runs[0].environment,
+                arms=batch.arms,
+                runs=len(batch.runs),
+                lanes=[
+                    LaneStart(
+                        run_id=run.id,
+                        arm=run.arm,
+                        environment=run.environment,
+                        seed=run.seed,
+                        ablations=run.ablations,
+                        spec=to_json(run.spec),
+                    )
+                    for run in batch.runs
+                ],
             )
         )
         for run in batch.runs:
@@ -223,6 +245,7 @@ class _Sweep:
                 diverged_at=self._steps(batch, diverged_at) if diverged_at >= 0 else None,
                 spec=to_json(run.spec),
                 ablations=list(run.ablations),
+                warnings=_said(run),
                 versions=self.versions,
                 backend=jax.default_backend(),
                 device=jax.devices()[0].device_kind,
@@ -246,6 +269,11 @@ class _Sweep:
 
     def _steps(self, batch: Batch, iterations: int) -> int:
         return iterations * batch.runs[0].spec.algorithm.steps_per_iteration
+
+
+def _said(run: Run) -> list[str]:
+    """What is said about a run before it begins, with its arm."""
+    return [f"{run.arm}: {line}" for line in concerns(run.spec)]
 
 
 def _versions() -> dict[str, str]:

@@ -153,8 +153,8 @@ class Experiment:
             require(bool(equals), f"The setting {override!r} is not of the form path=value.")
             try:
                 changed = replace_path(spec, path.strip(), parse_value(text.strip()))
-            except TypeError as error:
-                raise ConfigurationError(f"The setting {override!r} does not fit: {error}") from None
+            except ConfigurationError as error:
+                raise ConfigurationError(f"The setting {override!r} does not fit. {error}") from None
             require(bool(difference(spec, changed)), f"The setting {override!r} has no effect: the base is already so.")
             spec = changed
         return spec

@@ -28,6 +28,11 @@ def load_experiment(file: Path) -> Experiment:
     sys.path[:0] = [str(file.parent.resolve()), str(Path.cwd())]
     try:
         module_spec.loader.exec_module(module)
+    except SystemExit as error:
+        raise ConfigurationError(
+            f"{file}{_line(error, file)}: the file ends the program while it is read. Put what shall happen only under "
+            'python FILE, such as experiment.main(), below: if __name__ == "__main__":'
+        ) from None
     except Exception as error:
         raise ConfigurationError(f"{file}{_line(error, file)}: {_describe(error)}") from None
     finally:
@@ -40,7 +45,7 @@ def load_experiment(file: Path) -> Experiment:
     return next(iter(found.values()))
 
 
-def _line(error: Exception, file: Path) -> str:
+def _line(error: BaseException, file: Path) -> str:
     if isinstance(error, SyntaxError) and error.lineno:
         return f", line {error.lineno}"
     lines = [

@@ -6,6 +6,7 @@ from reppo.tracking.events import ChunkFinished as ChunkFinished
 from reppo.tracking.events import Compiling as Compiling
 from reppo.tracking.events import Event as Event
 from reppo.tracking.events import LaneReport as LaneReport
+from reppo.tracking.events import LaneStart as LaneStart
 from reppo.tracking.events import RunFinished as RunFinished
 from reppo.tracking.events import SweepFinished as SweepFinished
 from reppo.tracking.events import SweepStarted as SweepStarted
@@ -13,3 +14,4 @@ from reppo.tracking.jsonlines import JsonLines as JsonLines
 from reppo.tracking.tracker import AbstractTracker as AbstractTracker
 from reppo.tracking.tracker import Composite as Composite
 from reppo.tracking.tracker import NoTracker as NoTracker
+from reppo.tracking.wandb import Wandb as Wandb

@@ -22,7 +22,7 @@ from reppo.tracking.events import (
 )
 from reppo.tracking.tracker import AbstractTracker
 
-_BOLD, _DIM, _RED = "1", "2", "31"
+_BOLD, _DIM, _RED, _YELLOW = "1", "2", "31", "33"
 _BAR_WIDTH = 24
 _REDRAW_SECONDS = 0.1
 _ARMS_PER_LINE = 8
@@ -112,6 +112,8 @@ class Console(AbstractTracker):
         steps = f"{human_count(event.steps_total)} environment steps{continued}"
         runs = f"{_count(event.runs, 'run')} in {_count(event.batches, 'batch', 'batches')}"
         self._print(f"{event.experiment}: {runs}, {steps}", _BOLD)
+        for warning in event.warnings:
+            self._print(f"warning: {warning}", _YELLOW)
 
     def _end_batch(self) -> None:
         """Leaves the last state of the batch in the scrollback."""

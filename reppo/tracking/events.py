@@ -6,7 +6,7 @@ after every chunk, and `RunFinished` for each run; at last `SweepFinished`, unle
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import final
+from typing import Any, final
 
 from reppo.results.record import RunRecord
 
@@ -22,6 +22,7 @@ class SweepStarted:
         steps_total: environment steps over all runs, with those of earlier sessions.
         batches: batches to execute.
         steps_done: environment steps that earlier sessions did.
+        warnings: what deserves a look before training begins, each said once.
     """
 
     experiment: str
@@ -29,6 +30,29 @@ class SweepStarted:
     steps_total: int
     batches: int
     steps_done: int = 0
+    warnings: Sequence[str] = ()
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class LaneStart:
+    """A run of a batch that begins or continues.
+
+    Attributes:
+        run_id: the run.
+        arm: its arm.
+        environment: its environment.
+        seed: its seed.
+        ablations: names of the ablations that made its arm from the base.
+        spec: its resolved spec, as JSON.
+    """
+
+    run_id: str
+    arm: str
+    environment: str
+    seed: int
+    ablations: Sequence[str] = ()
+    spec: Mapping[str, Any] = field(default_factory=dict)
 
 
 @final
@@ -41,12 +65,14 @@ class BatchStarted:
         environment: the environment of its runs.
         arms: the arms of its runs, base first.
         runs: its number of runs, padding not counted.
+        lanes: its runs.
     """
 
     label: str
     environment: str
     arms: Sequence[str]
     runs: int
+    lanes: Sequence[LaneStart] = ()
 
 
 @final

@@ -9,7 +9,7 @@ from typing import final
 
 from reppo.results.files import append_lines, json_line
 from reppo.results.folder import timestamp
-from reppo.tracking.events import Event, RunFinished
+from reppo.tracking.events import BatchStarted, Event, RunFinished
 from reppo.tracking.tracker import AbstractTracker
 
 
@@ -17,7 +17,7 @@ from reppo.tracking.tracker import AbstractTracker
 class JsonLines(AbstractTracker):
     """Appends each event to a file: `time` (UTC), `event` (such as `"chunk_finished"`), then the event's fields.
 
-    Strict JSON: non-finite numbers become null. The spec of a finished run is left out; its `record.json` has it.
+    Strict JSON: non-finite numbers become null. Specs are left out; each `record.json` has its run's.
 
     Args:
         path: the file; it is created if need be, and continued if it exists.
@@ -33,6 +33,9 @@ class JsonLines(AbstractTracker):
         fields = dataclasses.asdict(event)
         if isinstance(event, RunFinished):
             del fields["record"]["spec"]
+        if isinstance(event, BatchStarted):
+            for lane in fields["lanes"]:
+                del lane["spec"]
         kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
         append_lines(self._path, [json_line({"time": timestamp(self._clock()), "event": kind, **fields})])
 

@@ -1,0 +1,90 @@
+"""Completion scripts for shells, made from the tree of the command line. Imports no JAX."""
+
+import argparse
+import shlex
+from collections.abc import Mapping, Sequence
+
+SHELLS = ("bash", "zsh", "fish")
+
+_INSTALL = {
+    "bash": 'eval "$(reppo completion bash)", in ~/.bashrc',
+    "zsh": 'eval "$(reppo completion zsh)", in ~/.zshrc',
+    "fish": "reppo completion fish > ~/.config/fish/completions/reppo.fish",
+}
+
+
+def completion_script(parser: argparse.ArgumentParser, shell: str, names: Mapping[str, Sequence[str]]) -> str:
+    """A script that completes commands, options, choices and names; elsewhere files.
+
+    Args:
+        parser: the parser, with its commands.
+        shell: one of `SHELLS`.
+        names: for the metavar of an argument (such as `"NAME"`), what may stand there.
+    """
+    commands = _commands(parser)
+    return (_fish if shell == "fish" else _bash)(commands, shell, names)
+
+
+def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return dict(action.choices)
+    return {}
+
+
+def _values(action: argparse.Action, names: Mapping[str, Sequence[str]]) -> list[str]:
+    if action.choices is not None:
+        return [str(choice) for choice in action.choices]
+    return list(names.get(str(action.metavar), ()))
+
+
+def _bash(commands: Mapping[str, argparse.ArgumentParser], shell: str, names: Mapping[str, Sequence[str]]) -> str:
+    lines = [f"# {_INSTALL[shell]}"]
+    if shell == "zsh":
+        lines.append("autoload -U +X compinit && compinit; autoload -U +X bashcompinit && bashcompinit")
+    lines += [
+        "_reppo() {",
+        '  local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}" words=""',
+        '  if [ "$COMP_CWORD" -eq 1 ]; then',
+        f"    words={shlex.quote(' '.join(commands))}",
+        "  else",
+        '    case "${COMP_WORDS[1]}:$previous" in',
+    ]
+    for command, parser in commands.items():
+        for action in parser._actions:
+            if action.option_strings and (values := _values(action, names)):
+                pattern = "|".join(f"{command}:{option}" for option in action.option_strings)
+                lines.append(f"      {pattern}) words={shlex.quote(' '.join(values))} ;;")
+    for command, parser in commands.items():
+        options = [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
+        places = [value for a in parser._actions if not a.option_strings for value in _values(a, names)]
+        lines.append(f"      {command}:*) words={shlex.quote(' '.join([*options, *places]))} ;;")
+    lines += [
+        "    esac",
+        "  fi",
+        '  COMPREPLY=($(compgen -W "$words" -- "$current"))',
+        "}",
+        "complete -o default -F _reppo reppo",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _fish(commands: Mapping[str, argparse.ArgumentParser], shell: str, names: Mapping[str, Sequence[str]]) -> str:
+    lines = [f"# {_INSTALL[shell]}"]
+    for command, parser in commands.items():
+        lines.append(f"complete -c reppo -n __fish_use_subcommand -f -a {command} -d {shlex.quote(_about(parser))}")
+        here = f"complete -c reppo -n '__fish_seen_subcommand_from {command}'"
+        for action in parser._actions:
+            values = _values(action, names)
+            given = f" -f -a {shlex.quote(' '.join(values))}" if values else ""
+            for option in action.option_strings:
+                if option.startswith("--"):
+                    takes = " -r" if action.nargs != 0 else ""
+                    lines.append(f"{here} -l {option[2:]}{takes}{given} -d {shlex.quote(action.help or '')}")
+            if not action.option_strings and values:
+                lines.append(f"{here}{given}")
+    return "\n".join(lines) + "\n"
+
+
+def _about(parser: argparse.ArgumentParser) -> str:
+    return parser.description or ""

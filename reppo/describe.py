@@ -1,0 +1,253 @@
+"""What there is, in words and as data: ablations, components, environments and presets. Behind `reppo list` and `show`."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from reppo import environments, presets
+from reppo.ablation import Arm, all_ablations, find_ablation, setting
+from reppo.component import Component, concrete_components, is_hyper
+from reppo.environments import GYMNAX, PLAYGROUND, PROBES, AbstractEnvironmentSpec
+from reppo.errors import ConfigurationError, require, unknown_name
+from reppo.spec import Difference, Spec, difference, format_value, list_paths, parse_value, resolve, to_json
+
+DEFAULT_ENVIRONMENT = "CartpoleBalance"
+"""The task on which specs are shown where no other is named."""
+
+Entry = dict[str, Any]
+Preset = Callable[[AbstractEnvironmentSpec], Spec]
+
+
+def list_entries(kind: str, theme: str | None = None) -> list[Entry]:
+    """Describes everything of a kind, as plain data: at least `name`, `theme` and `summary`.
+
+    Args:
+        kind: `"ablations"`, `"components"`, `"environments"` or `"presets"`.
+        theme: only the entries of this theme: that of an ablation, the part of the library that a component belongs to,
+            the suite of an environment.
+
+    Raises:
+        ConfigurationError: if there is no such kind or theme.
+    """
+    if kind not in KINDS:
+        raise unknown_name("kind", kind, KINDS)
+    entries = KINDS[kind]()
+    if theme is None:
+        return entries
+    themes = {entry["theme"] for entry in entries}
+    if theme not in themes:
+        raise unknown_name(f"theme of {kind}", theme, themes)
+    return [entry for entry in entries if entry["theme"] == theme]
+
+
+def _ablations() -> list[Entry]:
+    return [describe_ablation(name) for name in all_ablations()]
+
+
+def _components() -> list[Entry]:
+    known = concrete_components().items()
+    return [describe_component(name) for name, cls in known if not issubclass(cls, AbstractEnvironmentSpec)]
+
+
+def _environments() -> list[Entry]:
+    return [describe_environment(name) for name in (*PLAYGROUND, *GYMNAX, *PROBES)]
+
+
+def _presets() -> list[Entry]:
+    return [describe_preset(name) for name in sorted(presets.__all__)]
+
+
+KINDS: dict[str, Callable[[], list[Entry]]] = {
+    "ablations": _ablations,
+    "components": _components,
+    "environments": _environments,
+    "presets": _presets,
+}
+"""What can be listed."""
+
+
+def describe_ablation(name: str) -> Entry:
+    """The question, the paths, the reference and the expectation of an ablation."""
+    ablation = find_ablation(name)
+    return {
+        "name": ablation.name,
+        "theme": ablation.theme,
+        "summary": ablation.question,
+        "question": ablation.question,
+        "touches": list(ablation.touches),
+        "reference": ablation.reference,
+        "expects": ablation.expects,
+    }
+
+
+def describe_component(name: str) -> Entry:
+    """The slot that a component fills, its documentation and its fields with their defaults."""
+    cls = concrete_components()[name]
+    bases = [base.__name__ for base in cls.__mro__[1:] if issubclass(base, Component) and base is not Component]
+    fields = [
+        {
+            "name": field.name,
+            "kind": "scalar" if is_hyper(field) else "static" if field.metadata.get("static") else "slot",
+            "default": None if field.default is dataclasses.MISSING else format_value(field.default),
+        }
+        for field in dataclasses.fields(cls)
+    ]
+    return {
+        "name": name,
+        "theme": cls.__module__.split(".")[1] if cls.__module__.startswith("reppo.") else cls.__module__,
+        "summary": _first_line(cls),
+        "fills": bases[0] if bases else None,
+        "documentation": inspect.getdoc(cls) or "",
+        "fields": fields,
+    }
+
+
+def describe_environment(name: str) -> Entry:
+    """Suite, family, time limit and range of rewards of a task, and how an experiment file names it."""
+    spec = find_environment(name)
+    entry = PLAYGROUND.get(name) or GYMNAX.get(name)
+    family = entry.family if entry else "probe"
+    reward = "rewards unknown" if spec.reward_range is None else "rewards {:g} to {:g}".format(*spec.reward_range)
+    needs = "robots' models of mujoco_menagerie" if family in ("locomotion", "manipulation") else None
+    return {
+        "name": name,
+        "theme": spec.suite,
+        "summary": f"{family}, {spec.horizon} steps, {reward}{f', needs the {needs}' if needs else ''}",
+        "family": family,
+        "horizon": spec.horizon,
+        "reward_range": None if spec.reward_range is None else list(spec.reward_range),
+        "randomizes": bool(entry and entry.randomizes),
+        "needs": needs,
+        "declared": f'environments.{spec.suite}("{name}")',
+    }
+
+
+def describe_preset(name: str) -> Entry:
+    """The first line of a preset's documentation, and all of it."""
+    function = find_preset(name)
+    return {
+        "name": name,
+        "theme": function.__module__.rpartition(".")[2],
+        "summary": _first_line(function),
+        "documentation": inspect.getdoc(function) or "",
+    }
+
+
+def find_preset(name: str) -> Preset:
+    """The preset of that name.
+
+    Raises:
+        ConfigurationError: if there is none; names close matches.
+    """
+    if name not in presets.__all__:
+        raise unknown_name("preset", name, presets.__all__, "List them by: reppo list presets")
+    return getattr(presets, name)
+
+
+def find_environment(name: str) -> AbstractEnvironmentSpec:
+    """The spec of the task of that name, with default settings.
+
+    Raises:
+        ConfigurationError: if there is none; names close matches.
+    """
+    if name in PLAYGROUND:
+        return environments.playground(name)
+    if name in PROBES:
+        return environments.probe(name)
+    if name in GYMNAX or name in environments.GYMNAX_DISCRETE:
+        return environments.gymnax(name)
+    known = (*PLAYGROUND, *GYMNAX, *PROBES)
+    raise unknown_name("environment", name, known, "List them by: reppo list environments")
+
+
+def find_arm(text: str) -> Arm:
+    """The arm that a text names: ablations and `path=value` settings, joined by `+`; `base` is none of them.
+
+    Raises:
+        ConfigurationError: if a name is not known.
+    """
+    arm = Arm()
+    for part in text.split("+"):
+        path, equals, value = part.partition("=")
+        if equals:
+            arm += setting(path.strip(), parse_value(value.strip()))
+        elif part.strip() != "base":
+            arm += find_ablation(part.strip())
+    return arm
+
+
+def find_spec(name: str, base: str, environment: str) -> Spec:
+    """The resolved spec of a preset, or of ablations of the base, on an environment.
+
+    Raises:
+        ConfigurationError: if a name is not known, or the spec is not valid.
+    """
+    task = find_environment(environment)
+    if name in presets.__all__:
+        return resolve(find_preset(name)(task))
+    try:
+        arm = find_arm(name)
+    except ConfigurationError:
+        if "/" in name or "=" in name or "+" in name:
+            raise
+        known = (*presets.__all__, *all_ablations())
+        raise unknown_name("preset or ablation", name, known, "List them by: reppo list presets, ablations") from None
+    return resolve(arm(find_preset(base)(task)))
+
+
+def kind_of(name: str) -> str:
+    """Which kind of thing a name stands for: a key of `KINDS`.
+
+    Raises:
+        ConfigurationError: if nothing has that name; names close matches among everything.
+    """
+    if "=" in name or "+" in name or name in all_ablations() or name == "base":
+        return "ablations"
+    if name in presets.__all__:
+        return "presets"
+    if name in PLAYGROUND or name in GYMNAX or name in PROBES or name in environments.GYMNAX_DISCRETE:
+        return "environments"
+    if name in concrete_components():
+        return "components"
+    if "/" in name:
+        find_ablation(name)
+    require(
+        name not in Component.registry, f"{name} is abstract: a kind of component. List them: reppo list components"
+    )
+    raise unknown_name("name", name, all_names(), "List what there is by: reppo list ablations (or components, ...)")
+
+
+def all_names() -> list[str]:
+    """The names that can be shown."""
+    return [entry["name"] for kind in KINDS for entry in list_entries(kind)]
+
+
+def flat_spec(spec: Spec) -> dict[str, str]:
+    """Every slot and field of a spec by its path: a slot by the name of its component."""
+    paths = list_paths(spec).items()
+    return {
+        path: type(value).__name__ if isinstance(value, Component) else format_value(value) for path, value in paths
+    }
+
+
+def format_differences(changes: list[Difference], indent: str = "") -> list[str]:
+    """Lines that say what stands where in the first spec (`-`) and in the second (`+`)."""
+    lines = []
+    for path, before, after in changes:
+        lines += [f"{indent}{path}", f"{indent}  - {format_value(before)}", f"{indent}  + {format_value(after)}"]
+    return lines
+
+
+def differences_as_json(changes: list[Difference]) -> list[Entry]:
+    """Differences as plain data."""
+    return [{"path": path, "before": to_json(before), "after": to_json(after)} for path, before, after in changes]
+
+
+def compare(a: Spec, b: Spec) -> list[Difference]:
+    """The places in which two specs differ."""
+    return difference(a, b)
+
+
+def _first_line(thing: Any) -> str:
+    return (inspect.getdoc(thing) or "").partition("\n")[0]

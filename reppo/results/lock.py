@@ -1,0 +1,58 @@
+"""One process at a time in a folder of results."""
+
+import contextlib
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+
+from reppo.errors import ConfigurationError
+from reppo.results.files import make_folder, write_json
+
+LOCK, HOLDER = ".lock", ".holder.json"
+
+
+@contextlib.contextmanager
+def only_process(folder: Path) -> Iterator[None]:
+    """Holds a folder of results while the context lasts; the lock ends with the process, however it ends.
+
+    Where the file system has no locks it does nothing.
+
+    Raises:
+        ConfigurationError: if another process holds the folder; names it.
+    """
+    make_folder(folder)
+    lock = filelock.FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise ConfigurationError(
+            f"Another process is writing to {str(folder)!r}: {_describe_holder(folder)}. Wait until it ends, stop it, "
+            "or choose another folder with --out."
+        ) from None
+    except NotImplementedError:
+        pass
+    except OSError as error:
+        raise ConfigurationError(
+            f"Cannot write to {str(folder)!r}: {error.strerror or error}. Choose another folder with --out."
+        ) from None
+    try:
+        write_json(folder / HOLDER, {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()})
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            (folder / HOLDER).unlink(missing_ok=True)
+        lock.release()
+
+
+def _describe_holder(folder: Path) -> str:
+    try:
+        holder = json.loads((folder / HOLDER).read_text())
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder["since"]))
+        return f"process {holder['pid']} on {holder['host']}, since {since}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "it has not said which one it is"
