@@ -1,4 +1,4 @@
-"""What there is, in words and as data: ablations, components, environments and presets. Behind `reppo list` and `show`."""
+"""What there is, in words and as data: ablations, components, environments, presets. Behind `reppo list` and `show`."""
 
 import dataclasses
 import inspect

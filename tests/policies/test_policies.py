@@ -5,6 +5,7 @@ import json
 import shutil
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -83,7 +84,7 @@ def test_a_policy_with_a_memory_is_asked_for_it(policy):
         rollout_length: int = 1
 
         def memory(self, key):
-            return np.zeros(2)
+            return jnp.zeros(2)
 
         def init(self, key, environment): ...
 

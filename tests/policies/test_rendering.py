@@ -79,7 +79,12 @@ def test_mujoco_renders_without_a_display_and_what_it_shows_moves(monkeypatch):
     assert renderer.steps_per_second == pytest.approx(100)
 
     def state(angle):
-        return {"qpos": np.array([0.0, angle]), "qvel": np.zeros(model.nv), "mocap_pos": [], "mocap_quat": []}
+        return {
+            "qpos": np.array([0.0, angle]),
+            "qvel": np.zeros(model.nv),
+            "mocap_pos": np.zeros((0, 3)),
+            "mocap_quat": np.zeros((0, 4)),
+        }
 
     up, down = (frame.astype(int) for frame in renderer.draw([state(0.0), state(np.pi)], None, 160, 120))
     assert up.shape == (120, 160, 3)

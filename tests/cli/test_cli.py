@@ -1,0 +1,158 @@
+"""The commands that show, compare and complete, and those that use trained policies."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from reppo import cli, environments, presets
+from reppo.ablation import all_ablations, find_ablation
+from reppo.component import concrete_components
+from reppo.describe import find_spec
+from reppo.spec import difference, from_json, resolve
+
+
+def shown(capsys, *arguments):
+    assert cli.main(list(arguments)) == 0
+    return capsys.readouterr().out
+
+
+def as_json(capsys, *arguments):
+    return json.loads(shown(capsys, *arguments, "--json"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("ablations", lambda: set(all_ablations())),
+        ("presets", lambda: set(presets.__all__)),
+        ("environments", lambda: {*environments.PLAYGROUND, *environments.GYMNAX, *environments.PROBES}),
+        ("components", lambda: {name for name in concrete_components() if not name.endswith("Task")}),
+    ],
+)
+def test_everything_is_listed_in_words_and_as_data(kind, names, capsys):
+    entries = as_json(capsys, "list", kind)
+    assert {entry["name"] for entry in entries} == names()
+    text = shown(capsys, "list", kind)
+    for entry in entries:
+        assert entry["summary"] and entry["summary"] in text and entry["name"] in text
+    theme = entries[0]["theme"]
+    some = as_json(capsys, "list", kind, "--theme", theme)
+    assert some == [entry for entry in entries if entry["theme"] == theme]
+
+
+def test_an_ablation_is_shown_with_its_question_its_difference_and_the_spec_that_it_gives(capsys):
+    text = shown(capsys, "show", "kl/no_kl")
+    ablation = find_ablation("kl/no_kl")
+    assert ablation.question in text and ablation.reference in text
+    assert "  - ClippedKL(kl_bound=0.1)\n    + Unconstrained()" in text
+    assert "* algorithm.actor_loss.objective = Unconstrained" in text
+    assert "    algorithm.gamma = 0.99" in text
+    data = as_json(capsys, "show", "kl/no_kl", "--base", "reppo_small", "--environment", "Pendulum-v1")
+    base = resolve(presets.reppo_small(environments.gymnax("Pendulum-v1")))
+    assert from_json(data["spec"]) == resolve(ablation(presets.reppo_small(environments.gymnax("Pendulum-v1"))))
+    assert [change["path"] for change in data["changes"]] == [
+        path for path, _, _ in difference(base, from_json(data["spec"]))
+    ]
+
+
+def test_several_ablations_and_settings_are_shown_as_one_arm(capsys):
+    data = as_json(capsys, "show", "kl/no_kl+value/mse+gamma=0.9")
+    assert data["name"] == "gamma=0.9+kl/no_kl+value/mse"
+    spec = from_json(data["spec"])
+    assert str(spec.algorithm.gamma) == "0.9" and spec == find_spec(data["name"], "reppo", "CartpoleBalance")
+    assert {"algorithm.gamma", "algorithm.value"} <= {change["path"] for change in data["changes"]}
+
+
+def test_presets_components_and_environments_are_shown(capsys):
+    text = shown(capsys, "show", "reppo_small")
+    assert "REPPO for two CPU cores" in text and "* algorithm.num_environments = 64" in text
+    assert from_json(as_json(capsys, "show", "reppo")["spec"]) == find_spec("reppo", "reppo", "CartpoleBalance")
+    text = shown(capsys, "show", "HLGauss")
+    assert "fills      AbstractValue" in text and "num_bins              static  151" in text
+    assert as_json(capsys, "show", "HLGauss")["fields"][2] == {"name": "sigma", "kind": "scalar", "default": "0.75"}
+    text = shown(capsys, "show", "Pendulum-v1")
+    assert 'environments.gymnax("Pendulum-v1")' in text and "200 steps" in text
+    assert "robots' models" in shown(capsys, "show", "Go1JoystickFlatTerrain")
+
+
+def test_specs_are_compared(capsys):
+    text = shown(capsys, "diff", "reppo", "reppo_small")
+    assert text.startswith("- reppo\n+ reppo_small\non CartpoleBalance\n")
+    assert "algorithm.num_environments\n  - 1024\n  + 64\n" in text
+    changes = as_json(capsys, "diff", "reppo", "gamma=0.9", "--environment", "Pendulum-v1")
+    assert {"path": "algorithm.gamma", "before": 0.99, "after": 0.9} in changes
+    forth = as_json(capsys, "diff", "kl/no_kl", "value/mse")
+    back = as_json(capsys, "diff", "value/mse", "kl/no_kl")
+    assert [(c["before"], c["after"]) for c in forth] == [(c["after"], c["before"]) for c in back]
+    assert "do not differ" in shown(capsys, "diff", "reppo", "base")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("5", 5), ("1_000", 1000), ("500k", 500_000), ("2.5M", 2_500_000), ("1e6", 10**6), ("-3", -3), ("1.5k", 1500)],
+)
+def test_counts_may_be_written_short(text, number):
+    assert cli._count(text) == number
+
+
+def test_policies_are_evaluated_and_shown(pendulum_results, tmp_path, capsys):
+    run = shutil.copytree(pendulum_results / "runs/base/Pendulum-v1/seed0", tmp_path / "seed0")
+    data = as_json(capsys, "evaluate", str(run), "--which", "last", "--episodes", "4")
+    assert data["episodes"] == len(data["returns"]) == 4 and data["lengths"] == [200] * 4 and data["nonfinite"] == 0
+    assert data["mean"] == pytest.approx(sum(data["returns"]) / 4)
+    text = shown(capsys, "evaluate", str(run), "--which", "last", "--episodes", "4")
+    assert f"mean {data['mean']:.1f}" in text and "Pendulum-v1, base, seed 0, last policy, 4 episodes" in text
+    assert "5 frames of an episode of 200 steps" in shown(capsys, "render", str(run), "--steps", "5", "--width", "64")
+    assert (run / "episode.gif").read_bytes()[:4] == b"GIF8"
+
+
+def complete(script, *words):
+    """What bash offers for the last of the words."""
+    line = " ".join(f"'{word}'" for word in words)
+    code = f"{script}\nCOMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _reppo; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_bash_completes_commands_options_and_names(capsys):
+    script = shown(capsys, "completion", "bash")
+    assert complete(script, "reppo", "r") == ["run", "render"]
+    assert set(complete(script, "reppo", "run", "--s")) == {"--seeds", "--steps", "--set"}
+    assert complete(script, "reppo", "run", "study.py", "--wandb", "off") == ["offline"]
+    assert complete(script, "reppo", "list", "p") == ["presets"]
+    assert complete(script, "reppo", "show", "kl/no_k") == ["kl/no_kl"]
+    assert complete(script, "reppo", "diff", "reppo_sm") == ["reppo_small"]
+    assert complete(script, "reppo", "show", "kl/no_kl", "--environment", "Pendulum-") == ["Pendulum-v1"]
+    assert complete(script, "reppo", "run", "stu") == []  # left to bash: files
+
+
+def test_the_other_shells_get_scripts_of_all_commands(capsys):
+    assert "bashcompinit" in shown(capsys, "completion", "zsh")
+    fish = shown(capsys, "completion", "fish")
+    for command in ("run", "list", "show", "diff", "evaluate", "render", "completion"):
+        assert f"-f -a {command} -d " in fish
+    assert "complete -c reppo -n '__fish_seen_subcommand_from run' -l steps -r -d" in fish
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]])
+def test_help_needs_neither_jax_nor_numpy(arguments):
+    code = (
+        "import sys\nfrom reppo.cli import main\ntry:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print([m for m in ('jax', 'equinox', 'numpy', 'scipy', 'wandb', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]" and "usage: reppo" in done.stdout
+
+
+def test_listing_imports_no_simulator():
+    code = (
+        "import sys\nfrom reppo.cli import main\nmain()\n"
+        "heavy = ('mujoco', 'mujoco_playground', 'gymnax', 'orbax', 'wandb', 'matplotlib', 'scipy.stats')\n"
+        "print([m for m in heavy if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "list", "ablations"], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,57 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from reppo.errors import ConfigurationError
+from reppo.results.lock import HOLDER, only_process
+
+HOLD = """
+import sys
+from pathlib import Path
+from reppo.results.lock import only_process
+with only_process(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that holds the folder."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_second_process_is_refused_and_told_who_holds_the_folder(holder, tmp_path):
+    with pytest.raises(
+        ConfigurationError, match=rf"Another process is writing to .*: process {holder.pid} on .*, since"
+    ):
+        with only_process(tmp_path):
+            pass
+    (tmp_path / HOLDER).write_text("torn")
+    with pytest.raises(ConfigurationError, match="it has not said which one it is"):
+        with only_process(tmp_path):
+            pass
+
+
+def test_a_kill_releases_the_folder(holder, tmp_path):
+    holder.kill()
+    holder.wait()
+    with only_process(tmp_path):
+        assert json.loads((tmp_path / HOLDER).read_text())["pid"] == os.getpid()
+    assert not (tmp_path / HOLDER).exists()
+
+
+def test_one_process_may_come_again_and_an_error_inside_is_passed_on(tmp_path):
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            with only_process(tmp_path / "new" / "folder"):
+                1 / 0  # noqa: B018
