@@ -58,7 +58,7 @@ def _bash(commands: Mapping[str, argparse.ArgumentParser], shell: str, names: Ma
     for command, parser in commands.items():
         options = [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
         places = [value for a in parser._actions if not a.option_strings for value in _values(a, names)]
-        lines.append(f"      {command}:*) words={shlex.quote(' '.join([*options, *places]))} ;;")
+        lines.append(f"      {command}:*) words={shlex.quote(' '.join(dict.fromkeys([*options, *places])))} ;;")
     lines += [
         "    esac",
         "  fi",

@@ -5,8 +5,10 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
+from reppo.algorithms import AbstractAlgorithm
+from reppo.component import concrete_components
 from reppo.errors import ConfigurationError, require
-from reppo.spec import Spec, difference, expand_path, replace_path, validate
+from reppo.spec import Spec, difference, expand_path, list_paths, replace_path, validate
 
 EXPECTATIONS = ("worse", "better", "same", "unknown")
 _NAME = re.compile(r"[a-z0-9_]+/[a-z0-9_]+")
@@ -43,7 +45,7 @@ class Ablation:
     def applies_to(self, spec: Spec) -> bool:
         """Whether the spec has every path that the ablation touches."""
         try:
-            return bool([self._expand(spec, path) for path in self.touches])
+            return bool([self.expand(spec, path) for path in self.touches])
         except ConfigurationError:
             return False
 
@@ -54,7 +56,7 @@ class Ablation:
             ConfigurationError: if the spec lacks a path that it touches, if it changes nothing, changes something that
                 it does not say it touches, or gives an invalid spec.
         """
-        touched = [self._expand(spec, path) for path in self.touches]
+        touched = [self.expand(spec, path) for path in self.touches]
         after = self.transform(spec)
         changed = difference(spec, after)
         require(bool(changed), f"The ablation {self.name!r} changes nothing in this base: the base is already so.")
@@ -73,13 +75,18 @@ class Ablation:
         """Both together, as one arm."""
         return Arm((self,)) + other
 
-    def _expand(self, spec: Spec, path: str) -> str:
+    def expand(self, spec: Spec, path: str) -> str:
+        """The whole path in a spec, for one that the ablation touches.
+
+        Raises:
+            ConfigurationError: if the spec lacks it; names the algorithms that have it.
+        """
         try:
             return expand_path(spec, path)
         except ConfigurationError as error:
             raise ConfigurationError(
                 f"The ablation {self.name!r} touches {path}, which is not a path of {type(spec.algorithm).__name__} "
-                f"with these slots. {error} Otherwise leave the ablation out for this base."
+                f"with these slots. {error} By default {_owners(path)}; otherwise leave the ablation out for this base."
             ) from None
 
 
@@ -156,7 +163,7 @@ class Arm:
         touched: dict[str, str] = {}
         for ablation in self.ablations:
             for path in ablation.touches:
-                whole = expand_path(base, path)
+                whole = ablation.expand(base, path)
                 for other, name in touched.items():
                     require(
                         name == ablation.name or not (_within(whole, other) or _within(other, whole)),
@@ -168,6 +175,18 @@ class Arm:
         for ablation in self.ablations:
             spec = ablation(spec)
         return spec
+
+
+def _owners(path: str) -> str:
+    """Which algorithms have a path, with the slots that they have by default, in words."""
+    inner = path.removeprefix("algorithm.")
+    algorithms = [(name, cls) for name, cls in concrete_components().items() if issubclass(cls, AbstractAlgorithm)]
+    owners = []
+    for name, cls in algorithms:
+        if all(field.default is not dataclasses.MISSING for field in dataclasses.fields(cls)):
+            known = list_paths(cls())
+            owners += [name] if inner in known or any(other.endswith(f".{inner}") for other in known) else []
+    return f"it is a path of {', '.join(owners)}" if owners else "no algorithm has it"
 
 
 def _within(path: str, other: str) -> bool:

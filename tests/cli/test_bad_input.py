@@ -10,13 +10,17 @@ import re
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import jaxtyping
 import pytest
 
+import reppo
 from reppo import cli
 from reppo.results import files
 from reppo.results.lock import only_process
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(reppo.__file__).parents[1])}
 
 STUDY = {
     "name": "'study'",
@@ -114,7 +118,7 @@ CASES = {
     "an arm that changes nothing": (run(arms="[setting('kl_bound', 0.1)]"), r"'kl_bound=0.1' changes nothing in this "),
     "an arm whose path is not there": (
         run(arms="[setting('algorithm.clip_range', 0.2)]"),
-        r"'algorithm.clip_range=0.2' touches algorithm.clip_range, which is not a path of Reppo.*leave the ablation",
+        r"'algorithm.clip_range=0.2' touches algorithm.clip_range, which is not a path of Reppo.*no algorithm has it; otherw",
     ),
     "arms that disagree": (
         run(arms="[kl.no_kl + setting('kl_bound', 0.2)]"),
@@ -194,8 +198,6 @@ def test_bad_input_gives_one_paragraph_and_code_2(case, places, unchecked, monke
 
         monkeypatch.setattr(files.os, "fsync", full)
     if case == "a folder in use":
-        from pathlib import Path
-
         with only_process(Path(places["held"]) / "study"):
             code = cli.main(arguments)
     else:
@@ -228,7 +230,7 @@ def test_a_process_of_its_own_says_the_same_without_a_simulator(case, tmp_path):
         raise SystemExit(code)
     """)
     command = [sys.executable, "-c", code, *(a.format(file=tmp_path / "study.py") for a in arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=ENVIRONMENT)
     assert done.returncode == 2
     assert re.search(message, done.stderr) and done.stderr.count("\n") == 1
     assert done.stdout.strip() == "[]"
