@@ -126,7 +126,7 @@ def test_an_ablation_of_a_path_that_the_base_lacks_is_refused():
     assert margin.applies_to(SPEC) and not margin.applies_to(base)
     message = (
         r"'test/one' touches algorithm\.value\.support\.margin, which is not a path of Reppo with these slots\. "
-        r"The spec has no path .* Otherwise leave the ablation out for this base"
+        r"The spec has no path .* otherwise leave the ablation out for this base"
     )
     with pytest.raises(ConfigurationError, match=message):
         margin(base)

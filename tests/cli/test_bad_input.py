@@ -118,7 +118,7 @@ CASES = {
     "an arm that changes nothing": (run(arms="[setting('kl_bound', 0.1)]"), r"'kl_bound=0.1' changes nothing in this "),
     "an arm whose path is not there": (
         run(arms="[setting('algorithm.clip_range', 0.2)]"),
-        r"'algorithm.clip_range=0.2' touches algorithm.clip_range, which is not a path of Reppo.*no algorithm has it; otherw",
+        r"'algorithm.clip_range=0.2' touches algorithm.clip_range, which is not a path of Reppo.*no algorithm has",
     ),
     "arms that disagree": (
         run(arms="[kl.no_kl + setting('kl_bound', 0.2)]"),
