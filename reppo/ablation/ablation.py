@@ -180,11 +180,12 @@ class Arm:
 def _owners(path: str) -> str:
     """Which algorithms have a path, with the slots that they have by default, in words."""
     inner = path.removeprefix("algorithm.")
-    algorithms = [(name, cls) for name, cls in concrete_components().items() if issubclass(cls, AbstractAlgorithm)]
     owners = []
-    for name, cls in algorithms:
-        if all(field.default is not dataclasses.MISSING for field in dataclasses.fields(cls)):
-            known = list_paths(cls())
+    for name, cls in concrete_components().items():
+        build: Callable[..., Any] = cls
+        complete = all(field.default is not dataclasses.MISSING for field in dataclasses.fields(cls))
+        if issubclass(cls, AbstractAlgorithm) and complete:
+            known = list_paths(build())
             owners += [name] if inner in known or any(other.endswith(f".{inner}") for other in known) else []
     return f"it is a path of {', '.join(owners)}" if owners else "no algorithm has it"
 

@@ -12,7 +12,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, PyTree, UInt8
+from jaxtyping import Array, Float, PyTree, UInt8
 
 from reppo.environments import AbstractEnvironment, Episodes, EpisodeState, GymnaxEnvironment, PlaygroundEnvironment
 from reppo.errors import ConfigurationError, require
@@ -119,8 +119,7 @@ def _gymnax(environment: GymnaxEnvironment) -> _Renderer:
 
 
 def _mujoco(environment: PlaygroundEnvironment, camera: str | None) -> _Renderer:
-    import mujoco
-
+    mujoco: Any = importlib.import_module("mujoco")
     model: Any = environment.task.mj_model
     cameras = [model.camera(number).name for number in range(model.ncam)]
     require(
@@ -190,7 +189,7 @@ def _play(
         start = jax.tree.map(lambda leaf: leaf[-1], starts)
         memory = policy.spec.algorithm.memory(jax.random.split(subkey(key, "memory"), episode + 1)[-1])
 
-        def step(carry: tuple[EpisodeState, Any], time: Array) -> tuple[Any, tuple[Any, Array, Bool[Array, ""]]]:
+        def step(carry: tuple[EpisodeState, Any], time: Array) -> tuple[Any, Any]:
             state, memory = carry
             step_key = jax.random.split(subkey(key, "environment", time), episode + 1)[-1]
             action, memory, _ = acting(memory, state.observation, step_key, True)

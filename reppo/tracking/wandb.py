@@ -87,7 +87,7 @@ class Wandb(AbstractTracker):
     def _open(self, lane: LaneStart) -> Any:
         import wandb
 
-        init = wandb.init if self._init is None else self._init
+        init: Callable[..., Any] = wandb.init if self._init is None else self._init
         settings = wandb.Settings(
             silent=True,
             console="off",

@@ -167,7 +167,7 @@ def test_values_are_read_from_text(text, value):
         ("HLGaus()", r"Unknown component 'HLGaus'\. Did you mean 'HLGauss'"),
         ("FixedSupport(lo=1)", r"FixedSupport\(lo=1\) cannot be built: .*lo"),
         ("FixedSupport(low=text)", r"FixedSupport\(low='?text'?\) cannot be built: Expected a number, got 'text'"),
-        ("AbstractValue()", r"AbstractValue is abstract: .* Give one of its kind: HLGauss, "),
+        ("AbstractValue()", r"AbstractValue is abstract: .* Give one of its kind: .*HLGauss, "),
         ("1 + 2", r"'1 \+ 2' is neither a number, a text nor a component"),
         ("print('x')", r"Unknown component 'print'"),
         ("os.system('x')", r"neither a number, a text nor a component"),
