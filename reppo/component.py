@@ -137,4 +137,8 @@ def find_component(name: str, cure: str = "") -> type[Component]:
 
 def concrete_components() -> dict[str, type[Component]]:
     """Every component that can be built, by name, in the order of names."""
-    return {name: cls for name, cls in sorted(Component.registry.items()) if not inspect.isabstract(cls)}
+
+    def is_abstract(cls: type[Component]) -> bool:
+        return inspect.isabstract(cls) or bool(getattr(cls, "__abstractvars__", ()))  # the latter by Equinox
+
+    return {name: cls for name, cls in sorted(Component.registry.items()) if not is_abstract(cls)}
