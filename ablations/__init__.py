@@ -1,5 +1,33 @@
 """The catalog of ablations: one module a theme, each a list of questions."""
 
-from ablations import kl, normalization, value
+from ablations import (
+    actor,
+    auxiliary,
+    critic,
+    entropy,
+    kl,
+    network,
+    normalization,
+    observations,
+    optimizer,
+    policy,
+    targets,
+    updates,
+    value,
+)
 
-__all__ = ["kl", "normalization", "value"]
+__all__ = [
+    "actor",
+    "auxiliary",
+    "critic",
+    "entropy",
+    "kl",
+    "network",
+    "normalization",
+    "observations",
+    "optimizer",
+    "policy",
+    "targets",
+    "updates",
+    "value",
+]

@@ -206,7 +206,7 @@ class NoNormalization(AbstractNormalizer):
 
 def _nothing_seen(shapes: PyTree[jax.ShapeDtypeStruct]) -> MeanVariance:
     return MeanVariance(
-        count=jnp.array(0.0),
+        count=jnp.zeros(()),
         mean=jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes),
         variance=jax.tree.map(lambda leaf: jnp.ones(leaf.shape), shapes),
     )

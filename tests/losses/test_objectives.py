@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from reppo.losses import ClippedKL, FixedMultiplier, LearnedMultiplier, PenalizedKL, PerBatch, PerState, Unconstrained
+from reppo.losses import (
+    ClippedKL,
+    FixedMultiplier,
+    LearnedMultiplier,
+    NoGate,
+    OutweighedKL,
+    PenalizedKL,
+    PerBatch,
+    PerState,
+    Unconstrained,
+)
 
 GOLDEN = np.load(pathlib.Path(__file__).parents[1] / "data" / "golden.npz")
 VALUE = st.floats(-100, 100, width=32)
@@ -49,6 +59,26 @@ def test_clipped_kl_drops_everything_but_the_kl_beyond_the_bound(x, bound):
         check(result, free(x), -1, x["temperature"], 0)
     else:
         check(result, x["kl_multiplier"] * x["kl"], 0, 0, x["kl_multiplier"])
+
+
+@given(INPUTS, st.floats(0.015625, 8, width=32))
+def test_outweighed_kl_keeps_the_gradient_of_q_beyond_the_bound(x, bound):
+    result = evaluate(OutweighedKL(bound), x)
+    beyond = x["kl"] >= bound
+    penalty = x["kl_multiplier"] * x["kl"] if beyond else 0
+    check(result, free(x) + penalty, -1, x["temperature"], x["kl_multiplier"] if beyond else 0)
+
+
+@given(INPUTS, st.booleans())
+def test_outweighed_kl_lies_between_penalized_and_unconstrained(x, inside):
+    inside = np.asarray(inside)
+    other = evaluate(Unconstrained() if inside else PenalizedKL(), x)  # pyright: ignore[reportCallIssue]
+    check(evaluate(OutweighedKL(), x, inside), other[0], *(other[1][name] for name in ("q", "log_prob", "kl")))
+
+
+@given(arrays(np.float32, 5, elements=POSITIVE), POSITIVE)
+def test_without_a_gate_every_state_is_inside(kl, bound):
+    np.testing.assert_array_equal(NoGate()(jnp.asarray(kl), np.float32(bound)), np.ones(5, bool))
 
 
 @given(INPUTS)

@@ -5,13 +5,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.special
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from reppo.errors import ConfigurationError
-from reppo.losses import FixedSupport, HLGauss, Scalar, SupportFromRewards, hl_gauss
+from reppo.losses import DecodedMSE, FixedSupport, HLGauss, Scalar, SupportFromRewards, TwoHot, hl_gauss, two_hot
 
 GOLDEN = np.load(pathlib.Path(__file__).parents[1] / "data" / "golden.npz")
 BINS = 51
@@ -144,3 +145,81 @@ def all_three(value, targets, logits):
 def test_a_support_derived_from_rewards_has_no_bounds_before_the_spec_is_resolved():
     with pytest.raises(ConfigurationError, match=r"before the spec is resolved: call reppo\.resolve"):
         HLGauss(SupportFromRewards(), BINS).decode(jnp.zeros(BINS))
+
+
+two_bins = jax.jit(two_hot, static_argnums=3)
+
+
+def c51_projection(value, low, high, num_bins):
+    """Algorithm 1 of arXiv 1707.06887 for all mass on one value, in float64."""
+    mass = np.zeros(num_bins)
+    position = (min(max(value, low), high) - low) / ((high - low) / (num_bins - 1))
+    below, above = int(np.floor(position)), int(np.ceil(position))
+    if below == above:
+        mass[below] = 1
+    else:
+        mass[below] = above - position
+        mass[above] = position - below
+    return mass
+
+
+@given(LOW, SPAN, st.floats(-0.5, 1.5))
+def test_two_hot_is_the_projection_of_c51(low, span, position):
+    value, high = low + span * position, low + span
+    actual = two_bins(value, low, high, BINS)
+    np.testing.assert_allclose(actual, c51_projection(value, low, high, BINS), atol=2e-3)
+    np.testing.assert_allclose(actual.sum(), 1, atol=1e-5)
+    mean = np.asarray(actual, float) @ np.linspace(low, high, BINS)
+    np.testing.assert_allclose(mean, np.clip(value, low, high), atol=1e-4 * span + 1e-6 * abs(low))
+
+
+@pytest.mark.parametrize("bin_", [0, 1, 25, BINS - 1])
+def test_two_hot_puts_all_mass_on_a_center(bin_):
+    np.testing.assert_allclose(two_bins(float(bin_), 0.0, BINS - 1.0, BINS), np.eye(BINS)[bin_], atol=1e-6)
+
+
+@given(LOGITS, st.floats(-0.25, 1.25))
+def test_the_losses_of_the_categorical_alternatives(logits, position):
+    low, high = -4.0, 12.0
+    target = low + (high - low) * position
+    exact = logits.astype(float)
+    probability = np.exp(exact - scipy.special.logsumexp(exact))
+    mean = probability @ np.linspace(low, high, BINS)
+    expected = {
+        TwoHot: -c51_projection(target, low, high, BINS) @ np.log(probability),
+        DecodedMSE: (mean - target) ** 2,
+    }
+    for kind, value in expected.items():
+        representation = kind(FixedSupport(low, high), BINS)
+        assert representation.size == BINS
+        np.testing.assert_allclose(decode(representation, logits), mean, rtol=1e-4, atol=1e-3)
+        np.testing.assert_allclose(loss(representation, logits, jnp.float32(target)), value, rtol=2e-3, atol=2e-2)
+
+
+def test_the_gradient_of_decoded_mse_is_that_of_the_mean():
+    value = DecodedMSE(FixedSupport(-4.0, 12.0), BINS)
+    logits = np.random.default_rng(0).normal(size=BINS).astype(np.float32)
+    gradient = jax.jit(jax.grad(lambda x: value.loss(x, jnp.float32(3.0))))(logits)
+    exact = logits.astype(float)
+
+    def error(logits):
+        probability = np.exp(logits - scipy.special.logsumexp(logits))
+        return (probability @ np.linspace(-4.0, 12.0, BINS) - 3.0) ** 2
+
+    for i in (0, 20, BINS - 1):
+        step = np.zeros(BINS)
+        step[i] = 1e-5
+        np.testing.assert_allclose(
+            gradient[i], (error(exact + step) - error(exact - step)) / 2e-5, rtol=1e-3, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("value", [HLGauss(), TwoHot(), DecodedMSE(), Scalar()], ids=lambda v: type(v).__name__)
+def test_what_a_target_looks_like_decodes_to_it(value):
+    target = jnp.float32(31.5)
+    encoded = value.encode(target)
+    assert encoded.shape == (value.size,)
+    logits = encoded if isinstance(value, Scalar) else jnp.log(encoded + 1e-30)
+    np.testing.assert_allclose(value.decode(logits), target, rtol=1e-4)
+    outside = value.outside(jnp.array([-1.0, 10.0, 151.0]))
+    np.testing.assert_array_equal(outside, [0, 0, 0] if isinstance(value, Scalar) else [1, 0, 1])

@@ -7,7 +7,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reppo.networks import Actor, Critic, LayerNorm, NoNorm, Relu, Swish, Tanh, UniformFanIn
+from reppo.losses import FixedSupport, HLGauss
+from reppo.networks import (
+    ActivatedEmbedding,
+    Actor,
+    Critic,
+    LayerNorm,
+    NoNorm,
+    NoOffset,
+    Relu,
+    Swish,
+    Tanh,
+    UniformFanIn,
+    ZeroOffset,
+)
 
 ACTOR = Actor(width=8)
 CRITIC = Critic(width=8)
@@ -144,3 +157,51 @@ def test_the_initializer_reaches_every_layer():
 def test_defaults_are_the_published_ones():
     assert (Actor().width, Actor().depth, Actor().activation) == (512, 2, Swish())
     assert (Critic().width, Critic().encoder_depth, Critic().head_depth) == (512, 1, 1)
+
+
+def test_an_activated_embedding_is_what_the_heads_take():
+    linear, activated = critic(), critic(dataclasses.replace(CRITIC, embedding=ActivatedEmbedding()))
+    for part in ("encoder", "value_head", "prediction_head"):
+        jax.tree.map(np.testing.assert_array_equal, weights(getattr(linear, part)), weights(getattr(activated, part)))
+    output = activated(OBSERVATION, ACTION)
+    embedding = np.asarray(linear(OBSERVATION, ACTION).embedding, float)
+    normed = embedding / np.sqrt(np.mean(embedding**2) + 1e-6)
+    expected = normed / (1 + np.exp(-normed))
+    np.testing.assert_allclose(output.embedding, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(output.logits, activated.value_head(output.embedding), rtol=1e-5)
+    np.testing.assert_allclose(output.prediction, activated.prediction_head(output.embedding), rtol=1e-5)
+
+
+def test_the_embedding_may_have_a_width_of_its_own():
+    builder = dataclasses.replace(CRITIC, embedding_width=3)
+    assert builder.embedding_size == 3
+    network = critic(builder)
+    assert network(OBSERVATION, ACTION).embedding.shape == (3,)
+    assert [w.shape for w in weights(network.encoder)] == [(8, 9), (3, 8)]
+    assert [w.shape for w in weights(network.value_head)] == [(8, 3), (11, 8)]
+
+
+VALUE = HLGauss(FixedSupport(-10.0, 30.0), num_bins=11)
+
+
+def test_an_offset_critic_starts_near_0_and_without_one_in_the_middle_of_the_support():
+    decoded = [
+        float(VALUE.decode(offset.build(critic(), VALUE.encode)(OBSERVATION, ACTION).logits))
+        for offset in (NoOffset(), ZeroOffset())
+    ]
+    assert NoOffset().build(critic(), VALUE.encode) is critic()
+    assert abs(decoded[1]) < 1 < 5 < decoded[0]
+
+
+def test_the_offset_is_added_to_the_logits_and_trained_as_they_are_times_its_scale():
+    network = ZeroOffset(scale=40.0).build(critic(), VALUE.encode)
+    plain, moved = critic()(OBSERVATION, ACTION), network(OBSERVATION, ACTION)
+    np.testing.assert_allclose(moved.logits, plain.logits + 40 * VALUE.encode(jnp.array(0.0)), rtol=1e-5)
+    np.testing.assert_array_equal(moved.embedding, plain.embedding)
+    np.testing.assert_array_equal(moved.prediction, plain.prediction)
+    loss = lambda network: VALUE.loss(network(OBSERVATION, ACTION).logits, jnp.array(3.0))
+    gradient = eqx.filter_grad(loss)(network).offset
+    of_logits = jax.grad(lambda logits: VALUE.loss(logits, jnp.array(3.0)))(moved.logits)
+    np.testing.assert_allclose(gradient, 40 * of_logits, rtol=1e-4, atol=1e-6)
+    trained = jax.tree.leaves(eqx.filter(network, eqx.is_inexact_array))
+    assert len(trained) == len(jax.tree.leaves(eqx.filter(critic(), eqx.is_inexact_array))) + 1

@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from reppo.normalization import NoNormalization, RunningMeanVariance
+from reppo.normalization import (
+    MergedTwice,
+    NoNormalization,
+    PerStepStatistics,
+    RunningMeanDeviation,
+    RunningMeanVariance,
+)
 
 ROWS, SIZE = 12, 3
 SHAPES = {"vector": jax.ShapeDtypeStruct((SIZE,), jnp.float32), "image": jax.ShapeDtypeStruct((2, 1), jnp.int32)}
@@ -110,3 +116,73 @@ def test_no_normalization_is_the_identity_and_remembers_nothing(data):
     observation = {name: jnp.asarray(value) for name, value in data.items()}
     assert normalizer.update(statistics, observation) == statistics == ()
     assert normalizer(statistics, observation) is observation
+
+
+@given(DATA, DATA)
+def test_epsilon_may_be_added_to_the_standard_deviation(data, new):
+    statistics = update(RunningMeanDeviation().init(SHAPES), data)
+    actual = normalize(RunningMeanDeviation(0.5), statistics, jax.tree.map(lambda x: x[0], new))
+    for name in data:
+        exact = data[name].astype(float)
+        expected = (new[name][0] - exact.mean(0)) / (exact.std(0) + 0.5)
+        np.testing.assert_allclose(actual[name], expected, rtol=1e-3, atol=1e-2)
+
+
+@given(DATA, DATA)
+def test_merging_twice_doubles_the_count_and_leaves_mean_and_variance(data, more):
+    once, twice = RunningMeanVariance().init(SHAPES), MergedTwice().init(SHAPES)
+    for chunk in (data, more):
+        once, twice = update(once, chunk), merge_twice(twice, chunk)
+    assert twice.count == 2 * once.count
+    for name in data:
+        np.testing.assert_allclose(twice.mean[name], once.mean[name], rtol=1e-4, atol=1e-3)
+        np.testing.assert_allclose(twice.variance[name], once.variance[name], rtol=1e-3, atol=1e-2)
+
+
+merge_twice = jax.jit(lambda statistics, observations: MergedTwice().update(statistics, observations))
+over_rollout = jax.jit(lambda normalizer, *arguments: normalizer.rollout(*arguments))
+TIME, ENVIRONMENTS = 4, 3
+
+
+def as_rollout(data):
+    return jax.tree.map(lambda x: x.reshape(TIME, ENVIRONMENTS, *x.shape[1:]), data)
+
+
+@given(DATA, DATA, DATA)
+def test_at_every_step_a_rollout_is_normalized_by_all_that_was_seen_by_then(past, data, following):
+    normalizer = PerStepStatistics()
+    statistics = update(RunningMeanVariance().init(SHAPES), past)
+    now, after = over_rollout(normalizer, statistics, as_rollout(data), as_rollout(following))
+    for name in data:
+        rows, next_rows = as_rollout(data)[name], as_rollout(following)[name]
+        for t in range(TIME):
+            for actual, row, last in ((now, rows, t), (after, next_rows, min(t + 1, TIME - 1))):
+                seen = np.concatenate([past[name], rows[: last + 1].reshape(-1, *past[name].shape[1:])]).astype(float)
+                expected = (row[t] - seen.mean(0)) / np.sqrt(seen.var(0) + 1e-2)
+                np.testing.assert_allclose(actual[name][t], expected, rtol=1e-2, atol=2e-2)
+
+
+@given(DATA, DATA)
+def test_frozen_statistics_normalize_a_whole_rollout_alike(past, data):
+    normalizer = RunningMeanVariance()
+    statistics = update(normalizer.init(SHAPES), past)
+    assert normalizer.observe(statistics, jax.tree.map(jnp.asarray, data)) is statistics
+    now, after = over_rollout(normalizer, statistics, as_rollout(data), as_rollout(data))
+    for name in data:
+        np.testing.assert_array_equal(now[name], after[name])
+        row = normalize(normalizer, statistics, jax.tree.map(lambda x: x[5], data))[name]
+        np.testing.assert_allclose(now[name][1, 2], row, rtol=1e-5, atol=1e-6)
+
+
+def test_after_the_rollout_both_know_the_same():
+    data = as_rollout({"vector": jnp.asarray(np.random.default_rng(0).normal(size=(ROWS, SIZE)), jnp.float32)})
+    shapes = {"vector": SHAPES["vector"]}
+    moving = PerStepStatistics()
+    statistics = moving.init(shapes)
+    for row in data["vector"]:
+        statistics = moving.observe(statistics, {"vector": row})
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6),
+        statistics,
+        moving.update(moving.init(shapes), data),
+    )

@@ -8,7 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from reppo.optimization import Adam, ClipByGlobalNorm, NoClip
+from reppo import environments
+from reppo.errors import ConfigurationError
+from reppo.optimization import Adam, AdamW, ClipByGlobalNorm, NoClip, WithActor
+from reppo.spec import Spec, replace_path, validate
+from tests.tiny import tiny_reppo
 
 SIZE, STEPS = 4, 5
 GRADIENTS = arrays(np.float32, (STEPS, SIZE), elements=st.floats(-10, 10, width=32, allow_subnormal=False))
@@ -82,3 +86,58 @@ def test_clipping_is_by_the_norm_over_all_leaves(norm):
 
 def test_the_default_clips_at_the_published_norm():
     assert Adam().clip == ClipByGlobalNorm(0.5) and Adam().learning_rate == np.float32(3e-4)
+
+
+@given(GRADIENTS, st.floats(1e-4, 1), st.floats(0, 0.5))
+def test_adamw_is_adam_with_every_parameter_shrunk(gradients, learning_rate, decay):
+    gradients[np.abs(gradients) < 1e-3] = 0
+    exact = gradients.astype(float)
+    actual = decayed(AdamW(learning_rate, decay, NoClip()), jnp.asarray(gradients))
+    steps = np.diff(adam(exact, learning_rate), axis=0, prepend=0)  # Adam's own steps, which do not see the parameters
+    parameters = np.ones(SIZE)
+    for t in range(STEPS):
+        parameters = parameters + steps[t] - learning_rate * decay * parameters
+        np.testing.assert_allclose(actual[t], parameters, rtol=3e-3, atol=3e-3 * learning_rate)
+
+
+@eqx.filter_jit
+def decayed(optimizer, gradients):
+    """The parameters after each of some given gradients, from 1."""
+    transform = optimizer.transform()
+
+    def step(carry, gradient):
+        parameters, state = carry
+        updates, state = transform.update(gradient, state, parameters)
+        parameters = optax.apply_updates(parameters, updates)
+        return (parameters, state), parameters
+
+    start = jnp.ones(SIZE)
+    return jax.lax.scan(step, (start, transform.init(start)), gradients)[1]
+
+
+def pair_updates(multipliers, actor_gradient, multiplier_gradient):
+    """What moves the actor and the multipliers at the first step of plain gradient descent with a clip at norm 1."""
+    actor = optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(1.0))
+    transform = multipliers.beside(actor)
+    gradient = (jnp.asarray([actor_gradient]), (jnp.asarray(multiplier_gradient), None))
+    updates, _ = transform.update(gradient, transform.init(gradient), gradient)
+    return float(updates[0][0]), float(updates[1][0])
+
+
+def test_multipliers_with_the_actor_share_its_clip():
+    norm = np.hypot(30.0, 4.0)
+    np.testing.assert_allclose(pair_updates(WithActor(), 30.0, 4.0), [-30 / norm, -4 / norm], rtol=1e-6)
+
+
+@pytest.mark.parametrize("actor_gradient", [0.1, 30.0])
+def test_multipliers_with_an_optimizer_of_their_own_do_not_see_the_actor(actor_gradient):
+    actor, multiplier = pair_updates(Adam(1e-2, NoClip()), actor_gradient, 4.0)
+    np.testing.assert_allclose(actor, -min(actor_gradient, 1.0), rtol=1e-6)
+    np.testing.assert_allclose(multiplier, -1e-2, rtol=1e-5)
+
+
+def test_only_a_whole_optimizer_can_be_the_critics():
+    spec = Spec(environments.probe("BestAction"), tiny_reppo(multiplier_optimizer=WithActor()))
+    assert validate(spec) is spec
+    with pytest.raises((ConfigurationError, TypeError), match="critic_optimizer"):
+        validate(replace_path(spec, "algorithm.critic_optimizer", WithActor()))

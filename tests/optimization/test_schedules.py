@@ -3,13 +3,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reppo.optimization import Alternating
+from reppo.optimization import Alternating, CriticThenActor
 from reppo.summary import Summary
 
 ROWS, EPOCHS, MINIBATCHES = 24, 3, 4
 
 
-def record(epochs, minibatches, key):
+def record(epochs, minibatches, key, kind=Alternating):
     """Runs a schedule with steps that write down what they were given."""
     updates = epochs * minibatches
     learner = {
@@ -34,7 +34,7 @@ def record(epochs, minibatches, key):
         return apply
 
     data = {"row": jnp.arange(ROWS), "value": jnp.arange(ROWS, dtype=jnp.float32)}
-    run = jax.jit(lambda learner, data, key: Alternating(epochs, minibatches).run(learner, data, step(0), step(1), key))
+    run = jax.jit(lambda learner, data, key: kind(epochs, minibatches).run(learner, data, step(0), step(1), key))
     learner, metrics = run(learner, data, key)
     return jax.tree.map(np.asarray, learner), metrics
 
@@ -82,3 +82,18 @@ def test_another_key_gives_another_order_and_other_keys(run):
 def test_one_epoch_of_one_minibatch_is_all_rows_at_once():
     learner, _ = record(1, 1, jax.random.key(0))
     np.testing.assert_array_equal(np.sort(learner["rows"][0, 0]), np.arange(ROWS))
+
+
+def test_the_critic_may_finish_before_the_actor_begins(run):
+    alternating, _ = run
+    learner, metrics = record(EPOCHS, MINIBATCHES, jax.random.key(0), CriticThenActor)
+    updates = EPOCHS * MINIBATCHES
+    np.testing.assert_array_equal(learner["order"][0], np.arange(updates))
+    np.testing.assert_array_equal(learner["order"][1], updates + np.arange(updates))
+    # Order aside, the same steps: the same minibatches with the same keys.
+    np.testing.assert_array_equal(learner["rows"], alternating["rows"])
+    np.testing.assert_array_equal(learner["keys"], alternating["keys"])
+    assert {name: float(summary.count) for name, summary in metrics.items()} == {
+        "critic/mean": EPOCHS * ROWS,
+        "actor/mean": EPOCHS * ROWS,
+    }

@@ -1,0 +1,39 @@
+"""The critic network: what it says before training, and its embedding."""
+
+from ablations.edit import replace
+from reppo.ablation import ablation
+from reppo.networks import ActivatedEmbedding, ZeroOffset
+from reppo.spec import Spec
+
+
+@ablation(
+    "critic/zero_offset",
+    question="Does it help that the untrained critic says 0?",
+    touches=["algorithm.critic_offset"],
+    reference="the reference implementation (github.com/cvoelcker/reppo)",
+)
+def zero_offset(spec: Spec) -> Spec:
+    """Logits moved by 40 times the target of value 0, trainable; off when the published curves were made."""
+    return replace(spec, {"algorithm.critic_offset": ZeroOffset(40.0)})
+
+
+@ablation(
+    "critic/activated_embedding",
+    question="Should the embedding be linear, or a normalized and activated layer?",
+    touches=["algorithm.critic.embedding"],
+    reference="the reference's single-file version (github.com/cvoelcker/reppo)",
+    expects="same",
+)
+def activated_embedding(spec: Spec) -> Spec:
+    """The encoder's output after norm and swish is what the heads take and the auxiliary task predicts."""
+    return replace(spec, {"algorithm.critic.embedding": ActivatedEmbedding()})
+
+
+@ablation(
+    "critic/narrow_embedding",
+    question="How wide must the embedding be that the auxiliary task predicts?",
+    touches=["algorithm.critic.embedding_width"],
+)
+def narrow_embedding(spec: Spec) -> Spec:
+    """An embedding of 64 units, whatever the hidden layers have."""
+    return replace(spec, {"algorithm.critic.embedding_width": 64})

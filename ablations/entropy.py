@@ -1,0 +1,80 @@
+"""The entropy of the policy: its weight, its target, and its part in the critic's targets."""
+
+from ablations.edit import replace
+from reppo.ablation import ablation
+from reppo.losses import FixedMultiplier, LearnedMultiplier
+from reppo.spec import Spec
+from reppo.targets import BonusAlways, NoBonus
+
+TEMPERATURE = "algorithm.temperature"
+BONUS = "algorithm.entropy_bonus"
+TARGET = "algorithm.entropy_target"
+
+
+@ablation(
+    "entropy/no_entropy",
+    question="Does the policy need to be rewarded for its entropy at all?",
+    touches=[TEMPERATURE],
+    reference="arXiv 2507.11019",
+    expects="worse",
+)
+def no_entropy(spec: Spec) -> Spec:
+    """Temperature 0: neither the actor's objective nor the critic's targets know of entropy."""
+    return replace(spec, {TEMPERATURE: FixedMultiplier(0.0)})
+
+
+@ablation(
+    "entropy/fixed_temperature",
+    question="Must the temperature be learned?",
+    touches=[TEMPERATURE],
+    reference="arXiv 1812.05905",
+    expects="worse",
+)
+def fixed_temperature(spec: Spec) -> Spec:
+    """A temperature of 0.01 throughout, where the learned one starts."""
+    return replace(spec, {TEMPERATURE: FixedMultiplier(0.01)})
+
+
+@ablation(
+    "entropy/low_start",
+    question="Does it matter where the temperature starts?",
+    touches=[TEMPERATURE],
+    reference="the reference's single-file version (github.com/cvoelcker/reppo)",
+    expects="same",
+)
+def low_start(spec: Spec) -> Spec:
+    """The temperature starts at 0.001 instead of 0.01."""
+    return replace(spec, {TEMPERATURE: LearnedMultiplier(0.001)})
+
+
+@ablation(
+    "entropy/low_target",
+    question="Is SAC's entropy target, -1 per action dimension, as good?",
+    touches=[TARGET],
+    reference="arXiv 1812.05905",
+)
+def low_target(spec: Spec) -> Spec:
+    """The temperature aims for an entropy of -1 per action dimension."""
+    return replace(spec, {TARGET: -1.0})
+
+
+@ablation(
+    "entropy/hard_targets",
+    question="Must the critic learn soft returns, or is entropy in the actor's objective enough?",
+    touches=[BONUS],
+)
+def hard_targets(spec: Spec) -> Spec:
+    """No entropy bonus in the critic's targets; the actor is rewarded for entropy as before."""
+    return replace(spec, {BONUS: NoBonus()})
+
+
+@ablation(
+    "entropy/bonus_at_termination",
+    question="Does the entropy bonus of an action that never happens, after a termination, do harm?",
+    touches=[BONUS],
+    reference="the reference implementation (github.com/cvoelcker/reppo)",
+    expects="same",
+)
+def bonus_at_termination(spec: Spec) -> Spec:
+    """The bonus is kept at terminated steps. Nothing changes where no episode terminates."""
+    return replace(spec, {BONUS: BonusAlways()})

@@ -1,0 +1,79 @@
+"""Size, activation and initial weights of the networks."""
+
+from ablations.edit import replace
+from reppo.ablation import ablation
+from reppo.networks import Relu, UniformFanIn
+from reppo.spec import Spec, get_path
+
+ACTOR_WIDTH = "algorithm.actor.width"
+CRITIC_WIDTH = "algorithm.critic.width"
+
+
+@ablation(
+    "network/deeper_actor",
+    question="Does the actor profit from another hidden layer?",
+    touches=["algorithm.actor.depth"],
+    reference="the reference's single-file version (github.com/cvoelcker/reppo)",
+    expects="same",
+)
+def deeper_actor(spec: Spec) -> Spec:
+    """One more hidden layer in the actor: 3 for the published settings."""
+    return replace(spec, {"algorithm.actor.depth": get_path(spec, "algorithm.actor.depth") + 1})
+
+
+@ablation(
+    "network/deeper_critic",
+    question="Does the critic profit from another hidden layer in its encoder?",
+    touches=["algorithm.critic.encoder_depth"],
+)
+def deeper_critic(spec: Spec) -> Spec:
+    """One more hidden layer in the critic's encoder."""
+    return replace(spec, {"algorithm.critic.encoder_depth": get_path(spec, "algorithm.critic.encoder_depth") + 1})
+
+
+@ablation(
+    "network/wide_critic",
+    question="Does the critic profit from twice the width, as the humanoids' settings have it?",
+    touches=[CRITIC_WIDTH],
+    reference="arXiv 2507.11019",
+    expects="better",
+)
+def wide_critic(spec: Spec) -> Spec:
+    """The critic twice as wide."""
+    return replace(spec, {CRITIC_WIDTH: 2 * get_path(spec, CRITIC_WIDTH)})
+
+
+@ablation(
+    "network/narrow",
+    question="How much of the networks' width is needed?",
+    touches=[ACTOR_WIDTH, CRITIC_WIDTH],
+    expects="worse",
+)
+def narrow(spec: Spec) -> Spec:
+    """Both networks a quarter as wide."""
+    widths = {path: max(1, get_path(spec, path) // 4) for path in (ACTOR_WIDTH, CRITIC_WIDTH)}
+    return replace(spec, widths)
+
+
+@ablation(
+    "network/relu",
+    question="Must the activation be smooth, for a gradient that passes through the critic?",
+    touches=["algorithm.actor.activation", "algorithm.critic.activation"],
+)
+def relu(spec: Spec) -> Spec:
+    """ReLU in both networks instead of swish."""
+    return replace(spec, {"algorithm.actor.activation": Relu(), "algorithm.critic.activation": Relu()})
+
+
+@ablation(
+    "network/uniform_initialization",
+    question="Do initial weights matter?",
+    touches=["algorithm.actor.initializer", "algorithm.critic.initializer"],
+    reference="the reference's PyTorch version (github.com/cvoelcker/reppo)",
+    expects="same",
+)
+def uniform_initialization(spec: Spec) -> Spec:
+    """Weights and biases uniform in +-1 / sqrt(fan in), as when the published curves were made."""
+    return replace(
+        spec, {"algorithm.actor.initializer": UniformFanIn(), "algorithm.critic.initializer": UniformFanIn()}
+    )

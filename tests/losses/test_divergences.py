@@ -1,0 +1,136 @@
+"""Divergences between policies, against numpy and against what they must be in theory."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from reppo.distributions import TanhNormal
+from reppo.losses import ExactKL, ExactReverseKL, LowVarianceKL, MismatchedKL, SampledKL
+
+SEED = st.integers(0, 2**31 - 1)
+LOC = arrays(np.float32, 2, elements=st.floats(-2, 2, width=32))
+SCALE = arrays(np.float32, 2, elements=st.floats(0.25, 2, width=32))
+SAMPLES = 16
+
+divergence = eqx.filter_jit(lambda kl, old, new, key: kl(old, new, key))
+draw = jax.jit(lambda policy, keys: jax.vmap(policy.sample)(keys))
+
+
+def log_density(policy, action):
+    """Of the tanh of a Gaussian, in float64."""
+    action = np.asarray(action, float)
+    u = np.arctanh(action)
+    normal = scipy.stats.norm.logpdf(u, np.asarray(policy.loc, float), np.asarray(policy.scale, float))
+    return np.sum(normal - np.log(1 - action**2), -1)
+
+
+def policies(loc, scale, other_loc, other_scale):
+    return TanhNormal(jnp.asarray(loc), jnp.asarray(scale)), TanhNormal(
+        jnp.asarray(other_loc), jnp.asarray(other_scale)
+    )
+
+
+def actions(old, seed):
+    return np.asarray(draw(old, jax.random.split(jax.random.key(seed), SAMPLES)))
+
+
+def clip(action):
+    return np.clip(action, -1 + 1e-4, 1 - 1e-4)
+
+
+@given(LOC, SCALE, LOC, SCALE)
+def test_the_reverse_kl_is_the_exact_one_with_the_policies_exchanged(loc, scale, other_loc, other_scale):
+    old, new = policies(loc, scale, other_loc, other_scale)
+    key = jax.random.key(0)
+    actual = divergence(ExactReverseKL(), old, new, key)
+    a, b = (np.asarray(x, float) for x in (new.scale, old.scale))
+    shift = np.asarray(new.loc, float) - np.asarray(old.loc, float)
+    expected = np.sum(np.log(b / a) + (a**2 + shift**2) / (2 * b**2) - 0.5)
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(actual, divergence(ExactKL(), new, old, key), rtol=1e-5, atol=1e-6)
+
+
+def test_the_two_directions_differ():
+    old, new = policies([0.0, 0.0], [0.5, 0.5], [0.5, 0.0], [1.0, 1.0])
+    forward, reverse = (float(divergence(kl, old, new, jax.random.key(0))) for kl in (ExactKL(), ExactReverseKL()))
+    assert reverse > 1.3 * forward
+
+
+@given(SEED, LOC, SCALE, LOC, SCALE)
+def test_estimates_equal_the_slow_reference(seed, loc, scale, other_loc, other_scale):
+    old, new = policies(loc, scale, other_loc, other_scale)
+    # Far out, arctanh in float32 knows the action no better than to a few percent.
+    drawn = actions(old, seed)
+    if np.abs(drawn).max() > 0.999:
+        return
+    log_ratio = np.array([log_density(new, a) - log_density(old, a) for a in drawn])
+    expected = {
+        SampledKL: np.mean(-log_ratio),
+        LowVarianceKL: np.mean(np.exp(log_ratio) - 1 - log_ratio),
+        MismatchedKL: np.mean(-log_ratio),
+    }
+    for kind, value in expected.items():
+        actual = divergence(kind(SAMPLES), old, new, jax.random.key(seed))
+        np.testing.assert_allclose(actual, value, rtol=5e-3, atol=5e-3, err_msg=kind.__name__)
+
+
+@given(SEED, LOC, SCALE, LOC, SCALE)
+def test_the_low_variance_estimate_is_never_negative_and_0_for_equal_policies(seed, loc, scale, other_loc, other_scale):
+    old, new = policies(loc, scale, other_loc, other_scale)
+    assert divergence(LowVarianceKL(), old, new, jax.random.key(seed)) >= 0
+    assert divergence(LowVarianceKL(), old, old, jax.random.key(seed)) == 0
+
+
+def test_near_policies_the_low_variance_estimate_varies_less():
+    old, new = policies([0.2, -0.4], [0.7, 0.4], [0.25, -0.42], [0.7, 0.42])
+    spread = lambda kl: np.std([float(divergence(kl, old, new, jax.random.key(seed))) for seed in range(40)])
+    assert spread(LowVarianceKL()) < 0.5 * spread(SampledKL())
+
+
+@pytest.mark.parametrize("kind", [SampledKL, LowVarianceKL, MismatchedKL])
+def test_estimates_converge_to_the_exact_divergence(kind):
+    old, new = policies([0.2, -0.4], [0.7, 0.4], [0.5, -0.1], [0.5, 0.6])
+    exact = float(divergence(ExactKL(), old, new, jax.random.key(0)))
+    np.testing.assert_allclose(float(divergence(kind(50_000), old, new, jax.random.key(1))), exact, atol=0.03)
+
+
+def test_where_policies_saturate_the_mismatched_estimate_is_no_divergence():
+    saturated, _ = policies([7.0, 0.0], [0.1, 0.5], [0.0, 0.0], [1.0, 1.0])
+    key = jax.random.key(0)
+    assert divergence(SampledKL(), saturated, saturated, key) == 0
+    # The density at the clipped action, arctanh(0.9999) = 4.95, lies 20 standard deviations from the mean of 7.
+    mismatch = divergence(MismatchedKL(), saturated, saturated, key)
+    drawn = actions(saturated, 0)
+    noise = jax.vmap(lambda k: jax.random.normal(k, (2,)))(jax.random.split(key, SAMPLES))
+    u = np.asarray(saturated.loc, float) + np.asarray(saturated.scale, float) * np.asarray(noise, float)
+    squash = 2 * (np.log(2) - u - np.logaddexp(0, -2 * u))
+    at_drawn = scipy.stats.norm.logpdf(u, saturated.loc, saturated.scale) - squash
+    expected = np.mean(at_drawn.sum(-1) - log_density(saturated, clip(drawn)))
+    np.testing.assert_allclose(mismatch, expected, rtol=2e-2)
+    assert mismatch > 100
+
+
+@given(SEED)
+def test_gradients_of_estimates_are_those_of_their_samples(seed):
+    """Common random numbers: the samples come from the old policy, which stands still."""
+    old, new = policies([0.2, -0.4], [0.7, 0.4], [0.5, -0.1], [0.5, 0.6])
+    drawn = actions(old, seed)
+    u = np.arctanh(clip(drawn).astype(float))
+    scale = np.asarray(new.scale, float)
+    slope = -((u - np.asarray(new.loc, float)) / scale**2)
+    ratio = np.exp([log_density(new, a) - log_density(old, a) for a in clip(drawn)])
+    expected = {SampledKL: slope.mean(0), LowVarianceKL: ((1 - ratio[:, None]) * slope).mean(0)}
+    for kind, value in expected.items():
+        gradient = loc_gradient(kind(SAMPLES), old, new, jax.random.key(seed))
+        np.testing.assert_allclose(gradient, value, rtol=2e-2, atol=2e-2, err_msg=kind.__name__)
+
+
+@eqx.filter_jit
+def loc_gradient(kl, old, new, key):
+    return jax.grad(lambda loc: kl(old, TanhNormal(loc, new.scale), key))(new.loc)

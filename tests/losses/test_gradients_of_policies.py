@@ -1,0 +1,193 @@
+"""Actor losses that do not differentiate the critic: the score function and the clipped surrogate."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reppo.keys import subkey
+from reppo.losses import (
+    ClippedKL,
+    ClippedSurrogateLoss,
+    PathwiseLoss,
+    PerBatch,
+    ScoreFunctionLoss,
+    Unconstrained,
+)
+from tests.losses.test_actor import ACTION, BATCH, MULTIPLIER, SEED, TEMPERATURE, problem, run
+
+
+def samples(policy, batch, key, number):
+    """The actions that are drawn at every state, and the noise that made them, in float64."""
+    keys = jax.random.split(subkey(key, "action"), BATCH)
+    actions = _samples(policy, batch.actor_observation, keys, number)
+    loc, scale = moments(policy, batch)
+    return actions, (np.arctanh(np.asarray(actions, float)) - loc[:, None]) / scale
+
+
+@eqx.filter_jit
+def _samples(policy, observations, keys, number):
+    at = lambda o, k: jax.vmap(policy(o).sample)(jax.random.split(k, number))
+    return jax.vmap(at)(observations, keys)
+
+
+def moments(policy, batch):
+    loc = np.asarray(batch.actor_observation, float) @ np.asarray(policy.weight, float).T
+    return loc, np.exp(np.asarray(policy.log_std, float))
+
+
+def log_density(noise, scale, actions):
+    squash = np.log(1 - np.asarray(actions, float) ** 2)
+    return np.sum(-0.5 * noise**2 - np.log(scale) - 0.5 * np.log(2 * np.pi) - squash, -1)
+
+
+def value_of(critic, batch, actions):
+    error = np.asarray(actions, float) - np.asarray(critic.best, float)
+    return np.asarray(batch.critic_observation, float) - np.sum(error**2, -1)
+
+
+@settings(max_examples=20)
+@given(SEED, st.sampled_from([2, 5]))
+def test_the_score_function_gradient_equals_the_slow_reference(seed, number):
+    policy, critic, batch = problem(seed)
+    key = jax.random.key(seed)
+    value, metrics, gradient = run(
+        ScoreFunctionLoss(objective=Unconstrained(), num_samples=number), policy, critic, batch, key
+    )
+    actions, noise = samples(policy, batch, key, number)
+    _, scale = moments(policy, batch)
+    log_prob = log_density(noise, scale, actions)
+    cost = float(TEMPERATURE) * log_prob - value_of(critic, batch, actions)
+    weight, log_std = np.zeros((ACTION, 3)), np.zeros(ACTION)
+    for i in range(BATCH):
+        for k in range(number):
+            others = [cost[i, j] for j in range(number) if j != k]
+            advantage = cost[i, k] - np.mean(others)
+            weight += advantage * np.outer(noise[i, k] / scale, batch.actor_observation[i]) / BATCH / number
+            log_std += advantage * (noise[i, k] ** 2 - 1) / BATCH / number
+    np.testing.assert_allclose(value, cost.mean(), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(metrics["entropy"], -log_prob.mean(1), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(gradient.weight, weight, rtol=1e-2, atol=2e-3 * (1 + np.abs(cost).max()))
+    np.testing.assert_allclose(gradient.log_std, log_std, rtol=1e-2, atol=2e-3 * (1 + np.abs(cost).max()))
+
+
+def test_in_expectation_the_score_function_gradient_is_the_pathwise_one():
+    policy, critic, batch = problem(0)
+    gradient = eqx.filter_jit(
+        lambda loss, keys: jax.tree.map(
+            lambda x: x.mean(0),
+            jax.vmap(
+                lambda key: eqx.filter_grad(
+                    lambda policy: loss(policy, critic, batch, TEMPERATURE, MULTIPLIER, key)[0]
+                )(policy)
+            )(keys),
+        )
+    )
+    keys = jax.random.split(jax.random.key(0), 400)
+    score = gradient(ScoreFunctionLoss(objective=Unconstrained(), num_samples=50), keys)
+    pathwise = gradient(PathwiseLoss(objective=Unconstrained()), keys)
+    np.testing.assert_allclose(score.weight, pathwise.weight, atol=0.05)
+    np.testing.assert_allclose(score.log_std, pathwise.log_std, atol=0.05)
+    assert np.abs(pathwise.weight).max() > 0.2  # the tolerance can fail
+
+
+class Blind(eqx.Module):
+    """A critic without a gradient in the action."""
+
+    critic: eqx.Module
+
+    def __call__(self, observation, action):
+        return self.critic(observation, jax.lax.stop_gradient(action))
+
+
+def test_the_score_function_never_asks_for_the_gradient_of_q_and_the_pathwise_loss_does():
+    policy, critic, batch = problem(1)
+    for loss, same in ((ScoreFunctionLoss(), True), (PathwiseLoss(), False)):
+        seeing, blind = (run(loss, policy, c, batch, jax.random.key(0))[2] for c in (critic, Blind(critic)))
+        assert np.allclose(seeing.weight, blind.weight, rtol=1e-5) == same
+
+
+@settings(max_examples=10)
+@given(SEED)
+def test_beyond_the_bound_the_score_function_is_dropped_like_the_gradient_of_q(seed):
+    policy, critic, batch = problem(seed, near=False)
+    key = jax.random.key(seed)
+    score, pathwise = (run(loss, policy, critic, batch, key) for loss in (ScoreFunctionLoss(), PathwiseLoss()))
+    assert np.all(score[1]["behind_gate"] == 1)
+    np.testing.assert_allclose(score[0], pathwise[0], rtol=1e-5)
+    np.testing.assert_allclose(score[2].weight, pathwise[2].weight, rtol=1e-4, atol=1e-5)
+
+
+def test_the_score_function_has_the_bound_and_the_gate_of_its_parts():
+    assert ScoreFunctionLoss(ClippedKL(0.3)).kl_bound == np.float32(0.3)
+    policy, critic, batch = problem(0)
+    batch = eqx.tree_at(lambda b: b.old_loc, batch, batch.old_loc.at[0].add(5.0))
+    for loss, behind in ((ScoreFunctionLoss(), 1), (ScoreFunctionLoss(gate=PerBatch()), BATCH)):
+        assert run(loss, policy, critic, batch, jax.random.key(0))[1]["behind_gate"].sum() == behind
+
+
+@settings(max_examples=20)
+@given(SEED, st.sampled_from([0.0625, 0.25, 0.5]))
+def test_the_clipped_surrogate_equals_the_slow_reference(seed, clip):
+    policy, critic, batch = problem(seed)
+    # Old policies far enough for some ratios to be clipped, of both signs.
+    batch = eqx.tree_at(lambda b: b.old_loc, batch, batch.old_loc + 0.3 * np.sign(batch.action))
+    key = jax.random.key(seed)
+    zero = np.float32(0)
+    loss = ClippedSurrogateLoss(clip=clip, num_samples=3)
+    (value, metrics), gradient = surrogate(loss, policy, critic, batch, zero, key)
+    actions, _ = samples(policy, batch, key, 3)
+    advantage = np.asarray(batch.target, float) - value_of(critic, batch, actions).mean(1)
+    advantage = (advantage - advantage.mean()) / advantage.std()
+    loc, scale = moments(policy, batch)
+    u = np.arctanh(np.asarray(batch.action, float))
+    noise, old_noise = (u - loc) / scale, (u - np.asarray(batch.old_loc, float)) / np.asarray(batch.old_scale, float)
+    log_ratio = log_density(noise, scale, batch.action) - log_density(
+        old_noise, np.asarray(batch.old_scale, float), batch.action
+    )
+    ratio = np.exp(log_ratio)
+    total, weight = 0.0, np.zeros((ACTION, 3))
+    for i in range(BATCH):
+        bounded = min(max(ratio[i], 1 - clip), 1 + clip)
+        total -= min(ratio[i] * advantage[i], bounded * advantage[i]) / BATCH
+        if ratio[i] * advantage[i] <= bounded * advantage[i]:
+            slope = np.outer(noise[i] / scale, batch.actor_observation[i])
+            weight -= ratio[i] * advantage[i] * slope / BATCH
+    np.testing.assert_allclose(value, total, rtol=2e-3, atol=2e-3)
+    np.testing.assert_allclose(gradient.weight, weight, rtol=2e-2, atol=2e-2)
+    np.testing.assert_array_equal(metrics["behind_gate"], np.abs(ratio - 1) > clip)
+
+
+@eqx.filter_jit
+def surrogate(loss, policy, critic, batch, temperature, key):
+    return eqx.filter_value_and_grad(
+        lambda policy: loss(policy, critic, batch, temperature, MULTIPLIER, key), has_aux=True
+    )(policy)
+
+
+def test_the_clipped_surrogate_rewards_entropy_by_the_temperature():
+    policy, critic, batch = problem(2)
+    key = jax.random.key(2)
+    without, with_entropy = (
+        surrogate(ClippedSurrogateLoss(), policy, critic, batch, t, key) for t in (np.float32(0), np.float32(0.5))
+    )
+    np.testing.assert_allclose(
+        with_entropy[0][0] - without[0][0], -0.5 * without[0][1]["entropy"].mean(), rtol=1e-3, atol=1e-3
+    )
+    # A wider Gaussian has more entropy: descending the loss widens it more.
+    assert np.all(with_entropy[1].log_std < without[1].log_std)
+
+
+@pytest.mark.parametrize("loss", [ScoreFunctionLoss(), ClippedSurrogateLoss()], ids=["score", "surrogate"])
+def test_metrics_are_constants(loss):
+    policy, critic, batch = problem(0)
+
+    def metrics(policy):
+        return sum(
+            jnp.sum(v) for v in loss(policy, critic, batch, TEMPERATURE, MULTIPLIER, jax.random.key(0))[1].values()
+        )
+
+    jax.tree.map(lambda g: np.testing.assert_array_equal(g, 0), eqx.filter_jit(eqx.filter_grad(metrics))(policy))

@@ -1,0 +1,91 @@
+"""The presets against the published tables, and the reference's choices against the catalog."""
+
+import pytest
+
+from reppo import environments, presets
+from reppo.ablation import Arm, find_ablation
+from reppo.distributions import TanhNormalHead
+from reppo.losses import FixedSupport, LearnedMultiplier, MismatchedKL
+from reppo.networks import LecunNormal, LinearEmbedding, NoNorm, RMSNorm, ZeroOffset
+from reppo.normalization import PerStepStatistics, RunningMeanVariance
+from reppo.optimization import Adam, Alternating, ClipByGlobalNorm, WithActor
+from reppo.spec import difference, get_path, resolve
+from reppo.targets import BonusAlways, FreshAction, ShiftedFlag
+
+TASK = environments.playground("CartpoleSwingup")
+HUMANOID = environments.playground("G1JoystickFlatTerrain", config={"push_config": {"enable": False}})
+
+DIFFERENCES = {
+    # what of the reference differs from `reppo`: the ablation that makes it so
+    "algorithm.head.floor": "policy/floor",
+    "algorithm.actor_loss.kl": "kl/mismatched",
+    "algorithm.entropy_bonus": "entropy/bonus_at_termination",
+    "algorithm.multiplier_optimizer": "optimizer/shared_multipliers",
+    "algorithm.critic_offset": "critic/zero_offset",
+    "algorithm.truncation": "targets/shifted_truncation",
+    "algorithm.normalizer": "observations/per_step",
+}
+
+
+@pytest.mark.parametrize("environment", [TASK, environments.gymnax("Pendulum-v1")], ids=lambda e: e.name)
+def test_the_reference_is_the_base_after_a_registered_ablation_for_each_difference(environment):
+    base, reference = presets.reppo(environment), presets.reppo_reference(environment)
+    assert {path for path, _, _ in difference(base, reference)} == set(DIFFERENCES)
+    assert Arm(tuple(find_ablation(name) for name in DIFFERENCES.values()))(base) == reference
+
+
+@pytest.mark.parametrize(("path", "name"), DIFFERENCES.items())
+def test_each_of_these_ablations_makes_its_difference_and_no_other(path, name):
+    base, reference = presets.reppo(TASK), presets.reppo_reference(TASK)
+    after = find_ablation(name)(base)
+    assert [changed for changed, _, _ in difference(base, after)] == [path]
+    assert get_path(after, path) == get_path(reference, path)
+
+
+def test_the_choices_of_the_reference_one_by_one():
+    algorithm = resolve(presets.reppo_reference(TASK)).algorithm
+    assert algorithm.head == TanhNormalHead(floor=0.1)
+    assert algorithm.actor_loss.kl == MismatchedKL(num_samples=16)
+    assert algorithm.entropy_bonus == BonusAlways()
+    assert algorithm.multiplier_optimizer == WithActor()
+    assert algorithm.actor_optimizer == algorithm.critic_optimizer == Adam(3e-4, ClipByGlobalNorm(0.5))
+    assert algorithm.critic_offset == ZeroOffset(scale=40.0)
+    assert algorithm.truncation == ShiftedFlag()
+    assert algorithm.normalizer == PerStepStatistics(RunningMeanVariance(epsilon=1e-2))
+    assert algorithm.next_value == FreshAction(num_samples=1)
+    assert algorithm.actor.norm == algorithm.critic.norm == RMSNorm()
+    assert algorithm.actor.initializer == algorithm.critic.initializer == LecunNormal()
+    assert algorithm.critic.embedding == LinearEmbedding()
+    assert algorithm.temperature == algorithm.kl_multiplier == LearnedMultiplier(initial=0.01)
+    assert (algorithm.actor.width, algorithm.actor.depth, algorithm.critic.width) == (512, 2, 512)
+
+
+def test_the_humanoids_have_the_published_settings():
+    spec = resolve(presets.reppo_humanoid(HUMANOID))
+    algorithm = spec.algorithm
+    assert (algorithm.num_environments, algorithm.rollout_length) == (1024, 128)
+    assert algorithm.schedule == Alternating(epochs=8, num_minibatches=16)
+    assert algorithm.steps_per_iteration // 16 == 8192
+    assert round(float(algorithm.gamma), 6) == 0.97
+    assert (algorithm.actor.width, algorithm.critic.width) == (512, 1024)
+    assert algorithm.value.support == FixedSupport(-10.0, 10.0)
+    assert algorithm.reward_scale == 1
+
+
+def test_the_control_suite_has_the_published_settings():
+    algorithm = resolve(presets.reppo(TASK)).algorithm
+    assert (algorithm.num_environments, algorithm.rollout_length) == (1024, 128)
+    assert algorithm.schedule == Alternating(epochs=8, num_minibatches=64)
+    assert algorithm.value.support == FixedSupport(0.0, 150.0)
+    small = resolve(find_ablation("updates/quarter_data")(presets.reppo(TASK))).algorithm
+    medium = resolve(find_ablation("updates/half_data")(presets.reppo(TASK))).algorithm
+    for smaller, length, minibatches in ((medium, 64, 32), (small, 32, 16)):
+        assert (smaller.rollout_length, smaller.schedule.num_minibatches) == (length, minibatches)
+        assert smaller.steps_per_iteration // minibatches == 2048
+
+
+def test_the_ablations_of_the_paper_apply_to_the_humanoids():
+    base = presets.reppo_humanoid(HUMANOID)
+    for name in ("kl/no_kl", "kl/penalized", "value/mse", "normalization/no_norm", "auxiliary/none"):
+        resolve(find_ablation(name)(base))
+    assert find_ablation("normalization/no_norm")(base).algorithm.critic.norm == NoNorm()
