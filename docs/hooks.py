@@ -28,13 +28,13 @@ def _section(theme: str, ablations: list[Any]) -> str:
         "",
         importlib.import_module(f"ablations.{theme}").__doc__ or "",
         "",
-        "| ablation | asks | does | touches | expects | source |",
-        "|---|---|---|---|---|---|",
+        "| ablation | question, and what is done to answer it | touches | expects | source |",
+        "|---|---|---|---|---|",
     ]
     for one in ablations:
         touches = "<br>".join(f"`{path.removeprefix('algorithm.')}`" for path in one.touches)
-        what = " ".join((one.transform.__doc__ or "").split())
-        cells = [f"`{one.name}`", one.question, what, touches, one.expects, _linked(one.reference)]
+        what = f"{one.question}<br>{' '.join((one.transform.__doc__ or '').split())}"
+        cells = [f"`{one.name}`", what, touches, one.expects, _linked(one.reference)]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join([*lines, ""])
 

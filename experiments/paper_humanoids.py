@@ -2,8 +2,8 @@
 
 For GPUs, and with the robots' models at hand (the error says how to get them if they are missing). 7 arms x 4 tasks x 4
 seeds are 112 runs of 52.3M environment steps, 5.9 billion steps in all. The authors' scripts ask for one GPU a run and
-for up to eight hours. Random pushes are off, as in the published runs. The score there is the mean over finished episodes, in
-which an early fall counts many times; here every evaluation episode counts once.
+for up to eight hours. Random pushes are off, as in the published runs. The score there is the mean over finished
+episodes, in which an early fall counts many times; here every evaluation episode counts once.
 """
 
 from ablations import auxiliary, kl, normalization, updates, value
