@@ -125,7 +125,7 @@ def made_by(variant: str) -> str:
     return "the authors of REPPO (Voelcker et al. 2025, arXiv:2507.11019)"
 
 
-def caveats(variant: str, environments: Iterable[str] = ()) -> list[str]:
+def published_caveats(variant: str, environments: Iterable[str] = ()) -> list[str]:
     """What has to be said beside a comparison with a published variant on some environments."""
     found = list(CAVEATS)
     if any(name.startswith(("G1", "T1")) for name in environments):

@@ -110,7 +110,9 @@ class Picture:
         stream = io.BytesIO()
         salt = hashlib.sha256(self.title.encode()).hexdigest()[:8]
         options = {"svg.hashsalt": salt, "svg.fonttype": "path" if text_as_paths else "none"}
-        metadata: dict[str, Any] = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
+        metadata: dict[str, Any] = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[
+            kind
+        ]
         with house_style(), matplotlib.rc_context(options):
             self.figure.savefig(stream, format=kind, dpi=dpi, metadata=metadata, transparent=kind == "svg")
         return stream.getvalue()

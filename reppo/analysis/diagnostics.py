@@ -1,0 +1,127 @@
+"""How training went: medians over runs of the metrics that tell whether an arm trained as intended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, final
+
+import numpy as np
+from jaxtyping import Float
+
+from reppo.results import Metrics, RunData
+from reppo.results.formatting import natural_order
+
+POINTS = 41
+"""Points of training at which diagnostics are taken."""
+
+
+@final
+class Watched(NamedTuple):
+    """A metric to look at.
+
+    Attributes:
+        metric: its name in `metrics.csv`.
+        title: what it is.
+        logarithmic: whether it spans powers of ten.
+        limit: the last part of the path in the spec of the value it should stay below, if there is one.
+    """
+
+    metric: str
+    title: str
+    logarithmic: bool = False
+    limit: str | None = None
+
+
+WATCHED = (
+    Watched("actor/kl", "KL(old, new), nats", True, limit="kl_bound"),
+    Watched("actor/behind_gate", "states behind the KL gate"),
+    Watched("actor/entropy", "entropy, nats"),
+    Watched("actor/temperature", "temperature", True),
+    Watched("actor/kl_multiplier", "KL multiplier", True),
+    Watched("targets/outside_support", "targets outside the support"),
+    Watched("critic/explained_variance", "explained variance"),
+    Watched("critic/gradient_norm", "critic gradient norm", True),
+)
+"""The metrics of the training diagnostics."""
+
+
+@final
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Diagnostic:
+    """One metric of one arm over training.
+
+    Attributes:
+        metric: its name in `metrics.csv`.
+        title: what it is.
+        progress: shares of training, from 0 to 1.
+        median: median over runs; NaN before the first report.
+        low: lowest tenth.
+        high: highest tenth.
+        limit: what the spec bounds it by, if all runs agree.
+        logarithmic: whether it spans powers of ten.
+    """
+
+    metric: str
+    title: str
+    progress: Float[np.ndarray, " points"]
+    median: Float[np.ndarray, " points"]
+    low: Float[np.ndarray, " points"]
+    high: Float[np.ndarray, " points"]
+    limit: float | None
+    logarithmic: bool
+
+
+def training_diagnostics(
+    results: Sequence[RunData], metrics: Sequence[Metrics], base: str = "base"
+) -> dict[str, list[Diagnostic]]:
+    """Collects the watched metrics of each arm; arms without any are left out.
+
+    Args:
+        results: runs.
+        metrics: what each of them recorded, `run.folder.read_metrics()`, in the same order.
+        base: the arm that comes first.
+    """
+    found: dict[str, list[Diagnostic]] = {}
+    pairs = list(zip(results, metrics, strict=True))
+    for arm in sorted({run.record.arm for run in results}, key=lambda arm: (arm != base, natural_order(arm))):
+        own = [(run, recorded) for run, recorded in pairs if run.record.arm == arm]
+        diagnostics = [d for watched in WATCHED if (d := _diagnostic(watched, own)) is not None]
+        if diagnostics:
+            found[arm] = diagnostics
+    return found
+
+
+def _diagnostic(watched: Watched, own: Sequence[tuple[RunData, Metrics]]) -> Diagnostic | None:
+    progress = np.linspace(0, 1, POINTS)
+    lines, limits = [], set()
+    for run, recorded in own:
+        rows = recorded.of(watched.metric)
+        total = run.record.environment_steps
+        if not len(rows.mean) or not total:
+            continue
+        line = np.interp(progress, rows.environment_steps / total, rows.mean, left=np.nan)
+        lines.append(np.where(np.isfinite(line) & ((line > 0) | (not watched.logarithmic)), line, np.nan))
+        if watched.limit:
+            limits |= set(_named(run.record.spec, watched.limit))
+    if not lines or not np.isfinite(lines).any():
+        return None
+    values = np.array(lines)
+    kept = np.isfinite(values).any(axis=0)
+    low, median, high = np.nanquantile(values[:, kept], [0.1, 0.5, 0.9], axis=0)
+    return Diagnostic(
+        metric=watched.metric,
+        title=watched.title,
+        progress=progress[kept],
+        median=median,
+        low=low,
+        high=high,
+        limit=limits.pop() if len(limits) == 1 else None,
+        logarithmic=watched.logarithmic,
+    )
+
+
+def _named(data: Any, name: str) -> list[float]:
+    """Numbers of that name anywhere in a spec."""
+    if not isinstance(data, dict):
+        return [n for item in data for n in _named(item, name)] if isinstance(data, list) else []
+    own = [float(data[name])] if isinstance(data.get(name), int | float) else []
+    return own + [number for value in data.values() for number in _named(value, name)]

@@ -1,0 +1,209 @@
+"""Learning curves: one panel per environment, one line per arm, published curves beside them."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from reppo.analysis.curves import LearningCurve, learning_curves
+from reppo.analysis.figures import style
+from reppo.analysis.aggregates import pooled_iqm
+from reppo.analysis.intervals import intervals
+from reppo.analysis.published import PublishedCurve
+from reppo.errors import require
+from reppo.results import RunData
+from reppo.results.formatting import human_count, human_seconds
+
+MOST_COLUMNS = 5
+"""Panels side by side."""
+
+
+def plot_learning_curves(
+    results: Sequence[RunData] | Sequence[LearningCurve],
+    base: str = "base",
+    *,
+    x: Literal["steps", "seconds"] = "steps",
+    against: Sequence[PublishedCurve] = (),
+    highlight: Sequence[str] | None = None,
+) -> style.Picture:
+    """Draws evaluation return over environment steps: one panel per environment, one line per arm.
+
+    A line is the interquartile mean over seeds; its band the 95% interval by the `"student"` method of `intervals`, absent where there are fewer
+    than two seeds. Beyond the point that every seed has reached, a line is faint and has no band: it is of fewer
+    seeds there, and may jump. A seed that diverged is marked with a red cross and goes on with its last value, so that
+    its loss does not flatter the arm.
+
+    Args:
+        results: runs of one experiment, with at least one finite evaluation among them, or their learning curves.
+        base: the arm that is drawn in the text's color and listed first.
+        x: environment steps, or seconds of training: the median over seeds at each evaluation.
+        against: published curves, drawn gray and dashed from their first evaluation to their last or to the last of
+            one's own, whichever comes first; over steps only.
+        highlight: arms that are colored where there are more than seven besides the base; the others are thin and gray.
+            None for the first seven.
+
+    Raises:
+        ConfigurationError: if there is nothing to draw, or published curves are to be drawn over seconds.
+
+    Source: Agarwal et al. 2021, arXiv:2108.13264, for interquartile means with bands.
+    """
+    from matplotlib.lines import Line2D
+
+    require(x in ("steps", "seconds"), f"x={x!r} is neither 'steps' nor 'seconds'.")
+    require(x == "steps" or not against, "Published curves have no clock that compares; draw them over steps.")
+    curves = [curve for curve in _curves(results, base) if np.isfinite(curve.returns).any()]
+    require(len(curves) > 0, "There is no evaluation to draw yet. Train for at least one evaluation interval.")
+    environments = list(dict.fromkeys(curve.environment for curve in curves))
+    arms = style.arm_order([curve.arm for curve in curves], base)
+    colored = _colored(arms, base, highlight)
+    looks = style.arm_styles(colored, base)
+
+    columns = panel_columns(len(environments))
+    rows = math.ceil(len(environments) / columns)
+    width = max(2.35 * columns, 5.2) if columns > 1 else 5.6
+    longest = int((width - 0.9) / style.LETTER)
+    handles: list[Any] = [Line2D([], [], linewidth=1.6, markersize=4.5, **looks[arm]) for arm in colored]
+    labels = [style.shorten(arm, longest) for arm in colored]
+    if len(colored) < len(arms):
+        handles.append(Line2D([], [], linewidth=0.8, color=style.MUTED, alpha=0.7))
+        labels.append(f"{len(arms) - len(colored)} other arms")
+    shown = [curve for curve in against if curve.environment in environments and _overlaps(curve, curves)]
+    for variant in dict.fromkeys(curve.variant for curve in shown):
+        handles.append(Line2D([], [], **_published_look([c.variant for c in shown], variant)))
+        labels.append(f"published: {variant}")
+    if any(curve.diverged.any() for curve in curves):
+        handles.append(Line2D([], [], linestyle="none", **style.CROSS))
+        labels.append("a seed diverged")
+    height = (1.95 if columns > 1 else 3.2) * rows + style.legend_height(labels, width) + 0.25
+
+    with style.house_style():
+        figure = style.new_figure(width, height)
+        panels = figure.subplots(rows, columns, squeeze=False).ravel()
+        for panel in panels[len(environments) :]:
+            panel.remove()
+        for panel, environment in zip(panels, environments, strict=False):
+            own = [curve for curve in curves if curve.environment == environment]
+            for curve in sorted(own, key=lambda curve: (curve.arm in looks, curve.arm == base)):
+                if curve.arm in looks:
+                    place = colored.index(curve.arm)
+                    _draw(panel, curve, x, looks[curve.arm], place, band=len(own) <= style.HIGHLIGHTED + 1)
+                else:
+                    _draw_faint(panel, curve, x)
+            for curve in (c for c in shown if c.environment == environment):
+                _draw_published(panel, curve, own, _published_look([c.variant for c in shown], curve.variant))
+            _dress(panel, environment, x, int((width / columns - 0.75) / style.LETTER * 0.85))
+        for i, panel in enumerate(panels[: len(environments)]):
+            panel.set_ylabel("evaluation return" if i % columns == 0 else "")
+            last = i + columns >= len(environments)
+            panel.set_xlabel(("environment steps" if x == "steps" else "training time") if last else "")
+        style.legend_below(figure, handles, labels, width)
+    what = "environment steps" if x == "steps" else "training time"
+    return style.Picture(
+        figure,
+        f"Learning curves over {what}",
+        f"Evaluation return over {what} on {len(environments)} environments: interquartile mean over seeds and its 95% "
+        f"interval for {', '.join(colored)}" + (f"; beside them {labels[-1]}." if shown else "."),
+    )
+
+
+def _curves(results: Any, base: str) -> list[LearningCurve]:
+    return learning_curves(results, base) if results and isinstance(results[0], RunData) else list(results)
+
+
+def _colored(arms: Sequence[str], base: str, highlight: Sequence[str] | None) -> list[str]:
+    others = [arm for arm in arms if arm != base]
+    if len(others) > style.HIGHLIGHTED:
+        others = [arm for arm in (others if highlight is None else highlight) if arm in others][: style.HIGHLIGHTED]
+    return [arm for arm in arms if arm == base] + others
+
+
+def line_and_band(
+    returns: Float[np.ndarray, "seeds points"],
+) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:
+    """Interquartile mean over seeds at each point, and the ends of its interval; NaN where there are no seeds."""
+    found = intervals(returns.T[:, None, :], pooled_iqm, method="student")  # no resampling: there are many points
+    return found.estimate, found.low, found.high
+
+
+def _clock(curve: LearningCurve, x: str) -> np.ndarray:
+    if x == "steps":
+        return curve.environment_steps.astype(np.float64)
+    known = np.isfinite(curve.seconds).any(axis=0)
+    clock = np.full(curve.seconds.shape[1], np.nan)
+    clock[known] = np.nanmedian(curve.seconds[:, known], axis=0)
+    return np.maximum.accumulate(np.where(known, clock, -np.inf))
+
+
+def _draw(panel: Any, curve: LearningCurve, x: str, look: dict[str, Any], place: int, band: bool) -> None:
+    returns = curve.carried_forward()
+    shown = np.flatnonzero(np.isfinite(returns).any(axis=0))
+    returns, clock = returns[:, shown], _clock(curve, x)[shown]
+    line, low, high = line_and_band(np.where(np.isfinite(returns), returns, np.nan))
+    known = np.isfinite(returns)
+    last = returns.shape[1] - 1 - np.argmax(known[:, ::-1], axis=1)  # of each seed
+    common = 1 + int(last[known.any(axis=1)].min())  # points that every seed with any value has reached
+    if band:
+        panel.fill_between(clock[:common], low[:common], high[:common], color=look["color"], alpha=0.16, linewidth=0)
+    # Markers sit at other places on each line, so that lines that coincide can still be told apart.
+    spacing = max(1, common // 5)
+    full = {"markersize": 3.6, "zorder": 3 if look["color"] == style.INK else 2.5, **look}
+    panel.plot(clock[:common], line[:common], markevery=(place % spacing, spacing), **full)
+    panel.plot(clock[common - 1 :], line[common - 1 :], **{**full, "marker": "", "alpha": 0.4})
+    for row in np.flatnonzero(curve.diverged):
+        finite = np.flatnonzero(np.isfinite(curve.returns[row, shown]))
+        if finite.size:
+            panel.plot(clock[finite[-1]], line[finite[-1]], linestyle="none", zorder=4, **style.CROSS)
+
+
+def _draw_faint(panel: Any, curve: LearningCurve, x: str) -> None:
+    line = line_and_band(curve.carried_forward())[0]
+    shown = np.isfinite(line)
+    panel.plot(_clock(curve, x)[shown], line[shown], color=style.MUTED, alpha=0.55, linewidth=0.7, zorder=1.5)
+
+
+def _overlaps(curve: PublishedCurve, own: Sequence[LearningCurve]) -> bool:
+    return curve.at(_end(curve.environment, own)) is not None or (
+        len(curve.environment_steps) > 0 and _end(curve.environment, own) > curve.environment_steps[-1]
+    )
+
+
+def _end(environment: str, own: Sequence[LearningCurve]) -> float:
+    return max(float(curve.environment_steps[-1]) for curve in own if curve.environment == environment)
+
+
+def _published_look(variants: Sequence[str], variant: str) -> dict[str, Any]:
+    lines = [(0, (4, 1.5)), (0, (1, 1)), (0, (7, 1.5, 1, 1.5)), (0, (2, 2))]
+    place = list(dict.fromkeys(variants)).index(variant)
+    return {"color": style.MUTED, "linestyle": lines[place % len(lines)], "linewidth": 1.8, "zorder": 2.2}
+
+
+def _draw_published(panel: Any, curve: PublishedCurve, own: Sequence[LearningCurve], look: dict[str, Any]) -> None:
+    end = min(_end(curve.environment, own), float(curve.environment_steps[-1]))
+    kept = curve.environment_steps < end
+    steps = np.append(curve.environment_steps[kept].astype(np.float64), end)
+    tip = curve.at(end)
+    assert tip is not None
+    line, low, high = (
+        np.append(y[kept], last) for y, last in zip((curve.iqm, curve.low, curve.high), tip, strict=True)
+    )
+    panel.fill_between(steps, low, high, color=style.MUTED, alpha=0.2, linewidth=0, zorder=1)
+    panel.plot(steps, line, **look)
+
+
+def _dress(panel: Any, environment: str, x: str, letters: int) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    panel.set_title(style.plain(style.shorten(environment, letters)), loc="left")
+    panel.grid(axis="y", color=style.MUTED, linewidth=0.5, alpha=0.35)
+    panel.set_xlim(left=0)
+    panel.xaxis.set_major_locator(MaxNLocator(nbins=3, steps=[1, 2, 2.5, 5, 10], integer=x == "steps"))
+    write = human_count if x == "steps" else human_seconds
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
+    panel.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
+
+
+def panel_columns(panels: int) -> int:
+    """Columns of a grid of panels: close to square, at most five."""
+    return panels if panels <= 3 else min(MOST_COLUMNS, math.ceil(math.sqrt(panels)))
