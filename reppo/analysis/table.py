@@ -36,7 +36,7 @@ _LATEX = {
 @final
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Columns of equal length: one value per cell, one observation per row. Ready for `pandas.DataFrame(table.columns)`.
+    """Columns of equal length, one observation per row. Ready for `pandas.DataFrame(table.columns)`.
 
     Attributes:
         name: a word that names its file.

@@ -134,8 +134,9 @@ TASKS = (
 )  # fmt: skip
 ARMS = {
     "base": 0.85, "kl/no_kl": 0.5, "value/mse": 0.7, "normalization/no_norm": 0.8, "auxiliary/no_auxiliary": 0.84,
-    "kl/no_kl+value/mse": 0.42, "entropy/fixed_temperature": 0.83, "entropy/no_entropy": 0.77, "targets/no_lambda": 0.74,
-    "targets/monte_carlo": 0.66, "value/two_hot": 0.86, "value/ensemble_of_two_critics_with_minimum": 0.87,
+    "kl/no_kl+value/mse": 0.42, "entropy/fixed_temperature": 0.83, "entropy/no_entropy": 0.77,
+    "targets/no_lambda": 0.74,     "targets/monte_carlo": 0.66, "value/two_hot": 0.86,
+    "value/ensemble_of_two_critics_with_minimum": 0.87,
     "kl/penalized": 0.845, "kl/reverse": 0.82, "gate/per_batch": 0.84, "optimizer/no_clip": 0.81,
     "network/no_skip": 0.8, "network/narrow": 0.79, "observations/no_normalization": 0.6, "actor/no_state_std": 0.855,
 }  # fmt: skip

@@ -59,7 +59,7 @@ def plot_effects(effects: Sequence[PairedEffect], *, level: float = 0.05, unit: 
             color = style.COLORS[0] if effect.estimate >= 0 else style.COLORS[1]
             if math.isfinite(effect.low):
                 panel.plot([effect.low, effect.high], [row, row], color=color, linewidth=2.2, zorder=2)
-            face = color if sure else "white"
+            face = color if sure else style.PAPER
             panel.plot(effect.estimate, row, "o", color=color, markerfacecolor=face, markersize=6, zorder=3)
         panel.axvline(0, color=style.INK, linewidth=0.9, zorder=1.5)
         panel.set_yticks(range(len(whole)), [style.plain(name) for name in names])

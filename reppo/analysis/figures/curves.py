@@ -7,9 +7,9 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from reppo.analysis.aggregates import pooled_iqm
 from reppo.analysis.curves import LearningCurve, learning_curves
 from reppo.analysis.figures import style
-from reppo.analysis.aggregates import pooled_iqm
 from reppo.analysis.intervals import intervals
 from reppo.analysis.published import PublishedCurve
 from reppo.errors import require
@@ -30,10 +30,10 @@ def plot_learning_curves(
 ) -> style.Picture:
     """Draws evaluation return over environment steps: one panel per environment, one line per arm.
 
-    A line is the interquartile mean over seeds; its band the 95% interval by the `"student"` method of `intervals`, absent where there are fewer
-    than two seeds. Beyond the point that every seed has reached, a line is faint and has no band: it is of fewer
-    seeds there, and may jump. A seed that diverged is marked with a red cross and goes on with its last value, so that
-    its loss does not flatter the arm.
+    A line is the interquartile mean over seeds; its band the 95% interval by the `"student"` method of `intervals`,
+    absent where there are fewer than two seeds, and where a panel has more than eight arms. Beyond the point that every
+    seed has reached, a line is faint and has no band: it is of fewer seeds there, and may jump. A seed that diverged is
+    marked with a red cross and goes on with its last value, so that its loss does not flatter the arm.
 
     Args:
         results: runs of one experiment, with at least one finite evaluation among them, or their learning curves.

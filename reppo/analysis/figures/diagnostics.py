@@ -149,7 +149,7 @@ def plot_diagnostics(
     return style.Picture(
         figure,
         "Training diagnostics",
-        f"{'; '.join(titles)}: median over the runs of each arm and the range of the middle 80%, for {', '.join(labels)}.",
+        f"{'; '.join(titles)}: median over the runs of each arm and the middle 80%, for {', '.join(labels)}.",
     )
 
 

@@ -17,7 +17,10 @@ INK = "#1b1b1c"
 """Text, axes and the base arm. The report page replaces it by the color of its text, light or dark."""
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B5A800")
-"""Okabe and Ito 2008, Color Universal Design, for up to seven arms; yellow is darker than theirs, to be seen on white."""
+"""Okabe and Ito 2008, Color Universal Design, for up to seven arms; yellow is darker, to be seen on white."""
+
+PAPER = "#fefefe"
+"""What lies behind: the inside of open marks. The report page replaces it by the color of its background."""
 
 MUTED = "#8a8d91"
 """What stands in the background: other arms, published curves, grids. Visible on white and on black."""
@@ -124,7 +127,9 @@ class Picture:
         text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
         text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
         text = re.sub(r"\d+\.\d{2,}", lambda number: f"{float(number[0]):.1f}".removesuffix(".0"), text)
-        text = text.replace(INK, "currentColor").replace("'DejaVu Sans'", "inherit")
+        text = text.replace(INK, "currentColor").replace(PAPER, "var(--paper)").replace("'DejaVu Sans'", "inherit")
+        for i, color in enumerate(COLORS):  # the page has lighter ones for the dark
+            text = re.sub(color, f"var(--c{i})", text, flags=re.IGNORECASE)
         # Names of parts must differ from those of other figures on the page.
         salt = "f" + hashlib.sha256(self.title.encode()).hexdigest()[:6]
         text = re.sub(r'\bid="', f'id="{salt}-', text)

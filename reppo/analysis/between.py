@@ -1,0 +1,177 @@
+"""Comparisons beyond one report: two experiments with each other, and what a next one needs."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+
+from reppo.analysis.paired import PairedEffect, compare, holm
+from reppo.analysis.power import plan_seeds
+from reppo.analysis.report.specs import changes, circumstances, write_value
+from reppo.analysis.scores import Normalization, score_table
+from reppo.analysis.table import Table
+from reppo.errors import require
+from reppo.results import RunData
+
+
+@final
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Comparison:
+    """Two experiments compared.
+
+    Attributes:
+        differences: for each arm that both have, the second minus the first over all tasks and on each.
+        changes: where the specs of an arm differ.
+        versions: versions and machines that differ.
+    """
+
+    differences: Table
+    changes: Table
+    versions: Table
+
+    def _repr_html_(self) -> str:
+        return "".join(table.to_html() for table in (self.differences, self.changes, self.versions) if len(table))
+
+
+def compare_results(first: Sequence[RunData], second: Sequence[RunData]) -> Comparison:
+    """Compares the arms that two experiments have in common, on the tasks and seeds that both have.
+
+    A seed stands for the same environment randomness, initial weights and evaluation episodes in both, as far as their
+    specs agree, so runs are paired by it. Runs are compared at the last step that all of them have reached.
+
+    Args:
+        first: runs of the one.
+        second: runs of the other.
+
+    Raises:
+        ConfigurationError: if they have no run in common.
+    """
+    effects: list[PairedEffect] = []
+    arms = [arm for arm in _arms(first) if arm in set(_arms(second))]
+    both = {name: _keys(first, name) & _keys(second, name) for name in arms}
+    require(
+        any(both.values()),
+        f"The two experiments have no arm, task and seed in common. The first has the arms {', '.join(_arms(first))}; "
+        f"the second {', '.join(_arms(second))}.",
+    )
+    for arm in (arm for arm in arms if both[arm]):
+        runs = [
+            replace(run, record=replace(run.record, arm=name))
+            for name, results in (("A", first), ("B", second))
+            for run in results
+            if run.record.arm == arm and (run.record.environment, run.record.seed) in both[arm]
+        ]
+        table = score_table(runs, base="A", at_steps="common")
+        effects += [replace(effect, arm=arm, base="A") for effect in compare(table)]
+    effects = _corrected(effects)
+    differences = Table.of(
+        "comparison",
+        "Return in B minus A, seed by seed",
+        [{**_fields(effect), "task": effect.task or "all tasks"} for effect in effects],
+        ("arm", "task", "estimate", "low", "high", "p_holm", "smallest_p", "wins", "ties", "losses", "pairs"),
+        kinds={"estimate": "difference", "p_holm": "p", "smallest_p": "p"},
+        intervals={"estimate": ("low", "high")},
+        notes=(
+            "At the last step that all runs of a task have reached. Estimate: mean over seeds (and tasks), with its "
+            "95% interval. p: sign-flip test, corrected over the rows over all tasks, and over those of a task.",
+        ),
+    )
+    return Comparison(differences=differences, changes=_changes(first, second, both), versions=_versions(first, second))
+
+
+def power_table(
+    results: Sequence[RunData],
+    effect: float,
+    *,
+    base: str = "base",
+    power: float = 0.8,
+    level: float = 0.05,
+    tasks: bool = False,
+) -> Table:
+    """How many seeds it takes to find an effect, from the variance of the differences seen so far.
+
+    Args:
+        results: runs of an experiment, with two seeds or more.
+        effect: the smallest difference worth finding, as a share of the base's score on each task, measured from the
+            lowest run of the task.
+        base: the arm to compare with.
+        power: the chance to find it.
+        level: of the test, over all arms together.
+        tasks: whether to plan for each task, too.
+
+    Returns:
+        A row for each arm (and task) with two pairs or more.
+
+    Raises:
+        ConfigurationError: if an argument is out of range, or there is nothing to plan from.
+    """
+    raw = score_table(results, base=base)
+    table = raw.normalized(Normalization.to_arm(raw, base))
+    plans = plan_seeds(table, effect, power=power, level=level, tests=max(1, len(table.arms) - 1))
+    records = [
+        {**_fields(plan), "task": plan.task or "all tasks", "seeds_so_far": math.ceil(plan.pairs / plan.tasks)}
+        for plan in plans
+        if tasks or plan.task is None
+    ]
+    return Table.of(
+        "power",
+        f"Seeds that find a difference of {effect:g} with a chance of {power:.0%}",
+        records,
+        ("arm", "task", "deviation", "seeds", "seeds_high", "seeds_so_far", "power_now"),
+        kinds={"seeds": "count", "seeds_high": "count", "power_now": "share"},
+        notes=(
+            f"Scores: from the lowest run of a task (0) to {base} (1). Deviation: standard deviation of the "
+            f"differences of paired runs. Level {level:g}, divided by the number of arms. Seeds high: with the upper "
+            "80% limit of the deviation, to be safe; a dash means more than 10 000. So few seeds tell the deviation only roughly.",
+        ),
+    )
+
+
+def _arms(results: Sequence[RunData]) -> list[str]:
+    return list(dict.fromkeys(run.record.arm for run in results))
+
+
+def _keys(results: Sequence[RunData], arm: str) -> set[tuple[str, int]]:
+    return {(run.record.environment, run.record.seed) for run in results if run.record.arm == arm}
+
+
+def _fields(row: object) -> dict[str, object]:
+    return {name: getattr(row, name) for name in row.__dataclass_fields__}  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _corrected(effects: Sequence[PairedEffect]) -> list[PairedEffect]:
+    """Holm's correction over all arms, where `compare` saw one at a time."""
+    p_holm = np.full(len(effects), np.nan)
+    for whole in (True, False):
+        rows = [i for i, effect in enumerate(effects) if (effect.task is None) == whole]
+        p_holm[rows] = holm(np.array([effects[i].p for i in rows], np.float64))
+    return [replace(effect, p_holm=float(p)) for effect, p in zip(effects, p_holm, strict=True)]
+
+
+def _changes(first: Sequence[RunData], second: Sequence[RunData], both: dict[str, set[tuple[str, int]]]) -> Table:
+    rows: dict[tuple[str, str, str, str], list[str]] = {}
+    for arm, keys in both.items():
+        for task in sorted({task for task, _ in keys}):
+            a, b = (
+                next(r.record.spec for r in results if r.record.arm == arm and r.record.environment == task)
+                for results in (first, second)
+            )
+            for path, before, after in changes(a, b):
+                rows.setdefault((arm, path, write_value(before), write_value(after)), []).append(task)
+    records = [
+        {"arm": arm, "path": path, "A": before, "B": after, "tasks": len(tasks)}
+        for (arm, path, before, after), tasks in rows.items()
+    ]
+    return Table.of("changes", "Where the specs differ", records, ("arm", "path", "A", "B", "tasks"))
+
+
+def _versions(first: Sequence[RunData], second: Sequence[RunData]) -> Table:
+    found = [{row["what"]: row["value"] for row in circumstances(results)} for results in (first, second)]
+    records = [
+        {"what": name, "A": found[0].get(name, ""), "B": found[1].get(name, "")}
+        for name in dict.fromkeys([*found[0], *found[1]])
+        if found[0].get(name) != found[1].get(name)
+    ]
+    return Table.of("versions", "Versions and machines that differ", records, ("what", "A", "B"))

@@ -1,0 +1,108 @@
+"""The commands of the command line that read results: `reppo report`, `reppo compare`, `reppo power`."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from reppo.errors import require
+
+
+def add_commands(commands: Any) -> None:
+    """Registers the commands.
+
+    Args:
+        commands: what `argparse.ArgumentParser.add_subparsers` returns.
+    """
+    report = commands.add_parser("report", help="what an experiment has shown: a page, figures and tables")
+    report.add_argument("folder", type=Path, metavar="DIR", help="a results folder, such as results/quickstart")
+    report.add_argument(
+        "--against", type=_names, default=[], metavar="A,B", help="set beside published curves: published:reppo-large"
+    )
+    report.add_argument("--format", type=_names, default=["html"], metavar="A,B", help="html, md, latex, csv")
+    report.add_argument("--figures", type=_names, default=[], metavar="A,B", help="figures as files: png, svg, pdf")
+    report.add_argument("--out", type=Path, metavar="DIR", help="where to; default: DIR/report")
+    report.add_argument("--scale", default="auto", metavar="SCALE", help="of scores: auto, none, min-max, base")
+    _add_base(report)
+    report.set_defaults(command=run_report)
+
+    compare = commands.add_parser("compare", help="compare the arms that two experiments have in common")
+    compare.add_argument("first", type=Path, metavar="DIR_A", help="the folder of an experiment")
+    compare.add_argument("second", type=Path, metavar="DIR_B", help="the folder of another: differences are B minus A")
+    compare.add_argument("--csv", type=Path, metavar="FILE", help="write the differences as tidy CSV")
+    compare.set_defaults(command=run_compare)
+
+    power = commands.add_parser("power", help="how many seeds an effect needs, from the variance seen so far")
+    power.add_argument("folder", type=Path, metavar="DIR", help="the folder of an experiment")
+    power.add_argument(
+        "--effect", type=float, required=True, metavar="X",
+        help="the smallest difference worth finding, as a share of the base's score on each task: 0.05 is 5%%",
+    )  # fmt: skip
+    power.add_argument("--power", type=float, default=0.8, metavar="P", help="chance to find it; default: 0.8")
+    power.add_argument("--level", type=float, default=0.05, metavar="P", help="of the test; default: 0.05")
+    power.add_argument("--tasks", action="store_true", help="each task, too")
+    _add_base(power)
+    power.set_defaults(command=run_power)
+
+
+def _add_base(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--base", default="base", metavar="ARM", help="the arm to compare with; default: base")
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def run_report(arguments: argparse.Namespace) -> int:
+    """`reppo report DIR`: writes the report and says where it is."""
+    from reppo.analysis.report import load_report, write_report
+
+    report = load_report(arguments.folder, base=arguments.base, against=arguments.against, scale=arguments.scale)
+    files = write_report(report, arguments.out or arguments.folder / "report", arguments.format, arguments.figures)
+    print(report.question)
+    print(report.summary)
+    for i, finding in enumerate(report.findings, 1):
+        print(f"{i:>3}. {finding.arm} {finding.sentence}")
+    for caveat in report.caveats:
+        print(f"  ! {caveat}")
+    print()
+    print(f"Report: {files[0]}" if len(files) == 1 else f"Report: {files[0]} and {len(files) - 1} more files")
+    return 0
+
+
+def run_compare(arguments: argparse.Namespace) -> int:
+    """`reppo compare DIR_A DIR_B`: prints the differences of what both have."""
+    from reppo.analysis.between import compare_results
+    from reppo.results import load_results
+    from reppo.results.files import write_atomically
+
+    found = compare_results(load_results(arguments.first), load_results(arguments.second))
+    print(found.differences)
+    for table in (found.changes, found.versions):
+        if len(table):
+            print(f"\n{table}")
+    if arguments.csv:
+        write_atomically(arguments.csv, found.differences.to_csv().encode())
+        print(f"\nDifferences: {arguments.csv}")
+    return 0
+
+
+def run_power(arguments: argparse.Namespace) -> int:
+    """`reppo power DIR --effect 0.05`: prints how many seeds each comparison needs."""
+    from reppo.analysis.between import power_table
+    from reppo.results import load_results
+
+    table = power_table(
+        load_results(arguments.folder),
+        arguments.effect,
+        base=arguments.base,
+        power=arguments.power,
+        level=arguments.level,
+        tasks=arguments.tasks,
+    )
+    require(
+        len(table) > 0,
+        f"{arguments.folder} has no arm with two seeds or more in common with {arguments.base!r}, so no variance is "
+        "known. Run a second seed, or name another arm with --base.",
+    )
+    print(table)
+    return 0

@@ -1,0 +1,811 @@
+"""Everything that a report says, before it is laid out: findings, caveats, figures, tables, runs."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeVar, final
+
+import numpy as np
+
+from reppo.analysis.aggregates import mean, trimmed_mean
+from reppo.analysis.caveats import caveats
+from reppo.analysis.curves import LearningCurve, learning_curves
+from reppo.analysis.diagnostics import WATCHED, training_diagnostics
+from reppo.analysis.factorial import agreement, design_of, factorial_effects, shapley_values
+from reppo.analysis.figures import (
+    Picture,
+    plot_aggregates,
+    plot_costs,
+    plot_diagnostics,
+    plot_differences,
+    plot_effects,
+    plot_interactions,
+    plot_learning_curves,
+    plot_profiles,
+    plot_sensitivity,
+)
+from reppo.analysis.figures.curves import line_and_band
+from reppo.analysis.figures.designs import interacting_pairs
+from reppo.analysis.figures.style import HIGHLIGHTED
+from reppo.analysis.learning import area_under_curve, reliable_improvement, time_to_threshold
+from reppo.analysis.paired import PairedEffect, compare
+from reppo.analysis.published import SOURCE, PublishedCurve, made_by, published, published_caveats
+from reppo.analysis.report.sentences import Finding, base_sentence, findings
+from reppo.analysis.report.specs import arm_changes, circumstances, task_differences
+from reppo.analysis.robustness import effective_dimension, grid_settings, sensitivity
+from reppo.analysis.scores import Normalization, ScoreTable, score_table
+from reppo.analysis.summaries import aggregate, aggregate_tasks, performance_profiles, probability_of_improvement
+from reppo.analysis.table import Table
+from reppo.errors import ConfigurationError, require, unknown_name
+from reppo.results import Metrics, RunData
+from reppo.results.formatting import human_count
+
+T = TypeVar("T")
+Scale = Literal["auto", "none", "min-max", "base"]
+
+SATURATED = 0.01
+"""Share of value targets outside the support from which a report warns."""
+
+LEARNED = 0.9
+"""Share of the base's improvement that makes the threshold of the table of learning."""
+
+_INTERVAL = {"estimate": ("low", "high")}
+
+
+@final
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Section:
+    """A part of a report: words, figures and tables on one matter.
+
+    Attributes:
+        key: a word that names it in addresses and files.
+        title: its heading.
+        text: a paragraph on how to read it; may be empty.
+        pictures: figures, each with the stem of its file name.
+        tables: tables.
+    """
+
+    key: str
+    title: str
+    text: str = ""
+    pictures: tuple[tuple[str, Picture], ...] = ()
+    tables: tuple[Table, ...] = ()
+
+
+@final
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Report:
+    """A report, ready to be written in any format.
+
+    Attributes:
+        title: name of the experiment.
+        question: what it asks.
+        summary: how well the base does.
+        findings: what the runs say about each arm, ranked.
+        score: how the scores came about.
+        caveats: what should not be read into it, the gravest first.
+        sections: the rest.
+        runs: every run.
+        curves: for each row of `runs` its evaluations, as shares of what occurs on its task; None where there is none.
+        base_spec: the resolved spec of the base on the first task, as JSON data.
+    """
+
+    title: str
+    question: str
+    summary: str
+    findings: tuple[Finding, ...]
+    score: str
+    caveats: tuple[str, ...]
+    sections: tuple[Section, ...]
+    runs: Table
+    curves: tuple[tuple[float | None, ...], ...]
+    base_spec: Any
+
+    def section(self, key: str) -> Section:
+        """A part by its key.
+
+        Raises:
+            ConfigurationError: if this report has no such part.
+        """
+        known = {section.key: section for section in self.sections}
+        if key not in known:
+            raise unknown_name("section", key, known)
+        return known[key]
+
+    def table(self, name: str) -> Table:
+        """A table by its name.
+
+        Raises:
+            ConfigurationError: if this report has no such table.
+        """
+        known = {table.name: table for section in self.sections for table in section.tables} | {"runs": self.runs}
+        if name not in known:
+            raise unknown_name("table", name, known)
+        return known[name]
+
+    def _repr_html_(self) -> str:
+        from reppo.analysis.report.page import notebook_html
+
+        return notebook_html(self)
+
+
+def build_report(
+    results: Sequence[RunData],
+    *,
+    title: str = "results",
+    base: str = "base",
+    against: Sequence[str] = (),
+    scale: Scale = "auto",
+    metrics: Sequence[Metrics] | None = None,
+) -> Report:
+    """Turns runs into a report.
+
+    Args:
+        results: runs of one experiment.
+        title: its name.
+        base: the arm with which the others are compared.
+        against: variants from `published_variants()` to set beside the base.
+        scale: of scores that are averaged over tasks: returns as they are (`"none"`), from the lowest to the highest
+            run of each task (`"min-max"`), from the lowest run to the base (`"base"`), or `"auto"`: as they are if
+            tasks are on like scales, and else min-max.
+        metrics: training metrics of each run; None to read those of runs that have any.
+
+    Raises:
+        ConfigurationError: if there are no runs, none has an evaluation, or the base is not among the arms.
+    """
+    require(len(results) > 0, "There are no runs to report on. Run the experiment first.")
+    arms = {run.record.arm for run in results}
+    if base not in arms:
+        raise unknown_name("arm", base, arms, "Name the arm to compare with by --base.")
+    unequal = _unequal(results)
+    raw = score_table(results, base=base, at_steps="common" if unequal else None)
+    require(bool(np.isfinite(raw.scores).any()), "No run has a finite evaluation yet, so there is nothing to report.")
+    table, unit = _scaled(raw, scale)
+    if metrics is None:
+        metrics = [run.folder.read_metrics() for run in results]
+    curves = learning_curves(results, base)
+    effects = compare(table)
+    raw_effects = effects if table is raw else compare(raw)
+    several = len(table.arms) > 1
+    highlight = _highlight(effects)
+    base_scores = table.arm(base)
+    positive = not table.normalization.bounds and bool((base_scores[np.isfinite(base_scores)] > 0).all())
+    names = ("task_iqm", "pooled_iqm", "mean", "median") + (("optimality_gap",) if table.normalization.bounds else ())
+    shared = table.common_tasks()
+    rows = aggregate(table, names) if shared else []
+    with_published = [curve for variant in against for curve in published(variant, table.tasks)]
+    sections = [
+        _effects_section(effects, table, unit) if several else None,
+        _aggregates_section(rows, table, unit, base, highlight) if shared else None,
+        _curves_section(curves, base, highlight, with_published, against),
+        _published_section(curves, base, with_published, against) if against else None,
+        _tasks_section(raw, raw_effects),
+        _learning_section(curves, base),
+        _design_section(table, unit) if several else None,
+        _grid_section(table, unit, base) if several else None,
+        _diagnostics_section(results, metrics, base, highlight),
+        _costs_section(results, base),
+        _specs_section(results, base),
+    ]
+    runs, shapes = _runs(results, metrics, curves)
+    where = f"{len(table.tasks)} tasks" if len(table.tasks) > 1 else table.tasks[0]
+    if several:
+        others = f"{len(table.arms) - 1} arms" if len(table.arms) > 2 else table.arms[1]
+        question = f"What do {others} change on {where}, compared with {base} seed by seed?"
+        question = question if len(table.arms) > 2 else question.replace("What do", "What does", 1)
+    else:
+        question = f"How well does {base} learn {where}?"
+    lead = [row for row in rows if row.aggregate == "task_iqm"]
+    first = next(run.record for run in results if run.record.arm == base)
+    return Report(
+        title=title,
+        question=question,
+        summary=base_sentence(lead, base, unit),
+        findings=tuple(findings(effects, float(mean(base_scores)) if positive else math.nan, unit)),
+        score=table.describe() + _budget(raw, unequal),
+        caveats=tuple(_caveats(table, results, metrics, against)),
+        sections=tuple(section for section in sections if section is not None),
+        runs=runs,
+        curves=shapes,
+        base_spec=first.spec,
+    )
+
+
+def _unequal(results: Sequence[RunData]) -> bool:
+    """Whether runs of a task that have not diverged have come unequally far."""
+    ends: dict[str, set[int]] = {}
+    for run in results:
+        if run.record.status != "diverged" and len(run.evaluations.environment_steps):
+            ends.setdefault(run.record.environment, set()).add(int(run.evaluations.environment_steps[-1]))
+    return any(len(steps) > 1 for steps in ends.values())
+
+
+def _budget(table: ScoreTable, unequal: bool) -> str:
+    steps = table.environment_steps[table.present & ~table.diverged]
+    steps = steps[steps > 0]
+    if not steps.size:
+        return ""
+    low, high = human_count(int(steps.min())), human_count(int(steps.max()))
+    span = low if low == high else f"{low} to {high}"
+    if unequal:
+        return f" Runs have come unequally far; each task is compared at the last step that all have reached ({span})."
+    return f" Runs went on for {span} steps."
+
+
+def _scaled(raw: ScoreTable, scale: Scale) -> tuple[ScoreTable, str]:
+    allowed = ("auto", "none", "min-max", "base")
+    require(scale in allowed, f"scale={scale!r} is not one of {', '.join(map(repr, allowed))}.")
+    if scale == "auto":
+        alike = not any("not normalized" in text for text in caveats(raw))
+        scale = "none" if len(raw.tasks) == 1 or alike else "min-max"
+    if scale == "none":
+        return raw, "return"
+    made = Normalization.min_max(raw) if scale == "min-max" else Normalization.to_arm(raw, raw.base)
+    return raw.normalized(made), "normalized score"
+
+
+def _highlight(effects: Sequence[PairedEffect]) -> list[str]:
+    """The arms that differ most from the base, whose curves are drawn in color."""
+    whole = [e for e in effects if e.task is None and math.isfinite(e.estimate)]
+    return [e.arm for e in sorted(whole, key=lambda e: -abs(e.estimate))][:HIGHLIGHTED]
+
+
+def _caveats(
+    table: ScoreTable, results: Sequence[RunData], metrics: Sequence[Metrics], against: Sequence[str]
+) -> list[str]:
+    found = caveats(table)
+    open_runs = sum(run.record.status == "running" for run in results)
+    if open_runs:
+        found.append(f"{open_runs} of {len(results)} runs are not finished: numbers will change.")
+    found += _saturation(results, metrics)
+    mixed = [row["what"] for row in circumstances(results) if row["runs"] != "all"]
+    if mixed:
+        found.append(
+            f"Runs differ in {', '.join(dict.fromkeys(mixed))}; their last digits do not compare, and more may not."
+        )
+    for variant in against:
+        found += [text for text in published_caveats(variant, table.tasks) if text not in found]
+    return found
+
+
+def _saturation(results: Sequence[RunData], metrics: Sequence[Metrics]) -> list[str]:
+    worst: dict[str, tuple[float, str]] = {}
+    for run, recorded in zip(results, metrics, strict=True):
+        outside = recorded.of("targets/outside_support").mean
+        outside = outside[np.isfinite(outside)]
+        if outside.size and outside.mean() > max(SATURATED, worst.get(run.record.arm, (0.0, ""))[0]):
+            worst[run.record.arm] = float(outside.mean()), run.record.environment
+    if not worst:
+        return []
+    ranked = sorted(worst.items(), key=lambda item: -item[1][0])
+    shown = ", ".join(f"{arm} on {task} {100 * share:.0f}%" for arm, (share, task) in ranked[:4])
+    more = f" and {len(ranked) - 4} more arms" if len(ranked) > 4 else ""
+    return [f"Value targets lay outside the support, where the critic cannot follow them: {shown}{more}."]
+
+
+def _effects_section(effects: Sequence[PairedEffect], table: ScoreTable, unit: str) -> Section:
+    whole = sorted(
+        (effect for effect in effects if effect.task is None),
+        key=lambda effect: effect.estimate if math.isfinite(effect.estimate) else math.inf,
+    )
+    better = {(row.arm, row.task): row for row in probability_of_improvement(table, paired=False)}
+    records = []
+    for effect in whole:
+        row = better.get((effect.arm, None))
+        chance = math.nan if row is None else row.estimate
+        records.append({**_asdict(effect), "chance_to_beat_base": chance, "seeds": effect.fewest_pairs})
+    columns = (
+        "arm", "estimate", "low", "high", "p_holm", "p", "smallest_p", "standardized", "chance_to_beat_base", "wins",
+        "ties", "losses", "tasks", "seeds",
+    )  # fmt: skip
+    summary = Table.of(
+        "effects",
+        f"Difference in {unit} from {table.base}, over all tasks",
+        records,
+        columns,
+        kinds={"estimate": "difference", "p": "p", "p_holm": "p", "smallest_p": "p", "chance_to_beat_base": "share"},
+        intervals=_INTERVAL,
+        notes=(
+            "Estimate: mean over tasks and seeds of the arm minus the base of the same seed, with its 95% interval. "
+            "p: two-sided sign-flip test over pairs, corrected over the arms by Holm's method; smallest p: what so "
+            "many pairs can attain. Standardized: over the standard deviation of differences. Chance to beat the base: "
+            "that any run of the arm scores higher than any run of the base on the same task. Wins, ties, losses: pairs.",
+        ),
+    )
+    pictures = []
+    if any(math.isfinite(effect.estimate) for effect in whole):
+        pictures.append(("effects", plot_effects(effects, unit=unit)))
+    return Section(
+        key="effects",
+        title="Effects",
+        text="Each arm minus the base with the same seed. Bars are 95% intervals, small strokes the tasks; marks are "
+        "filled where the corrected p value is below 0.05.",
+        pictures=tuple(pictures),
+        tables=(summary,),
+    )
+
+
+def _asdict(row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in row.__dataclass_fields__}
+
+
+def _aggregates_section(
+    rows: Sequence[Any], table: ScoreTable, unit: str, base: str, highlight: Sequence[str]
+) -> Section:
+    profiles = performance_profiles(table, resamples=500)
+    methods = ", ".join(dict.fromkeys(f"{row.method}" for row in rows))
+    own = Table.of(
+        "aggregates",
+        f"Aggregates of the {unit} over tasks",
+        rows,
+        ("arm", "aggregate", "estimate", "low", "high", "tasks", "runs", "fewest_runs", "method"),
+        intervals=_INTERVAL,
+        notes=(
+            "task_iqm: interquartile mean over tasks of that over runs; pooled_iqm: interquartile mean of all runs. "
+            f"Intervals: 95%, over runs within tasks ({methods}).",
+        ),
+    )
+    return Section(
+        key="aggregates",
+        title="Aggregates",
+        text="Over the tasks that all arms have. The profile shows for each score how many runs are above it.",
+        pictures=(
+            ("aggregates", plot_aggregates(rows, base, unit)),
+            ("profiles", plot_profiles(profiles, base, highlight=highlight, unit=unit)),
+        ),
+        tables=(own,),
+    )
+
+
+def _curves_section(
+    curves: Sequence[LearningCurve],
+    base: str,
+    highlight: Sequence[str],
+    beside: Sequence[PublishedCurve],
+    against: Sequence[str],
+) -> Section:
+    pictures = [("learning_curves", plot_learning_curves(curves, base, against=beside, highlight=highlight))]
+    clocks = [curve.seconds for curve in curves if np.isfinite(curve.seconds).any()]
+    if any(np.nanmax(clock) > 0 for clock in clocks):
+        pictures.append(
+            ("learning_curves_seconds", plot_learning_curves(curves, base, x="seconds", highlight=highlight))
+        )
+    text = "Interquartile mean over seeds with its 95% interval. Lines are faint beyond the point that every seed has "
+    text += "reached; where more than eight arms share a panel, bands are left out, and the arms that differ most are "
+    text += "colored."
+    if against:
+        text += f" Dashed gray: {', '.join(against)}, as published; not paired with these runs."
+    return Section(key="curves", title="Learning curves", text=text, pictures=tuple(pictures))
+
+
+def _published_section(
+    curves: Sequence[LearningCurve], base: str, beside: Sequence[PublishedCurve], against: Sequence[str]
+) -> Section:
+    own = {curve.environment: curve for curve in curves if curve.arm == base}
+    records = [row for other in beside if (row := compare_with_published(own.get(other.environment), other))]
+    compared = {row["task"] for row in records}
+    left = sorted(set(own) - compared)
+    notes = [f"{variant}: {made_by(variant)}; {SOURCE}." for variant in against]
+    if left:
+        notes.append(
+            f"Not comparable: {', '.join(left)}. Either nothing was published for them, or these runs ended before the "
+            "first published evaluation (about 2.5M steps)."
+        )
+    table = Table.of(
+        "published",
+        f"{base} and published runs at equal environment steps (unpaired)",
+        records,
+        (
+            "task", "variant", "environment_steps", "estimate", "low", "high", "published", "published_low",
+            "published_high", "difference", "runs", "published_runs",
+        ),
+        kinds={"difference": "difference"},
+        intervals={"estimate": ("low", "high"), "published": ("published_low", "published_high")},
+        notes=notes,
+    )  # fmt: skip
+    text = (
+        "Interquartile means of the return at the last step that both have. The published runs are unpaired, so there "
+        "is no test of the difference."
+    )
+    return Section(key="published", title="Beside published runs", text=text, tables=(table,))
+
+
+def compare_with_published(own: LearningCurve | None, other: PublishedCurve) -> dict[str, Any] | None:
+    """One's own curve and a published one at the last step that both have; None if they share none.
+
+    Args:
+        own: the curve of an arm.
+        other: the published one.
+
+    Returns:
+        Interquartile means with 95% intervals of both, their difference, and the numbers of runs.
+    """
+    if own is None or not len(other.environment_steps):
+        return None
+    returns = own.carried_forward()
+    reached = np.flatnonzero(np.isfinite(returns).all(axis=0))
+    if not reached.size:
+        return None
+    steps = float(min(own.environment_steps[reached[-1]], other.environment_steps[-1]))
+    found = other.at(steps)
+    if found is None or steps < own.environment_steps[reached[0]]:
+        return None
+    clock = own.environment_steps[reached].astype(np.float64)
+    value = np.array([np.interp(steps, clock, row) for row in returns[:, reached]])
+    estimate, low, high = (float(part[0]) for part in line_and_band(value[:, None]))
+    return {
+        "task": other.environment,
+        "variant": other.variant,
+        "environment_steps": int(steps),
+        "estimate": estimate,
+        "low": low,
+        "high": high,
+        "published": found[0],
+        "published_low": found[1],
+        "published_high": found[2],
+        "difference": estimate - found[0],
+        "runs": len(value),
+        "published_runs": other.runs,
+    }
+
+
+def _tasks_section(raw: ScoreTable, effects: Sequence[PairedEffect]) -> Section:
+    scores = {(row.arm, row.task): row for row in aggregate_tasks(raw, resamples=1000)}
+    paired = {(effect.arm, effect.task): effect for effect in effects}
+    records = []
+    for task in raw.tasks:
+        for arm in raw.arms:
+            row, effect = scores.get((arm, task)), paired.get((arm, task))
+            if row is None:
+                continue
+            records.append(
+                {
+                    "task": task,
+                    "arm": arm,
+                    "iqm": row.estimate,
+                    "low": row.low,
+                    "high": row.high,
+                    "difference": math.nan if effect is None else effect.estimate,
+                    "difference_low": math.nan if effect is None else effect.low,
+                    "difference_high": math.nan if effect is None else effect.high,
+                    "p_holm": math.nan if effect is None else effect.p_holm,
+                    "runs": row.runs,
+                    "diverged": int(raw.diverged[raw.arm_index(arm), raw.tasks.index(task)].sum()),
+                }
+            )
+    table = Table.of(
+        "tasks",
+        "Return on each task, and the difference from the base",
+        records,
+        (
+            "task", "arm", "iqm", "low", "high", "difference", "difference_low", "difference_high", "p_holm", "runs",
+            "diverged",
+        ),
+        kinds={"difference": "difference", "p_holm": "p"},
+        intervals={"iqm": ("low", "high"), "difference": ("difference_low", "difference_high")},
+        notes=(
+            "IQM: interquartile mean over seeds. Difference: mean over seeds of the arm minus the base. p is corrected "
+            "over all arms and tasks.",
+        ),
+    )  # fmt: skip
+    known = any(e.task is not None and math.isfinite(e.estimate) for e in effects)
+    pictures = (("differences", plot_differences(effects, unit="return")),) if known else ()
+    return Section(
+        key="tasks",
+        title="Task by task",
+        text="Color: the difference as a share of the largest on the task. Bold: corrected p below 0.05."
+        if known
+        else "",
+        pictures=pictures,
+        tables=(table,),
+    )
+
+
+def _learning_section(curves: Sequence[LearningCurve], base: str) -> Section | None:
+    records = []
+    for environment in dict.fromkeys(curve.environment for curve in curves):
+        own = [curve for curve in curves if curve.environment == environment and np.isfinite(curve.returns).any()]
+        reference = next((curve for curve in own if curve.arm == base), None)
+        threshold = None if reference is None else _threshold(reference)
+        if threshold is None:
+            continue
+        horizon = float(max(curve.environment_steps[-1] for curve in own))
+        for curve in own:
+            speed = time_to_threshold(curve, threshold, horizon=horizon, resamples=400)
+            reliable = reliable_improvement(curve, threshold)
+            records.append(
+                {
+                    "task": environment,
+                    "arm": curve.arm,
+                    "threshold": threshold,
+                    "mean_steps_to_it": speed.restricted_mean.estimate,
+                    "low": speed.restricted_mean.low,
+                    "high": speed.restricted_mean.high,
+                    "reached": int(speed.reached.sum()),
+                    "runs": len(speed.reached),
+                    "reliable": reliable.final.estimate,
+                    "reliable_low": reliable.final.low,
+                    "reliable_high": reliable.final.high,
+                    "area": _area(curve),
+                }
+            )
+    if not records:
+        return None
+    table = Table.of(
+        "learning",
+        "How fast and how reliably arms learn",
+        records,
+        (
+            "task", "arm", "threshold", "mean_steps_to_it", "low", "high", "reached", "runs", "reliable",
+            "reliable_low", "reliable_high", "area",
+        ),
+        kinds={"reliable": "share", "mean_steps_to_it": "count"},
+        intervals={"mean_steps_to_it": ("low", "high"), "reliable": ("reliable_low", "reliable_high")},
+        notes=(
+            f"Threshold: {LEARNED:.0%} of the way from the base's first evaluation to its last. Runs that never reach "
+            "it count with the longest run's steps, so differences are at least so large. Reliable: the share of runs "
+            "that reach it and never fall below it again (Wilson's interval). Area: return averaged over training.",
+        ),
+    )  # fmt: skip
+    return Section(key="learning", title="Speed and reliability", tables=(table,))
+
+
+def _threshold(curve: LearningCurve) -> float | None:
+    line = line_and_band(curve.carried_forward())[0]
+    line = line[np.isfinite(line)]
+    if len(line) < 2 or line[-1] <= line[0]:
+        return None
+    return float(line[0] + LEARNED * (line[-1] - line[0]))
+
+
+def _area(curve: LearningCurve) -> float:
+    values = []
+    for row in curve.carried_forward():
+        known = np.isfinite(row)
+        if known.any():
+            values.append(float(area_under_curve(curve.environment_steps[known].astype(np.float64), row[known])))
+    return float(trimmed_mean(np.array(values))) if values else math.nan
+
+
+def _design_section(table: ScoreTable, unit: str) -> Section | None:
+    """Main effects, interactions and Shapley values, where the arms make a design of more than one component each."""
+    pairs = interacting_pairs(table)
+    if not pairs:
+        return None
+    pictures = (("interactions", plot_interactions(table, pairs[:12], unit=unit)),)
+    components = sorted({name for pair in pairs for name in pair})
+    design = design_of(table, components)
+    tables = []
+    made = _attempt(lambda: factorial_effects(table, design))
+    if made:
+        records = [
+            {**_asdict(effect), "term": " x ".join(effect.term), "aliases": ", ".join(effect.aliases) or "none"}
+            for effect in made
+        ]
+        tables.append(
+            Table.of(
+                "factorial",
+                f"Main effects and interactions ({unit})",
+                records,
+                ("term", "estimate", "low", "high", "aliases"),
+                kinds={"estimate": "difference"},
+                intervals=_INTERVAL,
+                notes=("Estimate: mean score with the component minus without; aliases cannot be told apart from it.",),
+            )
+        )
+    values = _attempt(lambda: shapley_values(table, design)) if design.complete else None
+    if values:
+        tables.append(
+            Table.of(
+                "shapley",
+                f"Shares of the components in the difference between all and none ({unit})",
+                values,
+                ("component", "estimate", "low", "high"),
+                kinds={"estimate": "difference"},
+                intervals=_INTERVAL,
+                notes=("Shapley values: mean contribution over all orders of adding components.",),
+            )
+        )
+    agreed = _attempt(lambda: agreement(table, design))
+    if agreed and agreed.components:
+        records = [
+            {"component": name, "left_out": out.estimate, "added_in": into.estimate, "difference": gap.estimate}
+            for name, out, into, gap in zip(
+                agreed.components, agreed.leave_one_out, agreed.add_one_in, agreed.difference, strict=True
+            )
+        ]
+        kinds: Any = dict.fromkeys(("left_out", "added_in", "difference"), "difference")
+        tables.append(
+            Table.of(
+                "agreement",
+                "Leaving a component out of the full algorithm, and adding it to the bare one",
+                records,
+                ("component", "left_out", "added_in", "difference"),
+                kinds=kinds,
+                notes=(f"The signs agree for {agreed.same_sign:.0%} of them; without interactions both are equal.",),
+            )
+        )
+    text = "Lines that are parallel do not interact: what one ablation does is then the same with the other."
+    return Section(key="design", title="Interactions", text=text, pictures=pictures, tables=tuple(tables))
+
+
+def _grid_section(table: ScoreTable, unit: str, base: str) -> Section | None:
+    """Sensitivity, where arms are settings of hyperparameters."""
+    settings = [arm for arm in table.arms if arm != base and all("=" in part for part in arm.split("+"))]
+    if len(settings) < 2 or len(table.tasks) < 2:
+        return None
+    chosen = table.select(arms=settings)
+    if not table.normalization.bounds:
+        chosen = chosen.normalized(Normalization.min_max(chosen))
+    found = _attempt(lambda: sensitivity(chosen))
+    if found is None:
+        return None
+    text = (
+        f"Tuned per task, these {len(settings)} settings reach {found.tuned.estimate:.3f} (normalized score); the best "
+        f"one for all, {found.setting}, {found.cross.estimate:.3f}."
+    )
+    dimension = _attempt(lambda: effective_dimension(chosen, grid_settings(settings)))
+    if dimension is not None:
+        which = ", ".join(dimension.hyperparameters) or "none of them"
+        text += f" Tuning {which} per task is enough for {dimension.target:.0%} of it."
+    best = Table.of(
+        "settings",
+        "Best setting of each task",
+        [{"task": task, "setting": setting} for task, setting in found.setting_per_task.items()],
+        ("task", "setting"),
+    )
+    return Section(
+        key="sensitivity",
+        title="Sensitivity to hyperparameters",
+        text=text,
+        pictures=(("sensitivity", plot_sensitivity({base: found})),),
+        tables=(best,),
+    )
+
+
+def _attempt(make: Callable[[], T]) -> T | None:
+    """What an analysis gives that not every experiment can support."""
+    try:
+        return make()
+    except ConfigurationError:
+        return None
+
+
+def _diagnostics_section(
+    results: Sequence[RunData], metrics: Sequence[Metrics], base: str, highlight: Sequence[str]
+) -> Section | None:
+    found = training_diagnostics(results, metrics, base)
+    if not found:
+        return None
+    records = [
+        {
+            "arm": arm,
+            "metric": one.metric,
+            "median": float(one.median[-1]),
+            "low": float(one.low[-1]),
+            "high": float(one.high[-1]),
+        }
+        for arm, own in found.items()
+        for one in own
+    ]
+    table = Table.of(
+        "diagnostics",
+        "Diagnostics at the end of training",
+        records,
+        ("arm", "metric", "median", "low", "high"),
+        intervals={"median": ("low", "high")},
+        notes=("Median over runs, and the middle 80% of them.",),
+    )
+    return Section(
+        key="diagnostics",
+        title="Training diagnostics",
+        text="Median over all runs of an arm, with the middle 80%. Dotted red: the bound, where the spec has one.",
+        pictures=(("diagnostics", plot_diagnostics(found, base, highlight=highlight)),),
+        tables=(table,),
+    )
+
+
+def _costs_section(results: Sequence[RunData], base: str) -> Section | None:
+    records = []
+    for arm in dict.fromkeys(run.record.arm for run in results):
+        own = [run.record for run in results if run.record.arm == arm]
+
+        def middle(name: str, own: Sequence[Any] = own) -> float:
+            values = [value for record in own if (value := getattr(record, name, None)) is not None]
+            return float(np.median(values)) if values else math.nan
+
+        records.append(
+            {
+                "arm": arm,
+                "steps_per_second": middle("steps_per_second"),
+                "train_seconds": middle("train_seconds"),
+                "compile_seconds": middle("compile_seconds"),
+                "runs": len(own),
+            }
+        )
+    records.sort(key=lambda row: (row["arm"] != base, row["arm"]))
+    if all(math.isnan(row["steps_per_second"]) for row in records):
+        return None
+    table = Table.of(
+        "costs",
+        "What runs cost",
+        records,
+        tuple(records[0]),
+        notes=("Medians over runs. Speed is that of a batch: all of its runs together, training and evaluation.",),
+    )
+    return Section(
+        key="costs", title="Time and memory", pictures=(("costs", plot_costs(results, base)),), tables=(table,)
+    )
+
+
+def _specs_section(results: Sequence[RunData], base: str) -> Section:
+    tables = []
+    changed, varying, around = arm_changes(results, base), task_differences(results, base), circumstances(results)
+    if changed:
+        tables.append(
+            Table.of("changes", "What the arms change in the base", changed, ("arm", "path", "base", "arm's", "on"))
+        )
+    if varying:
+        tables.append(
+            Table.of("base_by_task", "Where the base differs between tasks", varying, ("path", "value", "on"))
+        )
+    if around:
+        tables.append(Table.of("versions", "Versions and machines", around, ("what", "value", "runs")))
+    lost = [run for run in results if run.record.status != "finished"]
+    if lost:
+        records = [
+            {
+                "arm": run.record.arm,
+                "task": run.record.environment,
+                "seed": run.record.seed,
+                "status": run.record.status,
+                "at_steps": run.record.diverged_at if run.record.status == "diverged" else run.record.environment_steps,
+                "last_return": run.evaluations.final_return(),
+            }
+            for run in lost
+        ]
+        tables.insert(0, Table.of("failures", "Runs that diverged or are not finished", records, tuple(records[0])))
+    return Section(key="specs", title="What was run", tables=tuple(tables))
+
+
+def _runs(
+    results: Sequence[RunData], metrics: Sequence[Metrics], curves: Sequence[LearningCurve]
+) -> tuple[Table, tuple[tuple[float | None, ...], ...]]:
+    """Every run with its outcome, and the shape of its curve."""
+    spans: dict[str, tuple[float, float]] = {}
+    for curve in curves:
+        values = curve.returns[np.isfinite(curve.returns)]
+        if values.size:
+            low, high = spans.get(curve.environment, (math.inf, -math.inf))
+            spans[curve.environment] = min(low, float(values.min())), max(high, float(values.max()))
+    records, shapes = [], []
+    order = {curve_arm: i for i, curve_arm in enumerate(dict.fromkeys(curve.arm for curve in curves))}
+    paired = sorted(
+        zip(results, metrics, strict=True),
+        key=lambda pair: (order[pair[0].record.arm], pair[0].record.environment, pair[0].record.seed),
+    )
+    for run, recorded in paired:
+        record = run.record
+        steps, means = run.evaluations.curve()
+        finite = means[np.isfinite(means)]
+        last = {name: value for name, value in zip(recorded.names, recorded.mean, strict=True)}
+        records.append(
+            {
+                "arm": record.arm,
+                "task": record.environment,
+                "seed": record.seed,
+                "status": record.status,
+                "environment_steps": record.environment_steps,
+                "final_return": float(finite[-1]) if finite.size else math.nan,
+                "best_return": float(finite.max()) if finite.size else math.nan,
+                "train_seconds": record.train_seconds,
+                "steps_per_second": record.steps_per_second,
+                "run_id": record.run_id,
+                **{watched.metric: float(last.get(watched.metric, math.nan)) for watched in WATCHED},
+            }
+        )
+        low, high = spans.get(record.environment, (0.0, 1.0))
+        width = high - low if high > low else 1.0
+        shapes.append(tuple(float((v - low) / width) if math.isfinite(v) else None for v in means))
+    table = Table.of("runs", "Runs", records, tuple(records[0]), kinds={"seed": "count"})
+    return replace(table, notes=("Metrics are those of the last report.",)), tuple(shapes)
