@@ -124,7 +124,7 @@ def power_table(
         notes=(
             f"Scores: from the lowest run of a task (0) to {base} (1). Deviation: standard deviation of the "
             f"differences of paired runs. Level {level:g}, divided by the number of arms. Seeds high: with the upper "
-            "80% limit of the deviation, to be safe; a dash means more than 10 000. So few seeds tell the deviation only roughly.",
+            "80% limit of the deviation, to be safe; a dash means more than 10 000. Few seeds tell it only roughly.",
         ),
     )
 

@@ -12,8 +12,9 @@ from typing import Any, Literal, final
 import numpy as np
 
 from reppo.errors import unknown_name
+from reppo.results.formatting import human_count
 
-Kind = Literal["text", "number", "difference", "p", "share", "count", "yes"]
+Kind = Literal["text", "number", "difference", "p", "share", "count", "steps", "yes"]
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -268,6 +269,8 @@ def _write(value: Any, kind: Kind, digits: int) -> str:
         return "<0.001" if value < 0.001 else f"{value:.3f}"
     if kind == "share":
         return f"{100 * value:.0f}%"
+    if kind == "steps":
+        return human_count(value)
     if kind == "count":
         return f"{value:,.0f}"
     text = f"{value:+.{digits}f}" if kind == "difference" else f"{value:.{digits}f}"

@@ -19,6 +19,8 @@ from reppo.results.formatting import human_count, human_seconds
 MOST_COLUMNS = 5
 """Panels side by side."""
 
+_FAINT_POINTS = 26
+
 
 def plot_learning_curves(
     results: Sequence[RunData] | Sequence[LearningCurve],
@@ -93,7 +95,7 @@ def plot_learning_curves(
                     _draw_faint(panel, curve, x)
             for curve in (c for c in shown if c.environment == environment):
                 _draw_published(panel, curve, own, _published_look([c.variant for c in shown], curve.variant))
-            _dress(panel, environment, x, int((width / columns - 0.75) / style.LETTER * 0.85))
+            _dress(panel, environment, x, int((width / columns - 0.6) / 0.074))
         for i, panel in enumerate(panels[: len(environments)]):
             panel.set_ylabel("evaluation return" if i % columns == 0 else "")
             last = i + columns >= len(environments)
@@ -150,7 +152,8 @@ def _draw(panel: Any, curve: LearningCurve, x: str, look: dict[str, Any], place:
     spacing = max(1, common // 5)
     full = {"markersize": 3.6, "zorder": 3 if look["color"] == style.INK else 2.5, **look}
     panel.plot(clock[:common], line[:common], markevery=(place % spacing, spacing), **full)
-    panel.plot(clock[common - 1 :], line[common - 1 :], **{**full, "marker": "", "alpha": 0.4})
+    if common < len(line):
+        panel.plot(clock[common - 1 :], line[common - 1 :], **{**full, "marker": "", "alpha": 0.4})
     for row in np.flatnonzero(curve.diverged):
         finite = np.flatnonzero(np.isfinite(curve.returns[row, shown]))
         if finite.size:
@@ -159,7 +162,9 @@ def _draw(panel: Any, curve: LearningCurve, x: str, look: dict[str, Any], place:
 
 def _draw_faint(panel: Any, curve: LearningCurve, x: str) -> None:
     line = line_and_band(curve.carried_forward())[0]
-    shown = np.isfinite(line)
+    shown = np.flatnonzero(np.isfinite(line))
+    if len(shown) > _FAINT_POINTS:  # keeps figures of many arms small; the last point stays
+        shown = shown[np.linspace(0, len(shown) - 1, _FAINT_POINTS).round().astype(np.int64)]
     panel.plot(_clock(curve, x)[shown], line[shown], color=style.MUTED, alpha=0.55, linewidth=0.7, zorder=1.5)
 
 
@@ -193,15 +198,25 @@ def _draw_published(panel: Any, curve: PublishedCurve, own: Sequence[LearningCur
 
 
 def _dress(panel: Any, environment: str, x: str, letters: int) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
     panel.set_title(style.plain(style.shorten(environment, letters)), loc="left")
     panel.grid(axis="y", color=style.MUTED, linewidth=0.5, alpha=0.35)
     panel.set_xlim(left=0)
-    panel.xaxis.set_major_locator(MaxNLocator(nbins=3, steps=[1, 2, 2.5, 5, 10], integer=x == "steps"))
+    if x == "steps":
+        panel.xaxis.set_major_locator(MaxNLocator(nbins=3, steps=[1, 2, 2.5, 5, 10], integer=True))
+    else:
+        panel.xaxis.set_major_locator(MultipleLocator(_clock_step(panel.get_xlim()[1])))
     write = human_count if x == "steps" else human_seconds
     panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
     panel.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
+
+
+def _clock_step(end: float) -> float:
+    """Seconds between ticks up to an end: whole minutes or hours, at most three of them."""
+    minutes = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440)
+    steps = [1, 2, 5, 10, 15, 30, *(60 * m for m in minutes)]
+    return next((step for step in steps if end <= 3.5 * step), 86_400 * math.ceil(end / 86_400 / 3))
 
 
 def panel_columns(panels: int) -> int:

@@ -124,23 +124,39 @@ class Picture:
         """An `<svg>` element to be put into an HTML page: small, in the page's text color and font."""
         text = self.render("svg", text_as_paths=False).decode()
         text = text[text.index("<svg") :]
-        text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-        text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+        text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.DOTALL)
         text = re.sub(r"\d+\.\d{2,}", lambda number: f"{float(number[0]):.1f}".removesuffix(".0"), text)
+        text = re.sub(r' d="([^"]*)"', lambda path: f' d="{_short_path(path[1])}"', text)
         text = text.replace(INK, "currentColor").replace(PAPER, "var(--paper)").replace("'DejaVu Sans'", "inherit")
         for i, color in enumerate(COLORS):  # the page has lighter ones for the dark
             text = re.sub(color, f"var(--c{i})", text, flags=re.IGNORECASE)
-        # Names of parts must differ from those of other figures on the page.
-        salt = "f" + hashlib.sha256(self.title.encode()).hexdigest()[:6]
-        text = re.sub(r'\bid="', f'id="{salt}-', text)
+        # Names must differ from those of other figures on the page; those that nobody refers to go.
+        salt = "f" + hashlib.sha256(self.title.encode()).hexdigest()[:5]
+        used = set(re.findall(r"#([\w-]+)", text))
+        text = re.sub(r' id="([\w.-]+)"', lambda name: f' id="{salt}-{name[1]}"' if name[1] in used else "", text)
         text = re.sub(r"url\(#", f"url(#{salt}-", text)
         text = re.sub(r'xlink:href="#', f'href="#{salt}-', text)
-        text = re.sub(r"\n\s*", "\n", text)
-        label = escape(self.alt)
-        return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1).strip()
+        looks: dict[str, str] = {}
+        text = re.sub(
+            r' style="([^"]*)"', lambda look: f' class="{looks.setdefault(look[1], f"{salt}{len(looks)}")}"', text
+        )
+        rules = "".join(f".{name}{{{look}}}" for look, name in looks.items())
+        text = re.sub(r"\s*\n\s*", "\n", text)
+        head, end, rest = text.partition(">")
+        return f'{head} role="img" aria-label="{escape(self.alt)}"{end}<style>{rules}</style>{rest}'.strip()
 
     def _repr_png_(self) -> bytes:
         return self.render("png", dpi=110)
+
+
+def _short_path(path: str) -> str:
+    """The same SVG path in fewer letters: lines that follow a move or a line need no command."""
+    words, last = [], ""
+    for part in path.split("\n"):
+        command, _, numbers = part.strip().partition(" ")
+        words.append(numbers if command == "L" and last in ("M", "L") else f"{command}{numbers}")
+        last = command or last
+    return " ".join(word for word in words if word)
 
 
 def escape(text: str) -> str:

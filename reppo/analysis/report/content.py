@@ -309,7 +309,7 @@ def _effects_section(effects: Sequence[PairedEffect], table: ScoreTable, unit: s
             "Estimate: mean over tasks and seeds of the arm minus the base of the same seed, with its 95% interval. "
             "p: two-sided sign-flip test over pairs, corrected over the arms by Holm's method; smallest p: what so "
             "many pairs can attain. Standardized: over the standard deviation of differences. Chance to beat the base: "
-            "that any run of the arm scores higher than any run of the base on the same task. Wins, ties, losses: pairs.",
+            "that any run of the arm scores higher than any run of the base on the same task. Wins and losses: pairs.",
         ),
     )
     pictures = []
@@ -399,7 +399,7 @@ def _published_section(
             "task", "variant", "environment_steps", "estimate", "low", "high", "published", "published_low",
             "published_high", "difference", "runs", "published_runs",
         ),
-        kinds={"difference": "difference"},
+        kinds={"difference": "difference", "environment_steps": "steps"},
         intervals={"estimate": ("low", "high"), "published": ("published_low", "published_high")},
         notes=notes,
     )  # fmt: skip
@@ -539,7 +539,7 @@ def _learning_section(curves: Sequence[LearningCurve], base: str) -> Section | N
             "task", "arm", "threshold", "mean_steps_to_it", "low", "high", "reached", "runs", "reliable",
             "reliable_low", "reliable_high", "area",
         ),
-        kinds={"reliable": "share", "mean_steps_to_it": "count"},
+        kinds={"reliable": "share", "mean_steps_to_it": "steps"},
         intervals={"mean_steps_to_it": ("low", "high"), "reliable": ("reliable_low", "reliable_high")},
         notes=(
             f"Threshold: {LEARNED:.0%} of the way from the base's first evaluation to its last. Runs that never reach "
@@ -622,7 +622,10 @@ def _design_section(table: ScoreTable, unit: str) -> Section | None:
                 records,
                 ("component", "left_out", "added_in", "difference"),
                 kinds=kinds,
-                notes=(f"The signs agree for {agreed.same_sign:.0%} of them; without interactions both are equal.",),
+                notes=(
+                    f"The signs agree for {agreed.same_sign:.0%} of them; without interactions both are equal. "
+                    "Above 0 the component helps.",
+                ),
             )
         )
     text = "Lines that are parallel do not interact: what one ablation does is then the same with the other."

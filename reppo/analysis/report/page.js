@@ -75,7 +75,7 @@
 
   // The table of runs, made from data because it may be long.
   const data = JSON.parse(byId("data").textContent);
-  const { columns, labels, numeric, values, curves } = data;
+  const { columns, labels, numeric, values, curves, heights } = data;
   const size = values[0].length;
   const at = Object.fromEntries(columns.map((name, i) => [name, i]));
   const cell = (column, row) => {
@@ -104,7 +104,7 @@
   let chosen = null;
   const sparkline = (row) => {
     const NS = "http://www.w3.org/2000/svg";
-    const points = curves[row];
+    const points = [...curves[row]].map((letter) => (letter === "." ? null : heights.indexOf(letter) / 63));
     const svg = document.createElementNS(NS, "svg");
     svg.setAttribute("viewBox", "0 0 340 90");
     svg.setAttribute("preserveAspectRatio", "none");
@@ -115,7 +115,7 @@
     let text = "", pen = "M";
     points.forEach((y, i) => {
       if (y === null) { pen = "M"; return; }
-      text += `${pen}${(i * step).toFixed(1)} ${(86 - 0.82 * y).toFixed(1)}`;
+      text += `${pen}${(i * step).toFixed(1)} ${(86 - 82 * y).toFixed(1)}`;
       pen = "L";
     });
     path.setAttribute("d", text);

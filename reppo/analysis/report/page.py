@@ -12,6 +12,8 @@ from reppo.analysis.table import Table
 _SHOWN = ("arm", "task", "seed", "status", "environment_steps", "final_return", "best_return", "train_seconds")
 _LABELED = ("arm", "task", "status")
 _CURVE_POINTS = 25
+_HEIGHTS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_FEW_VALUES = 30
 _VERDICTS = {"worse": "worse", "better": "better", "unclear": "no difference shown", "unknown": "unknown"}
 
 
@@ -127,19 +129,23 @@ def _runs_section(runs: Table) -> str:
 
 
 def _data(report: Report) -> str:
-    """The runs as columns: names as numbers of a list, other numbers with four digits."""
-    labels: list[list[str] | None] = []
+    """The runs as columns: what takes few values as places in a list, other numbers with four digits."""
+    labels: list[list[Any] | None] = []
     values: list[list[Any]] = []
     for name, column in report.runs.columns.items():
         if name in _LABELED:
-            known = list(dict.fromkeys(column))
-            place = {label: i for i, label in enumerate(known)}
-            labels.append(known)
-            values.append([place[label] for label in column])
+            words = list(dict.fromkeys(column))
+            where = {label: i for i, label in enumerate(words)}
+            labels.append(words)
+            values.append([where[label] for label in column])
         else:
-            labels.append(None)
-            values.append([_compact(value) for value in column])
-    kept = [i for i, column in enumerate(values) if any(value is not None for value in column)]
+            numbers = [_compact(value) for value in column]
+            known = list(dict.fromkeys(numbers))
+            few = len(known) <= min(_FEW_VALUES, len(numbers) // 4)
+            place = {value: i for i, value in enumerate(known)}
+            labels.append(known if few else None)
+            values.append([place[value] for value in numbers] if few else numbers)
+    kept = [i for i, column in enumerate(values) if labels[i] != [None] and any(v is not None for v in column)]
     names = list(report.runs.columns)
     data = {
         "columns": [names[i] for i in kept],
@@ -148,6 +154,7 @@ def _data(report: Report) -> str:
         "labels": [labels[i] for i in kept],
         "values": [values[i] for i in kept],
         "curves": [_thin(curve) for curve in report.curves],
+        "heights": _HEIGHTS,
     }
     for name in _SHOWN:  # columns of the table stay, even if nothing is known
         if name not in data["columns"]:
@@ -169,10 +176,10 @@ def _compact(value: Any) -> Any:
     return int(rounded) if rounded.is_integer() else rounded
 
 
-def _thin(curve: tuple[float | None, ...]) -> list[int | None]:
-    """At most `_CURVE_POINTS` points of a curve, in percent."""
+def _thin(curve: tuple[float | None, ...]) -> str:
+    """At most `_CURVE_POINTS` points of a curve, each a letter for its height from 0 to 63; a dot for none."""
     count = len(curve)
     chosen = range(count)
     if count > _CURVE_POINTS:
         chosen = sorted({round(i * (count - 1) / (_CURVE_POINTS - 1)) for i in range(_CURVE_POINTS)})
-    return [None if (value := curve[i]) is None else round(100 * value) for i in chosen]
+    return "".join("." if (value := curve[i]) is None else _HEIGHTS[round(63 * value)] for i in chosen)
