@@ -58,11 +58,11 @@ from reppo.analysis.power import SeedPlan as SeedPlan
 from reppo.analysis.power import paired_power as paired_power
 from reppo.analysis.power import plan_seeds as plan_seeds
 from reppo.analysis.power import seeds_needed as seeds_needed
-from reppo.analysis.published import PublishedCurve as PublishedCurve
-from reppo.analysis.published import published as published
-from reppo.analysis.published import published_caveats as published_caveats
-from reppo.analysis.published import published_effects as published_effects
-from reppo.analysis.published import published_variants as published_variants
+from reppo.analysis.published_curves import PublishedCurve as PublishedCurve
+from reppo.analysis.published_curves import published as published
+from reppo.analysis.published_curves import published_caveats as published_caveats
+from reppo.analysis.published_curves import published_effects as published_effects
+from reppo.analysis.published_curves import published_variants as published_variants
 from reppo.analysis.report import Finding as Finding
 from reppo.analysis.report import Report as Report
 from reppo.analysis.report import Section as Section

@@ -50,7 +50,7 @@ class Table:
 
     name: str
     title: str
-    columns: Mapping[str, Sequence[Any]]
+    columns: Mapping[str, Any]
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     intervals: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     notes: Sequence[str] = ()
@@ -85,7 +85,7 @@ class Table:
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
 
-    def __getitem__(self, column: str) -> Sequence[Any]:
+    def __getitem__(self, column: str) -> Any:
         """The values of a column.
 
         Raises:
@@ -250,7 +250,7 @@ def _head(column: str) -> str:
     return {"p_holm": "p (Holm)", "smallest_p": "smallest p"}.get(column, column.replace("_", " "))
 
 
-def _decimals(numbers: Iterable[float]) -> int:
+def _decimals(numbers: Iterable[Any]) -> int:
     """Decimals that show about three significant digits of the largest of some numbers, four for small ones."""
     largest = max((abs(float(n)) for n in numbers if math.isfinite(n)), default=0.0)
     return 0 if largest >= 1000 else 1 if largest >= 100 else 2 if largest >= 10 else 3 if largest >= 0.1 else 4

@@ -10,7 +10,7 @@ import pytest
 
 import reppo.results
 from reppo.analysis import format_table, improvement, learning_curves, plot_learning_curves, summary_table
-from reppo.analysis.figures import _style
+from reppo.analysis.figures.style import arm_style
 from reppo.errors import ConfigurationError
 from reppo.results import Evaluations, RunData, RunFolder, RunRecord
 
@@ -147,19 +147,19 @@ CASES: dict[str, Callable[[], list[RunData]]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_figures_are_drawn(case: str, tmp_path: Path):
-    path = plot_learning_curves(CASES[case](), tmp_path / "report" / "curves.png", resamples=20)
+    path = plot_learning_curves(CASES[case]()).save(tmp_path / "report" / "curves.png")
     assert path.read_bytes().startswith(b"\x89PNG")
     assert [file.name for file in path.parent.iterdir()] == ["curves.png"]
 
 
-def test_nothing_to_draw_is_said(tmp_path: Path):
+def test_nothing_to_draw_is_said():
     for results in ([], [run("base", 0, [NAN])]):
         with pytest.raises(ConfigurationError, match="no evaluation to draw yet"):
-            plot_learning_curves(results, tmp_path / "curves.png")
+            plot_learning_curves(results)
 
 
 def test_no_two_arms_look_alike():
-    looks = [_style(0, True), *[_style(i, False) for i in range(60)]]
+    looks = [arm_style(0, True), *[arm_style(i, False) for i in range(60)]]
     assert len({tuple(map(str, look.values())) for look in looks}) == len(looks)
     marks = [(str(look["linestyle"]), look["marker"]) for look in looks[:21]]
     assert len(set(marks)) == len(marks)  # without color, too

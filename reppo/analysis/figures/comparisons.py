@@ -214,7 +214,7 @@ def plot_differences(effects: Sequence[PairedEffect], *, level: float = 0.05, un
         ConfigurationError: if there is no difference to draw.
     """
     import matplotlib
-    from matplotlib.colors import Normalize
+    from matplotlib.colors import Normalize, to_rgba
 
     cells = {(e.task, e.arm): e for e in effects if e.task is not None and math.isfinite(e.estimate)}
     require(len(cells) > 0, "There is no difference to draw: no arm shares a seed and a task with the base.")
@@ -225,7 +225,7 @@ def plot_differences(effects: Sequence[PairedEffect], *, level: float = 0.05, un
     largest = np.nanmax(np.abs(values), axis=1, keepdims=True)
     shares = np.divide(values, largest, out=np.zeros_like(values), where=largest > 0)
     shares = np.where(np.isnan(values), np.nan, shares)
-    digits = np.array([style.decimals(row) for row in values])
+    digits = [style.decimals(row) for row in values]
     texts = [
         [style.signed(v, d) if math.isfinite(v) else "" for v in row] for row, d in zip(values, digits, strict=True)
     ]
@@ -239,8 +239,7 @@ def plot_differences(effects: Sequence[PairedEffect], *, level: float = 0.05, un
     with style.house_style():
         figure = style.new_figure(width, 0.8 + top + 0.21 * len(tasks))
         panel = figure.subplots()
-        colors = matplotlib.colormaps["PuOr"].copy()
-        colors.set_bad(style.MUTED, alpha=0.25)
+        colors = matplotlib.colormaps["PuOr"].with_extremes(bad=to_rgba(style.MUTED, 0.25))
         image = panel.imshow(np.ma.masked_invalid(shares), cmap=colors, norm=Normalize(-1.25, 1.25), aspect="auto")
         for i, row in enumerate(texts):
             for j, text in enumerate(row):

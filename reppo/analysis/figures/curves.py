@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float
 
 from reppo.analysis.aggregates import pooled_iqm
+from reppo.analysis.confidence import intervals
 from reppo.analysis.curves import LearningCurve, learning_curves
 from reppo.analysis.figures import style
-from reppo.analysis.intervals import intervals
-from reppo.analysis.published import PublishedCurve
+from reppo.analysis.published_curves import PublishedCurve
 from reppo.errors import require
 from reppo.results import RunData
 from reppo.results.formatting import human_count, human_seconds
@@ -169,9 +169,7 @@ def _draw_faint(panel: Any, curve: LearningCurve, x: str) -> None:
 
 
 def _overlaps(curve: PublishedCurve, own: Sequence[LearningCurve]) -> bool:
-    return curve.at(_end(curve.environment, own)) is not None or (
-        len(curve.environment_steps) > 0 and _end(curve.environment, own) > curve.environment_steps[-1]
-    )
+    return len(curve.environment_steps) > 0 and _end(curve.environment, own) >= float(curve.environment_steps[0])
 
 
 def _end(environment: str, own: Sequence[LearningCurve]) -> float:
@@ -212,7 +210,7 @@ def _dress(panel: Any, environment: str, x: str, letters: int) -> None:
     panel.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
 
 
-def _clock_step(end: float) -> float:
+def _clock_step(end: float | int) -> int:
     """Seconds between ticks up to an end: whole minutes or hours, at most three of them."""
     minutes = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440)
     steps = [1, 2, 5, 10, 15, 30, *(60 * m for m in minutes)]

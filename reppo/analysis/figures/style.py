@@ -166,7 +166,7 @@ def escape(text: str) -> str:
     return html.escape(text, quote=True)
 
 
-def new_figure(width: float, height: float) -> Any:
+def new_figure(width: float | int, height: float | int) -> Any:
     """An empty figure whose parts make room for each other. No display, no global state."""
     from matplotlib.figure import Figure
 
@@ -209,7 +209,7 @@ def plain(text: str) -> str:
     return f"\u200b{text}" if text.startswith("_") else text
 
 
-def legend_below(figure: Any, handles: Sequence[Any], labels: Sequence[str], width: float) -> int:
+def legend_below(figure: Any, handles: Sequence[Any], labels: Sequence[str], width: float | int) -> int:
     """Puts a legend below all panels, in as many columns as fit; returns the number of its lines."""
     entry = LETTER * max(map(len, labels)) + 0.62
     columns = max(1, min(len(labels), int(width / entry)))
@@ -225,7 +225,7 @@ def legend_below(figure: Any, handles: Sequence[Any], labels: Sequence[str], wid
     return -(-len(labels) // columns)
 
 
-def legend_height(labels: Sequence[str], width: float) -> float:
+def legend_height(labels: Sequence[str], width: float | int) -> float:
     """Inches that `legend_below` takes."""
     if not labels:
         return 0.0
@@ -233,7 +233,7 @@ def legend_height(labels: Sequence[str], width: float) -> float:
     return 0.19 * -(-len(labels) // columns) + 0.1
 
 
-def signed(value: float, digits: int) -> str:
+def signed(value: float | int, digits: int) -> str:
     """A difference with its sign, and a real minus."""
     text = f"{value:+.{digits}f}".replace("-", "\u2212")
     return text if any(c in "123456789" for c in text) else f"{0:.{digits}f}"

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, final
 import numpy as np
 
 from reppo.analysis.aggregates import mean, trimmed_mean
-from reppo.analysis.caveats import caveats
+from reppo.analysis.caveats import caveats_of
 from reppo.analysis.curves import LearningCurve, learning_curves
 from reppo.analysis.diagnostics import WATCHED, training_diagnostics
 from reppo.analysis.factorial import agreement, design_of, factorial_effects, shapley_values
@@ -29,7 +29,7 @@ from reppo.analysis.figures.designs import interacting_pairs
 from reppo.analysis.figures.style import HIGHLIGHTED
 from reppo.analysis.learning import area_under_curve, reliable_improvement, time_to_threshold
 from reppo.analysis.paired import PairedEffect, compare
-from reppo.analysis.published import SOURCE, PublishedCurve, made_by, published, published_caveats
+from reppo.analysis.published_curves import SOURCE, PublishedCurve, made_by, published, published_caveats
 from reppo.analysis.report.sentences import Finding, base_sentence, findings
 from reppo.analysis.report.specs import arm_changes, circumstances, task_differences
 from reppo.analysis.robustness import effective_dimension, grid_settings, sensitivity
@@ -236,7 +236,7 @@ def _scaled(raw: ScoreTable, scale: Scale) -> tuple[ScoreTable, str]:
     allowed = ("auto", "none", "min-max", "base")
     require(scale in allowed, f"scale={scale!r} is not one of {', '.join(map(repr, allowed))}.")
     if scale == "auto":
-        alike = not any("not normalized" in text for text in caveats(raw))
+        alike = not any("not normalized" in text for text in caveats_of(raw))
         scale = "none" if len(raw.tasks) == 1 or alike else "min-max"
     if scale == "none":
         return raw, "return"
@@ -253,7 +253,7 @@ def _highlight(effects: Sequence[PairedEffect]) -> list[str]:
 def _caveats(
     table: ScoreTable, results: Sequence[RunData], metrics: Sequence[Metrics], against: Sequence[str]
 ) -> list[str]:
-    found = caveats(table)
+    found = caveats_of(table)
     open_runs = sum(run.record.status == "running" for run in results)
     if open_runs:
         found.append(f"{open_runs} of {len(results)} runs are not finished: numbers will change.")

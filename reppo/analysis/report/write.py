@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import final
 
 from reppo.analysis.figures.style import FORMATS
-from reppo.analysis.published import parse_against
+from reppo.analysis.published_curves import parse_against
 from reppo.analysis.report.content import Report, Scale, build_report
 from reppo.analysis.report.page import to_html
 from reppo.errors import require

@@ -77,7 +77,7 @@ class PublishedCurve:
         """By whom the runs were made."""
         return made_by(self.variant)
 
-    def at(self, environment_steps: float) -> tuple[float, float, float] | None:
+    def at(self, environment_steps: float | int) -> tuple[float, float, float] | None:
         """Interquartile mean and interval at a number of steps, linear between evaluations.
 
         None before the first evaluation and after the last one: nothing is continued there.
