@@ -21,7 +21,7 @@ def add_commands(commands: Any) -> None:
     report.add_argument("--format", type=_names, default=["html"], metavar="A,B", help="html, md, latex, csv")
     report.add_argument("--figures", type=_names, default=[], metavar="A,B", help="figures as files: png, svg, pdf")
     report.add_argument("--out", type=Path, metavar="DIR", help="where to; default: DIR/report")
-    report.add_argument("--scale", default="auto", metavar="SCALE", help="of scores: auto, none, min-max, base")
+    report.add_argument("--scale", default="auto", choices=["auto", "none", "min-max", "base"], help="of scores")
     _add_base(report)
     report.set_defaults(command=run_report)
 

@@ -14,7 +14,7 @@ METRICS = {
     "actor/entropy": (0.5, 0.4),
     "actor/temperature": (0.02, 0.005),
     "actor/kl_multiplier": (1.5, 0.5),
-    "targets/outside_support": (0.004, 0.004),
+    "targets/outside_support": (0.002, 0.001),
     "critic/explained_variance": (0.8, 0.1),
     "critic/gradient_norm": (0.6, 0.2),
     "critic/loss": (2.0, 0.3),
@@ -76,7 +76,7 @@ def make_results(
                 generator = np.random.default_rng([t, seed])  # shared by the arms: pairs have something in common
                 common = generator.normal(0, 0.04)
                 own = np.random.default_rng([t, a, seed])
-                final = (level + common + own.normal(0, 0.03)) * (1 + 0.05 * np.sin(t * (a + 1)))
+                final = (level + common + own.normal(0, 0.03)) * (1 + 0.05 * np.sin(t + 9 * level))
                 curve = 1000 * final * (1 - np.exp(-4 * shares)) + offset
                 lost, half = (arm, task, seed) in diverged, (arm, task, seed) in unfinished
                 last = max(1, evaluations // 2) if lost or half else evaluations

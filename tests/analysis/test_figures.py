@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from tests.analysis.synthetic import ARMS, TASKS, make_results
 
 from reppo.analysis import (
@@ -30,7 +31,7 @@ from reppo.analysis import (
 )
 from reppo.analysis.figures.curves import _clock_step
 from reppo.analysis.figures.designs import interacting_pairs
-from reppo.analysis.figures.style import _short_path, plain, shorten, signed
+from reppo.analysis.figures.style import _short_path, house_style, plain, shorten, signed
 from reppo.errors import ConfigurationError
 from reppo.results import load_results
 
@@ -83,8 +84,10 @@ def test_nothing_overlaps_and_nothing_is_cut(case):
     _, results, table = case
     for name, picture in pictures(results, table).items():
         figure = picture.figure
-        picture.render("svg")
-        renderer = figure.canvas.get_renderer()
+        canvas = FigureCanvasAgg(figure)
+        with house_style():
+            canvas.draw()
+        renderer = canvas.get_renderer()
         frame = figure.bbox
         for panel in figure.axes:
             for axis in (panel.xaxis, panel.yaxis):
