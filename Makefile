@@ -1,5 +1,6 @@
 # make quickstart   trains REPPO and three ablations on two tasks
 # make test         runs the tests
+# make test-browser   tests the report page in Chromium (Debian: apt-get install chromium)
 # make docs         builds the documentation into site/
 # make lint         checks style and types
 # For a GPU: make quickstart EXTRAS=cuda12
@@ -10,7 +11,7 @@ comma := ,
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: quickstart test test-slow docs lint clean
+.PHONY: quickstart test test-slow test-browser docs lint clean
 
 quickstart: .venv/.installed
 	$(BIN)/reppo run experiments/quickstart.py
@@ -20,6 +21,9 @@ test: .venv/.dev
 
 test-slow: .venv/.dev
 	$(BIN)/python -m pytest -m slow
+
+test-browser: .venv/.dev
+	$(BIN)/python -m pytest -m browser
 
 docs: .venv/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

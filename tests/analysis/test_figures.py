@@ -6,7 +6,6 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from tests.analysis.synthetic import ARMS, TASKS, make_results
 
 from reppo.analysis import (
     Normalization,
@@ -34,6 +33,7 @@ from reppo.analysis.figures.designs import interacting_pairs
 from reppo.analysis.figures.style import _short_path, house_style, plain, shorten, signed
 from reppo.errors import ConfigurationError
 from reppo.results import load_results
+from tests.analysis.synthetic import ARMS, TASKS, make_results
 
 LONG = "value/an_ensemble_of_critics_with_a_name_that_does_not_end_before_the_page_does"
 CASES: dict[str, dict[str, Any]] = {

@@ -303,7 +303,9 @@ def test_two_experiments_are_compared_by_seed(folder: Path, tmp_path: Path):
         np.testing.assert_allclose(row["estimate"], -rows[row["arm"], row["task"]]["estimate"])
     assert len(found.changes) == 0
     with pytest.raises(ConfigurationError, match="no arm, task and seed in common"):
-        compare_results(load_results(folder), [r for r in load_results(other) if r.record.seed > 99] or [_renamed(other)])
+        compare_results(
+            load_results(folder), [r for r in load_results(other) if r.record.seed > 99] or [_renamed(other)]
+        )
 
 
 def _renamed(path: Path) -> RunData:
@@ -373,6 +375,4 @@ def test_arm_changes_name_the_tasks(folder: Path):
         for run in results
     ]
     rows = [row for row in arm_changes(odd, "base") if row["path"] == "algorithm.gamma"]
-    assert rows == [
-        {"arm": "value/mse", "path": "algorithm.gamma", "base": "0.99", "arm's": "0.9", "on": "CheetahRun"}
-    ]
+    assert rows == [{"arm": "value/mse", "path": "algorithm.gamma", "base": "0.99", "arm's": "0.9", "on": "CheetahRun"}]

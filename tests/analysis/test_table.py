@@ -11,7 +11,7 @@ from reppo.analysis import Table
 ROWS = [
     {"arm": "kl/no_kl", "gain": -12.34, "low": -20.0, "high": -4.0, "p": 0.0004, "share": 0.25, "n": 1200, "ok": True},
     {"arm": "a|b & <c>", "gain": 3.0, "low": math.nan, "high": math.nan, "p": 0.25, "share": 1.0, "n": 5, "ok": False},
-    {"arm": "gone", "gain": math.nan, "low": math.nan, "high": math.nan, "p": math.nan, "share": 0.0, "n": 0, "ok": True},
+    {"arm": "-", "gain": math.nan, "low": math.nan, "high": math.nan, "p": math.nan, "share": 0.0, "n": 0, "ok": True},
 ]  # fmt: skip
 
 
