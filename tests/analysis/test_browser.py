@@ -70,7 +70,8 @@ def run_in_page(page: Path, script: str, width: int | None = None) -> Any:
         target.write_text(
             '<!DOCTYPE html><body><script>addEventListener("message", (event) => {'
             'const note = document.createElement("pre"); note.id = "outcome"; note.textContent = event.data;'
-            f'document.body.append(note); }});</script><iframe src="{inner.name}" width="{width}" height="900"></iframe>'
+            "document.body.append(note); });</script>"
+            f'<iframe src="{inner.name}" width="{width}" height="900"></iframe>'
         )
     done = chromium(target, "--window-size=1280,1000", "--dump-dom", "--virtual-time-budget=5000")
     assert complaints(done) == []
