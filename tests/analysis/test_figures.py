@@ -118,6 +118,9 @@ def test_files(case, tmp_path: Path):
         assert picture.alt and picture.title
         page = picture.to_page()
         ElementTree.fromstring(page)
+        written = "".join(ElementTree.fromstring(page).itertext())
+        own = "".join(ElementTree.fromstring(picture.render("svg", text_as_paths=False)).itertext())
+        assert set(re.findall(r"\d+\.\d+", own)) - {"1.1"} <= set(re.findall(r"\d+\.\d+", written)), name
         assert "currentColor" in page and "#1b1b1c" not in page and 'role="img"' in page, name
         if label == "few":
             for kind, start in (("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")):

@@ -93,6 +93,7 @@ def plot_learning_curves(
                     _draw(panel, curve, x, looks[curve.arm], place, band=len(own) <= style.HIGHLIGHTED + 1)
                 else:
                     _draw_faint(panel, curve, x)
+            _frame(panel, own, [c for c in shown if c.environment == environment])
             for curve in (c for c in shown if c.environment == environment):
                 _draw_published(panel, curve, own, _published_look([c.variant for c in shown], curve.variant))
             _dress(panel, environment, x, int((width / columns - 0.6) / 0.074))
@@ -166,6 +167,16 @@ def _draw_faint(panel: Any, curve: LearningCurve, x: str) -> None:
     if len(shown) > _FAINT_POINTS:  # keeps figures of many arms small; the last point stays
         shown = shown[np.linspace(0, len(shown) - 1, _FAINT_POINTS).round().astype(np.int64)]
     panel.plot(_clock(curve, x)[shown], line[shown], color=style.MUTED, alpha=0.55, linewidth=0.7, zorder=1.5)
+
+
+def _frame(panel: Any, own: Sequence[LearningCurve], beside: Sequence[PublishedCurve]) -> None:
+    """What runs have reached sets the limits, not intervals, which are wide with few seeds."""
+    values = np.concatenate(
+        [*(curve.returns[np.isfinite(curve.returns)] for curve in own), *(curve.iqm for curve in beside)]
+    )
+    low, high = float(values.min()), float(values.max())
+    pad = 0.06 * (high - low) or max(1e-3, 0.05 * abs(high))
+    panel.set_ylim(low - pad, high + pad)
 
 
 def _overlaps(curve: PublishedCurve, own: Sequence[LearningCurve]) -> bool:

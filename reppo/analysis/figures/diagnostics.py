@@ -137,6 +137,9 @@ def plot_diagnostics(
             if any(one.logarithmic for own in diagnostics.values() for one in own if one.title == title):
                 _log_axis(panel)
             else:
+                high = panel.get_ylim()[1]
+                if min(float(one.low.min()) for own in diagnostics.values() for one in own if one.title == title) >= 0:
+                    panel.set_ylim(0, max(high, 0.01))  # shares: no room below 0, and none made up above it
                 panel.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
             panel.set_title(title, loc="left")
             panel.set_xlim(0, 1)

@@ -125,7 +125,7 @@ class Picture:
         text = self.render("svg", text_as_paths=False).decode()
         text = text[text.index("<svg") :]
         text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.DOTALL)
-        text = re.sub(r"\d+\.\d{2,}", lambda number: f"{float(number[0]):.1f}".removesuffix(".0"), text)
+        text = re.sub(r"<[^>]+>", lambda tag: _NUMBER.sub(_rounded, tag[0]), text)  # places, not what is written
         text = re.sub(r' d="([^"]*)"', lambda path: f' d="{_short_path(path[1])}"', text)
         text = text.replace(INK, "currentColor").replace(PAPER, "var(--paper)").replace("'DejaVu Sans'", "inherit")
         for i, color in enumerate(COLORS):  # the page has lighter ones for the dark
@@ -147,6 +147,13 @@ class Picture:
 
     def _repr_png_(self) -> bytes:
         return self.render("png", dpi=110)
+
+
+_NUMBER = re.compile(r"\d+\.\d{2,}")
+
+
+def _rounded(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.1f}".removesuffix(".0")
 
 
 def _short_path(path: str) -> str:

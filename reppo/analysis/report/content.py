@@ -147,7 +147,8 @@ def build_report(
         against: variants from `published_variants()` to set beside the base.
         scale: of scores that are averaged over tasks: returns as they are (`"none"`), from the lowest to the highest
             run of each task (`"min-max"`), from the lowest run to the base (`"base"`), or `"auto"`: as they are if
-            tasks are on like scales, and else min-max.
+            all lie between 0 and 1000, as in the control suite, or have one sign and one order of size, and else
+            min-max.
         metrics: training metrics of each run; None to read those of runs that have any.
 
     Raises:
@@ -236,12 +237,23 @@ def _scaled(raw: ScoreTable, scale: Scale) -> tuple[ScoreTable, str]:
     allowed = ("auto", "none", "min-max", "base")
     require(scale in allowed, f"scale={scale!r} is not one of {', '.join(map(repr, allowed))}.")
     if scale == "auto":
-        alike = not any("not normalized" in text for text in caveats_of(raw))
-        scale = "none" if len(raw.tasks) == 1 or alike else "min-max"
+        scale = "none" if len(raw.tasks) == 1 or _alike(raw) else "min-max"
     if scale == "none":
         return raw, "return"
     made = Normalization.min_max(raw) if scale == "min-max" else Normalization.to_arm(raw, raw.base)
     return raw.normalized(made), "normalized score"
+
+
+def _alike(raw: ScoreTable) -> bool:
+    """Whether tasks are on one scale, as far as scores tell.
+
+    They are if all lie between 0 and 1000, as in the control suite; else if they have one sign and one order of size.
+    """
+    scores = raw.scores[np.isfinite(raw.scores)]
+    if scores.min() >= 0 and scores.max() <= 1000:
+        return True
+    one_sign = bool((scores >= 0).all() or (scores <= 0).all())
+    return one_sign and not any("not normalized" in text for text in caveats_of(raw))
 
 
 def _highlight(effects: Sequence[PairedEffect]) -> list[str]:
