@@ -17,7 +17,7 @@ from reppo.errors import require, unknown_name
 SOURCE = "results folder of github.com/cvoelcker/reppo (commit a7ab85b, MIT License)"
 """Where the published curves are from."""
 
-CAVEATS = (
+CAVEATS: tuple[str, ...] = (
     "Published runs are not paired with these: other seeds, other code, other machines. Differences include all of "
     "that, and there is no test of them here.",
     "The published REPPO is that of July 2025, and the code changed after: the auxiliary loss predicted the wrong "
@@ -167,7 +167,7 @@ def made_by(variant: str) -> str:
 
 def published_caveats(variant: str, environments: Iterable[str] = ()) -> list[str]:
     """What has to be said beside a comparison with a published variant on some environments."""
-    found = list(CAVEATS)
+    found: list[str] = [*CAVEATS]
     if any(name.startswith(_JOYSTICK) for name in environments):
         found.append(_HUMANOIDS)
     if variant.endswith("-brax-0-500M"):

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float
 
-from reppo.analysis.aggregates import pooled_iqm
-from reppo.analysis.confidence import intervals
+from reppo.analysis.aggregates import trimmed_mean
+from reppo.analysis.confidence import bootstrap_band
 from reppo.analysis.curves import LearningCurve, learning_curves
 from reppo.analysis.figures import style
 from reppo.analysis.published_curves import PublishedCurve
@@ -20,6 +19,7 @@ MOST_COLUMNS = 5
 """Panels side by side."""
 
 _FAINT_POINTS = 26
+_RESAMPLES = 500
 
 
 def plot_learning_curves(
@@ -32,8 +32,8 @@ def plot_learning_curves(
 ) -> style.Picture:
     """Draws evaluation return over environment steps: one panel per environment, one line per arm.
 
-    A line is the interquartile mean over seeds; its band the 95% interval by the `"student"` method of `intervals`,
-    absent where there are fewer than two seeds, and where a panel has more than eight arms. Beyond the point that every
+    A line is the interquartile mean over seeds; its band the 95% interval of `bootstrap_band`, absent
+    where there are fewer than two seeds, and where a panel has more than eight arms. Beyond the point that every
     seed has reached, a line is faint and has no band: it is of fewer seeds there, and may jump. A seed that diverged is
     marked with a red cross and goes on with its last value, so that its loss does not flatter the arm.
 
@@ -122,14 +122,6 @@ def _colored(arms: Sequence[str], base: str, highlight: Sequence[str] | None) ->
     return [arm for arm in arms if arm == base] + others
 
 
-def line_and_band(
-    returns: Float[np.ndarray, "seeds points"],
-) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:
-    """Interquartile mean over seeds at each point, and the ends of its interval; NaN where there are no seeds."""
-    found = intervals(returns.T[:, None, :], pooled_iqm, method="student")  # no resampling: there are many points
-    return found.estimate, found.low, found.high
-
-
 def _clock(curve: LearningCurve, x: str) -> np.ndarray:
     if x == "steps":
         return curve.environment_steps.astype(np.float64)
@@ -143,12 +135,14 @@ def _draw(panel: Any, curve: LearningCurve, x: str, look: dict[str, Any], place:
     returns = curve.carried_forward()
     shown = np.flatnonzero(np.isfinite(returns).any(axis=0))
     returns, clock = returns[:, shown], _clock(curve, x)[shown]
-    line, low, high = line_and_band(np.where(np.isfinite(returns), returns, np.nan))
+    returns = np.where(np.isfinite(returns), returns, np.nan)
+    line = trimmed_mean(returns.T)
     known = np.isfinite(returns)
     last = returns.shape[1] - 1 - np.argmax(known[:, ::-1], axis=1)  # of each seed
     common = 1 + int(last[known.any(axis=1)].min())  # points that every seed with any value has reached
     if band:
-        panel.fill_between(clock[:common], low[:common], high[:common], color=look["color"], alpha=0.16, linewidth=0)
+        low, high = bootstrap_band(returns[:, :common], resamples=_RESAMPLES)
+        panel.fill_between(clock[:common], low, high, color=look["color"], alpha=0.16, linewidth=0)
     # Markers sit at other places on each line, so that lines that coincide can still be told apart.
     spacing = max(1, common // 5)
     full = {"markersize": 3.6, "zorder": 3 if look["color"] == style.INK else 2.5, **look}
@@ -162,7 +156,7 @@ def _draw(panel: Any, curve: LearningCurve, x: str, look: dict[str, Any], place:
 
 
 def _draw_faint(panel: Any, curve: LearningCurve, x: str) -> None:
-    line = line_and_band(curve.carried_forward())[0]
+    line = trimmed_mean(curve.carried_forward().T)
     shown = np.flatnonzero(np.isfinite(line))
     if len(shown) > _FAINT_POINTS:  # keeps figures of many arms small; the last point stays
         shown = shown[np.linspace(0, len(shown) - 1, _FAINT_POINTS).round().astype(np.int64)]

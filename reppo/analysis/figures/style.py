@@ -38,7 +38,7 @@ _LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2
 _MARKERS = ("s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 CROSS: dict[str, Any] = {"marker": "x", "color": BAD, "markersize": 6, "markeredgewidth": 1.8}
 
-_RC: dict[str, Any] = {
+_RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 8.5,
     "axes.titlesize": 9.0,
@@ -112,7 +112,7 @@ class Picture:
 
         stream = io.BytesIO()
         salt = hashlib.sha256(self.title.encode()).hexdigest()[:8]
-        options = {"svg.hashsalt": salt, "svg.fonttype": "path" if text_as_paths else "none"}
+        options: Any = {"svg.hashsalt": salt, "svg.fonttype": "path" if text_as_paths else "none"}
         metadata: dict[str, Any] = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[
             kind
         ]

@@ -9,6 +9,7 @@ import numpy as np
 
 from reppo.analysis.aggregates import mean, trimmed_mean
 from reppo.analysis.caveats import caveats_of
+from reppo.analysis.confidence import interval
 from reppo.analysis.curves import LearningCurve, learning_curves
 from reppo.analysis.diagnostics import WATCHED, training_diagnostics
 from reppo.analysis.factorial import agreement, design_of, factorial_effects, shapley_values
@@ -24,7 +25,6 @@ from reppo.analysis.figures import (
     plot_profiles,
     plot_sensitivity,
 )
-from reppo.analysis.figures.curves import line_and_band
 from reppo.analysis.figures.designs import interacting_pairs
 from reppo.analysis.figures.style import HIGHLIGHTED
 from reppo.analysis.learning import area_under_curve, reliable_improvement, time_to_threshold
@@ -189,9 +189,9 @@ def build_report(
         _specs_section(results, base),
     ]
     runs, shapes = _runs(results, metrics, curves)
-    where = f"{len(table.tasks)} tasks" if len(table.tasks) > 1 else table.tasks[0]
+    where = f"{len(table.tasks)} tasks" if len(table.tasks) > 1 else "".join(table.tasks)
     if several:
-        others = f"{len(table.arms) - 1} arms" if len(table.arms) > 2 else table.arms[1]
+        others = f"{len(table.arms) - 1} arms" if len(table.arms) > 2 else "".join(table.arms[1:])
         question = f"What do {others} change on {where}, compared with {base} seed by seed?"
         question = question if len(table.arms) > 2 else question.replace("What do", "What does", 1)
     else:
@@ -444,18 +444,18 @@ def compare_with_published(own: LearningCurve | None, other: PublishedCurve) -> 
         return None
     clock = own.environment_steps[reached].astype(np.float64)
     value = np.array([np.interp(steps, clock, row) for row in returns[:, reached]])
-    estimate, low, high = (float(part[0]) for part in line_and_band(value[:, None]))
+    found_own = interval(value[None])
     return {
         "task": other.environment,
         "variant": other.variant,
         "environment_steps": int(steps),
-        "estimate": estimate,
-        "low": low,
-        "high": high,
+        "estimate": found_own.estimate,
+        "low": found_own.low,
+        "high": found_own.high,
         "published": found[0],
         "published_low": found[1],
         "published_high": found[2],
-        "difference": estimate - found[0],
+        "difference": found_own.estimate - found[0],
         "runs": len(value),
         "published_runs": other.runs,
     }
@@ -563,7 +563,7 @@ def _learning_section(curves: Sequence[LearningCurve], base: str) -> Section | N
 
 
 def _threshold(curve: LearningCurve) -> float | None:
-    line = line_and_band(curve.carried_forward())[0]
+    line = trimmed_mean(curve.carried_forward().T)
     line = line[np.isfinite(line)]
     if len(line) < 2 or line[-1] <= line[0]:
         return None

@@ -28,7 +28,9 @@ def write_value(value: Any) -> str:
     if isinstance(value, dict) and "component" in value:
         fields = ", ".join(f"{name}={write_value(item)}" for name, item in value.items() if name != "component")
         return f"{value['component']}({fields})"
-    return value if value == ABSENT else json.dumps(value) if isinstance(value, dict | list) else repr(value)
+    if isinstance(value, str) and value == ABSENT:
+        return ABSENT
+    return json.dumps(value) if isinstance(value, dict | list) else repr(value)
 
 
 def _some(names: Sequence[str], everything: int) -> str:
