@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from reppo.analysis import commands as analysis_commands
 from reppo.completion import SHELLS, completion_script
 from reppo.errors import ConfigurationError, unknown_name
 
@@ -91,6 +92,8 @@ def _parser() -> _Parser:
         added = commands.add_parser(name, help=description, description=f"{description[:1].upper()}{description[1:]}.")
         added.set_defaults(command=command, parser=added)
         return added
+
+    analysis_commands.add_commands(commands)
 
     run = add("run", _run, "run the experiment that a Python file declares, or continue it")
     run.add_argument("file", type=Path, metavar="FILE", help="a Python file with an Experiment")
@@ -218,12 +221,15 @@ def _tracker(arguments: argparse.Namespace, path: Path) -> "AbstractTracker":
 
 
 def _print_outcome(results: Any, report: Path) -> None:
-    from reppo.analysis import format_table, plot_learning_curves, summary_table
+    from reppo.analysis import build_report, format_table, plot_learning_curves, summary_table, write_report
+    from reppo.results import ResultsFolder
 
     print(format_table(summary_table(results)))
-    report.mkdir(parents=True, exist_ok=True)
-    picture = plot_learning_curves(results, report / "learning_curves.png")
-    print(f"\nLearning curves: {picture}\nResults:         {report.parent}")
+    picture = plot_learning_curves(results).save(report / "learning_curves.png")
+    described = ResultsFolder.open(report.parent).read_experiment()
+    contents = build_report(results, title=described["name"], questions=described.get("questions"))
+    page, *_ = write_report(contents, report)
+    print(f"\nReport:          {page}\nLearning curves: {picture}\nResults:         {report.parent}")
 
 
 def _list(arguments: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from typing import Any, final
 import jax
 import numpy as np
 
+from reppo.ablation import Arm
 from reppo.policies import save_policy
 from reppo.results import ResultsFolder, RunRecord, write_runs_csv
 from reppo.results.lock import only_process
@@ -59,6 +60,7 @@ def execute(experiment: Experiment, path: Path, tracker: AbstractTracker) -> Res
     with only_process(path):
         folder = ResultsFolder.create_or_open(path, {"id": experiment.id, "name": experiment.name})
         refuse_other_runs(runs, folder)
+        _note_questions(experiment, folder)
         execution = decide_execution(experiment, folder)
         batches = make_batches(runs, folder, execution.width)
         tracker = Composite([tracker, JsonLines(folder.path / "ledger.jsonl")])
@@ -68,6 +70,15 @@ def execute(experiment: Experiment, path: Path, tracker: AbstractTracker) -> Res
             tracker.close()
             write_runs_csv(folder.path)
     return folder
+
+
+def _note_questions(experiment: Experiment, folder: ResultsFolder) -> None:
+    """Writes down what each ablation asks, for the report, which cannot import the ablations."""
+    described = folder.read_experiment()
+    asked = {a.name: a.question for arm in experiment.arms for a in (Arm() + arm).ablations}
+    questions = described.get("questions", {}) | asked
+    if questions != described.get("questions", {}):
+        folder.update_experiment(described | {"questions": questions})
 
 
 @final

@@ -27,7 +27,7 @@ from reppo.analysis.report.sentences import finding
 from reppo.analysis.report.specs import ABSENT, arm_changes, at, changes, circumstances, write_value
 from reppo.cli import main
 from reppo.errors import ConfigurationError
-from reppo.results import RunData, load_results
+from reppo.results import ResultsFolder, RunData, load_results
 from tests.analysis.synthetic import make_results
 
 ARMS = {"base": 0.8, "kl/no_kl": 0.4, "value/mse": 0.6, "kl/no_kl+value/mse": 0.35, "network/other": 0.8}
@@ -77,6 +77,17 @@ def test_caveats_name_what_is_weak(report):
     assert "as few as 6 runs" in text and "1 of kl/no_kl" in text and "not paired" in text
     assert "Value targets lay outside the support" not in text
     assert "no score yet" not in report.summary
+
+
+def test_questions_of_ablations_stand_with_the_findings(folder: Path, tmp_path: Path):
+    asked = {"kl/no_kl": "Is the KL term needed?", "value/mse": "Are <categorical> critics needed?"}
+    found = build_report(load_results(folder), questions=asked)
+    by_arm = {one.arm: one.question for one in found.findings}
+    assert by_arm["kl/no_kl+value/mse"] == " ".join(asked.values()) and by_arm["network/other"] == ""
+    text = write_report(found, tmp_path, ("html", "md"))[0].read_text()
+    assert "Are &lt;categorical&gt; critics needed?" in text and "<categorical>" not in text
+    ResultsFolder.open(folder).update_experiment({"id": "0123456789ab", "name": "a <study>", "questions": asked})
+    assert load_report(folder).findings == found.findings
 
 
 def test_saturated_support_and_unfinished_runs_are_caveats(tmp_path: Path):

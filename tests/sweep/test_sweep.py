@@ -156,12 +156,13 @@ def test_the_command_line_runs_a_file_and_names_faults(tmp_path, capsys):
     assert "declares no experiments" in capsys.readouterr().err
 
 
-def test_the_command_line_ends_with_a_table_and_a_picture(undisturbed, capsys):
+def test_the_command_line_ends_with_a_table_and_a_report(undisturbed, capsys):
     experiment = declare()
     assert cli.run_declared(experiment, ["--out", str(undisturbed.parent)]) == 0
     shown = capsys.readouterr().out
     assert "kl_bound=0.2" in shown and "IQM" in shown
     assert (undisturbed / "report" / "learning_curves.png").stat().st_size > 10_000
+    assert "<h1>" in (undisturbed / "report" / "index.html").read_text()
 
 
 def test_ablations_are_listed_and_shown(capsys):

@@ -1,7 +1,7 @@
 """Everything that a report says, before it is laid out: findings, caveats, figures, tables, runs."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar, final
 
@@ -136,6 +136,7 @@ def build_report(
     base: str = "base",
     against: Sequence[str] = (),
     scale: Scale = "auto",
+    questions: Mapping[str, str] | None = None,
     metrics: Sequence[Metrics] | None = None,
 ) -> Report:
     """Turns runs into a report.
@@ -149,6 +150,7 @@ def build_report(
             run of each task (`"min-max"`), from the lowest run to the base (`"base"`), or `"auto"`: as they are if
             all lie between 0 and 1000, as in the control suite, or have one sign and one order of size, and else
             min-max.
+        questions: what ablations ask, by their names, to be shown with the findings.
         metrics: training metrics of each run; None to read those of runs that have any.
 
     Raises:
@@ -158,6 +160,7 @@ def build_report(
     arms = {run.record.arm for run in results}
     if base not in arms:
         raise unknown_name("arm", base, arms, "Name the arm to compare with by --base.")
+    asked = questions or {}
     unequal = _unequal(results)
     raw = score_table(results, base=base, at_steps="common" if unequal else None)
     require(bool(np.isfinite(raw.scores).any()), "No run has a finite evaluation yet, so there is nothing to report.")
@@ -202,7 +205,10 @@ def build_report(
         title=title,
         question=question,
         summary=base_sentence(lead, base, unit),
-        findings=tuple(findings(effects, float(mean(base_scores)) if positive else math.nan, unit)),
+        findings=tuple(
+            replace(one, question=" ".join(asked[name] for name in table.ablations.get(one.arm, ()) if name in asked))
+            for one in findings(effects, float(mean(base_scores)) if positive else math.nan, unit)
+        ),
         score=table.describe() + _budget(raw, unequal),
         caveats=tuple(_caveats(table, results, metrics, against)),
         sections=tuple(section for section in sections if section is not None),

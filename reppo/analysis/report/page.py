@@ -64,7 +64,7 @@ def answer_html(report: Report, heading: str = "h2") -> str:
     """The question, the answer and the caveats."""
     items = "".join(
         f'<li><span class="verdict {one.verdict}">{_VERDICTS[one.verdict]}</span><b>{escape(one.arm)}</b> '
-        f"{escape(one.sentence)}</li>"
+        f"{escape(one.sentence)}{_question(one.question)}</li>"
         for one in report.findings
     )
     answers = f'<ol class="answers">{items}</ol>' if items else ""
@@ -77,6 +77,10 @@ def answer_html(report: Report, heading: str = "h2") -> str:
 {answers}
 <p class="soft">{escape(report.score)}</p>
 {caveats}</section>"""
+
+
+def _question(text: str) -> str:
+    return f'<br><q class="soft">{escape(text)}</q>' if text else ""
 
 
 def _section(section: Section) -> str:

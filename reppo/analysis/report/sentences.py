@@ -24,11 +24,13 @@ class Finding:
         arm: the arm.
         verdict: `"better"` or `"worse"` than the base, `"unclear"`, or `"unknown"` for lack of pairs.
         sentence: the finding in words; starts after the name of the arm.
+        question: what its ablations ask; empty if that was not written down.
     """
 
     arm: str
     verdict: Verdict
     sentence: str
+    question: str = ""
 
 
 def findings(effects: Sequence[PairedEffect], base_value: float, unit: str) -> list[Finding]:

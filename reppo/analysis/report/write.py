@@ -29,8 +29,15 @@ def load_report(path: str | Path, *, base: str = "base", against: Sequence[str] 
         ConfigurationError: if the folder cannot be read or holds nothing to report on.
     """
     variants = [parse_against(text) for text in against]
-    name = ResultsFolder.open(path).read_experiment()["name"]
-    return build_report(load_results(path), title=name, base=base, against=variants, scale=scale)
+    described = ResultsFolder.open(path).read_experiment()
+    return build_report(
+        load_results(path),
+        title=described["name"],
+        base=base,
+        against=variants,
+        scale=scale,
+        questions=described.get("questions"),
+    )
 
 
 def write_report(
@@ -91,7 +98,8 @@ class _Writer:
 def to_markdown(report: Report) -> str:
     """The report without its runs, in Markdown; figures are PNG files in `figures/`."""
     lines = [f"# {report.title}", "", report.question, "", report.summary, ""]
-    lines += [f"{i}. **{one.arm}** {one.sentence}" for i, one in enumerate(report.findings, 1)]
+    for i, one in enumerate(report.findings, 1):
+        lines.append(f"{i}. **{one.arm}** {one.sentence}" + (f" *{one.question}*" if one.question else ""))
     lines += ["", report.score, ""]
     if report.caveats:
         lines += ["## Caveats", "", *(f"- {text}" for text in report.caveats), ""]
