@@ -136,7 +136,7 @@ def _draw(panel: Any, curve: LearningCurve, x: str, look: dict[str, Any], place:
     shown = np.flatnonzero(np.isfinite(returns).any(axis=0))
     returns, clock = returns[:, shown], _clock(curve, x)[shown]
     returns = np.where(np.isfinite(returns), returns, np.nan)
-    line = trimmed_mean(returns.T)
+    line = np.asarray(trimmed_mean(returns.T))
     known = np.isfinite(returns)
     last = returns.shape[1] - 1 - np.argmax(known[:, ::-1], axis=1)  # of each seed
     common = 1 + int(last[known.any(axis=1)].min())  # points that every seed with any value has reached
@@ -156,7 +156,7 @@ def _draw(panel: Any, curve: LearningCurve, x: str, look: dict[str, Any], place:
 
 
 def _draw_faint(panel: Any, curve: LearningCurve, x: str) -> None:
-    line = trimmed_mean(curve.carried_forward().T)
+    line = np.asarray(trimmed_mean(curve.carried_forward().T))
     shown = np.flatnonzero(np.isfinite(line))
     if len(shown) > _FAINT_POINTS:  # keeps figures of many arms small; the last point stays
         shown = shown[np.linspace(0, len(shown) - 1, _FAINT_POINTS).round().astype(np.int64)]

@@ -569,7 +569,7 @@ def _learning_section(curves: Sequence[LearningCurve], base: str) -> Section | N
 
 
 def _threshold(curve: LearningCurve) -> float | None:
-    line = trimmed_mean(curve.carried_forward().T)
+    line = np.asarray(trimmed_mean(curve.carried_forward().T))
     line = line[np.isfinite(line)]
     if len(line) < 2 or line[-1] <= line[0]:
         return None
