@@ -93,8 +93,6 @@ def _parser() -> _Parser:
         added.set_defaults(command=command, parser=added)
         return added
 
-    analysis_commands.add_commands(commands)
-
     run = add("run", _run, "run the experiment that a Python file declares, or continue it")
     run.add_argument("file", type=Path, metavar="FILE", help="a Python file with an Experiment")
     _add_run_options(run)
@@ -129,6 +127,8 @@ def _parser() -> _Parser:
     render.add_argument("--width", type=int, default=480, metavar="PIXELS", help="default: 480")
     render.add_argument("--height", type=int, default=360, metavar="PIXELS", help="default: 360")
     render.add_argument("--camera", metavar="CAMERA", help="a camera of a Playground task; default: the free one")
+
+    analysis_commands.add_commands(commands)
 
     completion = add("completion", _completion, "print a script that completes commands and names in a shell")
     completion.add_argument("shell", choices=SHELLS)
