@@ -98,6 +98,13 @@ def _parser() -> _Parser:
     _add_run_options(run)
     run.set_defaults(experiment=None)
 
+    plan = add("plan", _plan, "say what an experiment will cost, before anything compiles")
+    plan.add_argument("file", type=Path, metavar="FILE", help="a Python file with an Experiment")
+    _add_run_options(plan)
+    plan.add_argument("--probe", action="store_true", help="compile each program and time one chunk of training")
+    _add_json(plan)
+    plan.set_defaults(experiment=None)
+
     listing = add("list", _list, "list what there is")
     listing.add_argument("kind", choices=["ablations", "components", "environments", "presets"])
     listing.add_argument("--theme", metavar="THEME", help="only this theme, such as kl; suite, for environments")
@@ -141,6 +148,12 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--environments", type=_names, metavar="X,Y", help="only these environments")
     parser.add_argument("--seeds", type=_seeds, metavar="N|A,B", help="a number of seeds, or a list of them")
     parser.add_argument("--steps", type=_count, metavar="N", help="environment steps of each run, such as 500k or 2.5M")
+    parser.add_argument(
+        "--memory",
+        type=_bytes,
+        metavar="SIZE",
+        help="most memory for arrays of training, such as 8GB",
+    )
     parser.add_argument(
         "--set", action="append", default=[], dest="overrides", metavar="PATH=VALUE", help="change the base"
     )
@@ -187,27 +200,58 @@ def _count(text: str) -> int:
     return int(value)
 
 
+def _bytes(text: str) -> int:
+    """A number of bytes, as 8GB, 1.5TB or 500MB."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kMGT]?)B?", text.strip())
+    if not match or not float(match[1]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size of memory; write it like 8GB or 500MB")
+    return int(float(match[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}[match[2]])
+
+
 def _run(arguments: argparse.Namespace) -> int:
     from reppo.results import load_results
     from reppo.sweep.cache import use_compilation_cache
     from reppo.sweep.execute import execute
+
+    experiment = _chosen_experiment(arguments)
+    path = experiment.results_path(arguments.out)
+    tracker = _tracker(arguments, path)
+    use_compilation_cache()
+    folder = execute(experiment, path, tracker, arguments.memory)
+    chosen = {run.id for run in experiment.runs()}
+    results = [run for run in load_results(folder.path) if run.record.run_id in chosen]
+    _print_outcome(results, folder.report_path)
+    return 0
+
+
+def _chosen_experiment(arguments: argparse.Namespace) -> "Experiment":
     from reppo.sweep.loading import load_experiment
 
     experiment = arguments.experiment or load_experiment(arguments.file)
-    experiment = experiment.select(
+    return experiment.select(
         arms=arguments.arms,
         environments=arguments.environments,
         seeds=arguments.seeds,
         steps=arguments.steps,
         overrides=arguments.overrides,
     )
-    path = experiment.results_path(arguments.out)
-    tracker = _tracker(arguments, path)
-    use_compilation_cache()
-    folder = execute(experiment, path, tracker)
-    chosen = {run.id for run in experiment.runs()}
-    results = [run for run in load_results(folder.path) if run.record.run_id in chosen]
-    _print_outcome(results, folder.report_path)
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from reppo.sweep.cache import use_compilation_cache
+    from reppo.sweep.forecast import forecast, format_forecast, measure
+    from reppo.sweep.machine import use_all_cores
+    from reppo.sweep.plan import arrange_batches, choose_execution
+
+    experiment = _chosen_experiment(arguments)
+    use_all_cores(experiment.results_path(arguments.out))
+    execution = choose_execution(experiment, arguments.memory)
+    batches = arrange_batches(experiment.runs(), execution.width)
+    planned = forecast(experiment, batches, execution)
+    if arguments.probe:
+        use_compilation_cache()
+        planned = measure(planned, experiment, batches)
+    print(json.dumps(planned.to_json(), indent=2) if arguments.json else format_forecast(planned))
     return 0
 
 

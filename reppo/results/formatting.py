@@ -36,3 +36,12 @@ def human_seconds(seconds: float | int | None) -> str:
         return f"{minute}:{second:02d}"
     days, hour = divmod(hours, 24)
     return f"{days}d {hour}h" if days else f"{hour}:{minute:02d}:{second:02d}"
+
+
+def human_bytes(number: float) -> str:
+    """Bytes with three significant digits and a unit of 1000: `1.64 GB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 999.5:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} TB"

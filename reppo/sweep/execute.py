@@ -16,7 +16,7 @@ from reppo.results.lock import only_process
 from reppo.spec import concerns, to_json
 from reppo.sweep.experiment import Experiment, Run
 from reppo.sweep.machine import use_all_cores
-from reppo.sweep.plan import Batch, Execution, decide_execution, make_batches, refuse_other_runs
+from reppo.sweep.plan import Batch, Execution, by_program, decide_execution, make_batches, refuse_other_runs
 from reppo.tracking import (
     AbstractTracker,
     BatchStarted,
@@ -30,7 +30,7 @@ from reppo.tracking import (
     SweepFinished,
     SweepStarted,
 )
-from reppo.training import BatchProgram, Checkpoints, ChunkReport
+from reppo.training import BatchProgram, Checkpoints, ChunkReport, lane_bytes
 from reppo.training.plan import evaluation_points, total_iterations
 
 CHECKPOINT_SECONDS = 15.0
@@ -39,13 +39,14 @@ CHECKPOINT_SECONDS = 15.0
 _PACKAGES = ("reppo", "jax", "jaxlib", "equinox", "optax", "numpy", "playground", "mujoco", "mujoco-mjx", "gymnax")
 
 
-def execute(experiment: Experiment, path: Path, tracker: AbstractTracker) -> ResultsFolder:
+def execute(experiment: Experiment, path: Path, tracker: AbstractTracker, memory: int | None = None) -> ResultsFolder:
     """Runs what is not done yet of an experiment.
 
     Args:
         experiment: what to run.
         path: folder of results; made if it does not exist, continued if it does.
         tracker: told of everything that happens.
+        memory: bytes that the arrays of all lanes may take while they train (see `choose_execution`).
 
     Returns:
         The folder.
@@ -61,7 +62,7 @@ def execute(experiment: Experiment, path: Path, tracker: AbstractTracker) -> Res
         folder = ResultsFolder.create_or_open(path, {"id": experiment.id, "name": experiment.name})
         refuse_other_runs(runs, folder)
         _note_questions(experiment, folder)
-        execution = decide_execution(experiment, folder)
+        execution = decide_execution(experiment, folder, memory)
         batches = make_batches(runs, folder, execution.width)
         tracker = Composite([tracker, JsonLines(folder.path / "ledger.jsonl")])
         try:
@@ -106,6 +107,8 @@ class _Sweep:
         self.steps_before = self.steps_done
         self.started = time.perf_counter()
         self.programs: dict[Any, BatchProgram] = {}
+        self.forecast_bytes = 0
+        self.train_seconds = 0.0
 
     def run(self) -> None:
         """Executes the batches that are not done."""
@@ -123,7 +126,15 @@ class _Sweep:
         )
         for batch in self.batches:
             self._run_batch(batch, self._program(batch))
-        self.tracker.receive(SweepFinished())
+        programs = self.programs.values()
+        self.tracker.receive(
+            SweepFinished(
+                compilations=(len(by_program(self.batches)), len(programs)),
+                bytes=(self.forecast_bytes, max((program.bytes for program in programs), default=0)),
+                compile_seconds=sum(program.compile_seconds for program in programs),
+                train_seconds=self.train_seconds,
+            )
+        )
 
     def _program(self, batch: Batch) -> BatchProgram:
         """The program of a batch, compiled when it is first needed.
@@ -136,6 +147,8 @@ class _Sweep:
             program = BatchProgram(
                 batch.runs[0].spec, self.execution.width, self.execution.mode, devices=self.execution.devices
             )
+            needed = self.execution.at_once * lane_bytes(batch.runs[0].spec, program.abstract_state)
+            self.forecast_bytes = max(self.forecast_bytes, needed)
             self.programs[batch.key] = program.compile()
         return self.programs[batch.key]
 
@@ -175,6 +188,7 @@ class _Sweep:
             report = jax.tree.map(np.asarray, report)
             spent = time.perf_counter() - start
             seconds += spent
+            self.train_seconds += spent
             steps = len(batch.runs) * self._steps(batch, point - iteration)
             iteration = point
             self.steps_done += steps

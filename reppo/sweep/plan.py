@@ -6,12 +6,14 @@ from typing import Any, final
 
 import jax
 
-from reppo.errors import ConfigurationError
+from reppo.errors import ConfigurationError, require
 from reppo.results import ResultsFolder
 from reppo.results.files import read_json, write_json
+from reppo.results.formatting import human_bytes
 from reppo.spec import Spec, difference, from_json
 from reppo.sweep.experiment import Experiment, Run
-from reppo.training.lanes import compile_key, lanes_mode
+from reppo.training.lanes import compile_key, lanes_at_once, lanes_mode
+from reppo.training.memory import lane_bytes
 
 MAX_WIDTH = 16
 """Most lanes of a program where the experiment has more seeds than that."""
@@ -31,6 +33,11 @@ class Execution:
     mode: str
     width: int
     devices: int
+
+    @property
+    def at_once(self) -> int:
+        """Lanes that train at the same time."""
+        return lanes_at_once(self.mode, self.width, self.devices)
 
 
 @final
@@ -62,15 +69,43 @@ class Batch:
         return list(dict.fromkeys(run.arm for run in self.runs))
 
 
-def decide_execution(experiment: Experiment, folder: ResultsFolder) -> Execution:
-    """The way of batching: what the folder says, or for a new one a rule from backend and number of seeds.
+def choose_execution(experiment: Experiment, memory: int | None = None) -> Execution:
+    """The way of batching of a new folder of results: a rule from backend, number of seeds and memory.
+
+    Args:
+        experiment: the experiment.
+        memory: bytes that the arrays of all lanes may take while they train; no limit by default. Where the seeds do
+            not fit, fewer lanes train at the same time.
 
     Raises:
-        ConfigurationError: if the folder was begun on another kind of backend.
+        ConfigurationError: if not even one lane fits.
+    """
+    chosen = Execution(lanes_mode(), min(len(tuple(experiment.seeds)), MAX_WIDTH), len(jax.local_devices()))
+    if memory is None:
+        return chosen
+    specs = {compile_key(run.spec): run.spec for run in experiment.runs()}
+    needs = {spec.environment.name: lane_bytes(spec) for spec in specs.values()}
+    name, need = max(needs.items(), key=lambda item: item[1])
+    fit = memory // need
+    require(
+        fit >= 1,
+        f"One run on {name} needs about {human_bytes(need)} while it trains, and {human_bytes(memory)} are allowed "
+        "(--memory). Allow more, or choose fewer environments, shorter rollouts or narrower networks.",
+    )
+    if chosen.mode == "vmap":
+        return dataclasses.replace(chosen, width=min(chosen.width, fit))
+    return dataclasses.replace(chosen, devices=min(chosen.devices, fit))
+
+
+def decide_execution(experiment: Experiment, folder: ResultsFolder, memory: int | None = None) -> Execution:
+    """The way of batching: what the folder says, or for a new one `choose_execution`, which is then written to it.
+
+    Raises:
+        ConfigurationError: if the folder was begun on another kind of backend, or nothing fits into the memory.
     """
     described = folder.read_experiment()
     if "execution" not in described:
-        decided = Execution(lanes_mode(), min(len(tuple(experiment.seeds)), MAX_WIDTH), len(jax.local_devices()))
+        decided = choose_execution(experiment, memory)
         folder.update_experiment(described | {"execution": dataclasses.asdict(decided)})
         return decided
     found = Execution(**described["execution"])
@@ -89,19 +124,28 @@ def decide_execution(experiment: Experiment, folder: ResultsFolder) -> Execution
 
 
 def make_batches(runs: Sequence[Run], folder: ResultsFolder, width: int) -> list[Batch]:
+    """Puts every run into a batch, and writes new batches to the folder of results; see `arrange_batches`."""
+    known = _read_batches(folder)
+    batches = arrange_batches(runs, width, known)
+    for batch in batches:
+        if batch not in known:
+            _write_batch(folder, batch, width)
+    return batches
+
+
+def arrange_batches(runs: Sequence[Run], width: int, known: Sequence[Batch] = ()) -> list[Batch]:
     """Puts every run into a batch.
 
     Runs that have one keep it; new runs fill new batches, grouped by what they can share a program with.
 
     Args:
         runs: the runs of the experiment.
-        folder: the folder of results; batches are written to it.
         width: lanes of a batch.
+        known: the batches that there are.
 
     Returns:
         Every batch that holds one of the runs, batches of one program next to each other.
     """
-    known = _read_batches(folder)
     place = {run.id: batch for batch in known for run in batch.runs}
     needed = {place[run.id].id: place[run.id] for run in runs if run.id in place}
     groups: dict[Any, list[Run]] = {}
@@ -112,11 +156,17 @@ def make_batches(runs: Sequence[Run], folder: ResultsFolder, width: int) -> list
     for group in groups.values():
         for start in range(0, len(group), width):
             batch = Batch(f"batch{number:04d}", tuple(group[start : start + width]))
-            _write_batch(folder, batch, width)
             needed[batch.id] = batch
             number += 1
-    order = list(dict.fromkeys(batch.key for batch in needed.values()))
-    return sorted(needed.values(), key=lambda batch: order.index(batch.key))
+    return [batch for group in by_program(list(needed.values())) for batch in group]
+
+
+def by_program(batches: Sequence[Batch]) -> list[list[Batch]]:
+    """Groups batches by the compiled program that they share, in the order of the first of each group."""
+    groups: dict[Any, list[Batch]] = {}
+    for batch in batches:
+        groups.setdefault(batch.key, []).append(batch)
+    return list(groups.values())
 
 
 def refuse_other_runs(runs: Sequence[Run], folder: ResultsFolder) -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TextIO, final
 
-from reppo.results.formatting import human_count, human_seconds
+from reppo.results.formatting import human_bytes, human_count, human_seconds
 from reppo.results.record import RunRecord
 from reppo.tracking.events import (
     BatchStarted,
@@ -95,7 +95,7 @@ class Console(AbstractTracker):
             case RunFinished():
                 self._finish_run(event.record)
             case SweepFinished():
-                self._finish_sweep()
+                self._finish_sweep(event)
 
     def close(self) -> None:
         """Shows what was held back and leaves the region on the screen."""
@@ -133,12 +133,19 @@ class Console(AbstractTracker):
             run = f"{record.arm}, {record.environment}, seed {record.seed}"
             self._print(f"{self._stamp()} diverged after {human_count(record.diverged_at or 0)} steps: {run}", _RED)
 
-    def _finish_sweep(self) -> None:
+    def _finish_sweep(self, event: SweepFinished) -> None:
         self._end_batch()
         self._sweep = None  # and with it the region
         diverged = f", {self._diverged} of them diverged" if self._diverged else ""
         took = human_seconds(self._clock() - self._started)
         self._print(f"Finished {_count(self._finished, 'run')} in {took}{diverged}.", _BOLD)
+        if event.compilations is not None and event.bytes is not None:
+            (planned, done), (forecast, used) = event.compilations, event.bytes
+            compiled, trained = human_seconds(event.compile_seconds), human_seconds(event.train_seconds)
+            self._print(
+                f"Compilations: {planned} planned, {done} done in {compiled}. Training and evaluation: {trained}. "
+                f"Memory of arrays: {human_bytes(forecast)} forecast, {human_bytes(used)} used."
+            )
 
     def _remember(self, chunk: ChunkFinished) -> None:
         for lane in chunk.lanes:

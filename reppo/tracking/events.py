@@ -152,7 +152,19 @@ class RunFinished:
 @final
 @dataclass(frozen=True, kw_only=True)
 class SweepFinished:
-    """The sweep is complete."""
+    """The sweep is complete.
+
+    Attributes:
+        compilations: programs compiled, as planned and as counted.
+        bytes: most memory of the arrays that trained at the same time, as forecast and as laid out by the compiler.
+        compile_seconds: time that compilation took.
+        train_seconds: time that training and evaluation took.
+    """
+
+    compilations: tuple[int, int] | None = None
+    bytes: tuple[int, int] | None = None
+    compile_seconds: float = 0.0
+    train_seconds: float = 0.0
 
 
 Event = SweepStarted | BatchStarted | Compiling | ChunkFinished | RunFinished | SweepFinished

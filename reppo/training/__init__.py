@@ -3,6 +3,7 @@
 from reppo.training.checkpoints import Checkpoints, load_arrays, save_arrays
 from reppo.training.lanes import BatchProgram, lanes_mode
 from reppo.training.loop import ChunkReport, TrainState, init, train, train_chunk
+from reppo.training.memory import lane_bytes
 
 __all__ = [
     "BatchProgram",
@@ -10,6 +11,7 @@ __all__ = [
     "ChunkReport",
     "TrainState",
     "init",
+    "lane_bytes",
     "lanes_mode",
     "load_arrays",
     "save_arrays",

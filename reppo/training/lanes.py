@@ -26,6 +26,15 @@ def lanes_mode() -> str:
     return "map" if jax.default_backend() == "cpu" else "vmap"
 
 
+def lanes_at_once(mode: str, width: int, devices: int) -> int:
+    """Lanes that train at the same time: all of them, or one on each device that the width can be split over evenly."""
+    return width if mode == "vmap" else _devices_used(width, devices)
+
+
+def _devices_used(width: int, devices: int) -> int:
+    return max(number for number in range(1, devices + 1) if width % number == 0)
+
+
 def compile_key(spec: Spec) -> Any:
     """What two specs must share to run in one program: all but the values of their scalars."""
     arrays, code = eqx.partition(spec, eqx.is_array)
@@ -38,6 +47,12 @@ class BatchProgram:
 
     Compilation is explicit (`compile`), so that it can be timed apart. Batches of one width whose specs share a
     `compile_key` share a program. States are stacked, `[lane, ...]`; those of a CPU lie in host memory between chunks.
+
+    Attributes:
+        width: number of lanes.
+        mode: how they run, `"map"` or `"vmap"`.
+        compile_seconds: how long tracing and compilation took.
+        abstract_state: the state of one lane with a `jax.ShapeDtypeStruct` in place of each array.
     """
 
     def __init__(
@@ -63,9 +78,9 @@ class BatchProgram:
         environment = spec.environment.make() if environment is None else environment
         environment_arrays, static_environment = eqx.partition(environment, eqx.is_array)
         scalars, static_spec = eqx.partition(spec, eqx.is_array)
-        state = eqx.filter_eval_shape(init, spec, 0, environment)
+        self.abstract_state = eqx.filter_eval_shape(init, spec, 0, environment)
         is_abstract = lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct)
-        self._abstract_lane, self._static_state = eqx.partition(state, is_abstract)
+        self._abstract_lane, self._static_state = eqx.partition(self.abstract_state, is_abstract)
         self._abstract_scalars = scalars
 
         def init_lane(lane: tuple[Any, Any], environment: Any) -> Any:
@@ -80,12 +95,12 @@ class BatchProgram:
             return eqx.filter(state, eqx.is_array), report
 
         # Lanes are split evenly over the devices of this process; each device runs its own as if there were no others.
-        count = max(n for n in range(1, (devices or len(jax.local_devices())) + 1) if width % n == 0)
-        mesh = jax.sharding.Mesh(np.array(jax.local_devices()[:count]), ("lanes",))
+        devices = len(jax.local_devices()) if devices is None else devices
+        mesh = jax.sharding.Mesh(np.array(jax.local_devices()[: _devices_used(width, devices)]), ("lanes",))
         split, whole = jax.sharding.PartitionSpec("lanes"), jax.sharding.PartitionSpec()
         self._split = jax.sharding.NamedSharding(mesh, split)
         self._whole = jax.sharding.NamedSharding(mesh, whole)
-        self._at_once = count if mode == "map" else width
+        self._at_once = lanes_at_once(mode, width, devices)
         self._environment = jax.device_put(environment_arrays, self._whole)
 
         def program(lane_function: Callable[..., Any], *shared: Any) -> Any:
@@ -104,6 +119,18 @@ class BatchProgram:
         self._chunk_function = program(chunk_lane, whole, whole)
         self._init: Callable[..., Any] | None = None
         self._chunk: Callable[..., Any] | None = None
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the arrays of the lanes that train at the same time, on all devices, as the compiler laid them out.
+
+        0 before compilation, and where the backend does not tell.
+        """
+        needs = None if self._chunk is None else self._chunk.memory_analysis()  # pyright: ignore[reportFunctionMemberAccess]
+        if needs is None:
+            return 0
+        whole = needs.argument_size_in_bytes + needs.output_size_in_bytes + needs.temp_size_in_bytes
+        return int(whole - needs.alias_size_in_bytes) * self._split.mesh.size
 
     @property
     def abstract_states(self) -> Any:

@@ -1,0 +1,205 @@
+"""What an experiment will cost, from abstract evaluation: nothing is compiled and nothing is run."""
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from typing import Any, final
+
+import equinox as eqx
+import jax
+
+from reppo.results.formatting import human_bytes, human_count, human_seconds
+from reppo.spec import Spec, difference
+from reppo.sweep.experiment import Experiment
+from reppo.sweep.plan import Batch, Execution, by_program
+from reppo.training import BatchProgram
+from reppo.training.memory import abstract_state, lane_bytes, tree_bytes
+from reppo.training.plan import evaluation_points, total_iterations
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """What one chunk of a group's training showed on this machine.
+
+    Attributes:
+        compile_seconds: time of tracing and compilation; little where the compilation cache holds the program.
+        seconds: time that all its training and evaluation will take at the speed of that chunk.
+        bytes: memory of the arrays that train at the same time, as the compiler laid them out.
+    """
+
+    compile_seconds: float
+    seconds: float
+    bytes: int
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class GroupForecast:
+    """The batches that share a compiled program.
+
+    Attributes:
+        environment: name of the environment.
+        arms: names of the arms.
+        runs: number of runs.
+        batches: number of batches.
+        differs: the paths for which it needs a program of its own: where its shapes or code differ from those of the
+            first group of the environment.
+        training_steps: environment steps of training, all runs together.
+        evaluation_steps: environment steps of evaluation, all runs together. An episode that ends early still costs
+            the whole horizon.
+        bytes: memory of the lanes that train at the same time (see `reppo.training.lane_bytes`) and of the states of
+            the others.
+        measured: what `measure` found, once it was asked.
+    """
+
+    environment: str
+    arms: tuple[str, ...]
+    runs: int
+    batches: int
+    differs: tuple[str, ...]
+    training_steps: int
+    evaluation_steps: int
+    bytes: int
+    measured: Measured | None = None
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Forecast:
+    """What an experiment will cost.
+
+    Attributes:
+        name: the experiment's name.
+        execution: how lanes are executed.
+        groups: the groups, in the order in which they run.
+    """
+
+    name: str
+    execution: Execution
+    groups: tuple[GroupForecast, ...]
+
+    @property
+    def compilations(self) -> int:
+        """Programs to compile, each an initialization and a chunk of training."""
+        return len(self.groups)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "experiment": self.name,
+            "execution": dataclasses.asdict(self.execution),
+            "compilations": self.compilations,
+            "runs": sum(group.runs for group in self.groups),
+            "batches": sum(group.batches for group in self.groups),
+            "training_steps": sum(group.training_steps for group in self.groups),
+            "evaluation_steps": sum(group.evaluation_steps for group in self.groups),
+            "bytes": max((group.bytes for group in self.groups), default=0),
+            "groups": [dataclasses.asdict(group) for group in self.groups],
+        }
+
+
+def forecast(experiment: Experiment, batches: Sequence[Batch], execution: Execution) -> Forecast:
+    """Forecasts every group of batches that share a program.
+
+    Args:
+        experiment: the experiment.
+        batches: its batches, as `make_batches` arranges them.
+        execution: how lanes are executed.
+    """
+    first: dict[str, Spec] = {}
+    groups = []
+    for group in by_program(batches):
+        runs = [run for batch in group for run in batch.runs]
+        spec = runs[0].spec
+        reference = first.setdefault(spec.environment.name, spec)
+        state = abstract_state(spec)
+        episode_steps = spec.evaluation.episodes * spec.environment.make().horizon
+        groups.append(
+            GroupForecast(
+                environment=spec.environment.name,
+                arms=tuple(dict.fromkeys(run.arm for run in runs)),
+                runs=len(runs),
+                batches=len(group),
+                differs=tuple(_structural(reference, spec)),
+                training_steps=len(runs)
+                * total_iterations(spec, experiment.steps)
+                * spec.algorithm.steps_per_iteration,
+                evaluation_steps=len(runs) * len(evaluation_points(spec, experiment.steps)) * episode_steps,
+                bytes=execution.at_once * lane_bytes(spec, state)
+                + (execution.width - execution.at_once) * tree_bytes(state),
+            )
+        )
+    return Forecast(experiment.name, execution, tuple(groups))
+
+
+def measure(planned: Forecast, experiment: Experiment, batches: Sequence[Batch]) -> Forecast:
+    """Compiles the program of every group and times its first chunk. Nothing is written.
+
+    Args:
+        planned: the forecast of these batches.
+        experiment: the experiment.
+        batches: its batches.
+    """
+    execution, groups = planned.execution, []
+    for group, own in zip(planned.groups, by_program(batches), strict=True):
+        specs, seeds = [run.spec for run in own[0].runs], [run.seed for run in own[0].runs]
+        program = BatchProgram(specs[0], execution.width, execution.mode, devices=execution.devices).compile()
+        points = evaluation_points(specs[0], experiment.steps)
+        states = program.start(specs, seeds)
+        states, evaluation = _timed(program, states, specs, 0)
+        states, chunk = _timed(program, states, specs, points[1])
+        iteration = max(chunk - evaluation, 0.0) / points[1]
+        seconds = group.batches * (len(points) * evaluation + points[-1] * iteration)
+        groups.append(dataclasses.replace(group, measured=Measured(program.compile_seconds, seconds, program.bytes)))
+    return dataclasses.replace(planned, groups=tuple(groups))
+
+
+def format_forecast(planned: Forecast) -> str:
+    """A forecast as text: a paragraph a group, and the sums."""
+    total, execution = planned.to_json(), planned.execution
+    lines = [
+        f"{planned.name}: {total['runs']} runs in {total['batches']} batches of up to {execution.width} lanes by "
+        f"{execution.mode}, {execution.at_once} at a time"
+    ]
+    for number, group in enumerate(planned.groups, start=1):
+        lines += [
+            f"{number:3}. {group.environment}: {', '.join(group.arms)}",
+            f"       {group.runs} runs in {group.batches} of the batches, {human_count(group.training_steps)} steps of "
+            f"training, {human_count(group.evaluation_steps)} of evaluation, {human_bytes(group.bytes)}",
+        ]
+        if group.differs:
+            lines.append(f"       its own program for {', '.join(group.differs)}")
+        if group.measured is not None:
+            took = group.measured
+            lines.append(
+                f"       measured: {human_seconds(took.compile_seconds)} to compile, {human_seconds(took.seconds)} to "
+                f"train and evaluate, {human_bytes(took.bytes)}"
+            )
+    lines.append(
+        f"{planned.compilations} compilations, {human_count(total['training_steps'])} steps of training, "
+        f"{human_count(total['evaluation_steps'])} of evaluation, up to {human_bytes(total['bytes'])} of arrays"
+    )
+    measured = [group.measured for group in planned.groups if group.measured is not None]
+    if measured:
+        compiling, training = sum(m.compile_seconds for m in measured), sum(m.seconds for m in measured)
+        lines.append(
+            f"about {human_seconds(compiling + training)}: {human_seconds(compiling)} of compilation and "
+            f"{human_seconds(training)} of training and evaluation"
+        )
+    return "\n".join(lines)
+
+
+def _timed(program: BatchProgram, states: Any, specs: Sequence[Spec], iterations: int) -> tuple[Any, float]:
+    start = time.perf_counter()
+    states, _ = jax.block_until_ready(program.advance(states, specs, iterations))
+    return states, time.perf_counter() - start
+
+
+def _structural(reference: Spec, spec: Spec) -> list[str]:
+    """Where two specs differ in more than the value of a scalar."""
+    return [
+        path
+        for path, before, after in difference(reference, spec)
+        if not (eqx.is_array(before) and eqx.is_array(after))
+    ]

@@ -1,0 +1,97 @@
+"""The memory that a lane needs while it trains, from abstract evaluation: nothing is compiled and nothing is run."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.extend import core
+
+from reppo.rollout import Trajectory
+from reppo.spec import Spec
+from reppo.training.loop import TrainState, init
+
+
+def abstract_state(spec: Spec) -> TrainState:
+    """The state of a run with a `jax.ShapeDtypeStruct` in place of each array."""
+    return eqx.filter_eval_shape(init, spec, 0, spec.environment.make())
+
+
+def lane_bytes(spec: Spec, state: TrainState | None = None) -> int:
+    """Memory of one lane at the largest moment of an iteration, in bytes.
+
+    That moment is the algorithm's update: the state, the rollout, and all that is alive at once inside the update, by
+    the sizes of its intermediate results in the order of the program. XLA fuses many of them away, so that it is
+    an upper estimate of the arrays; the simulator's own workspace and the compiler's memory are not in it.
+
+    Args:
+        spec: a resolved spec.
+        state: `abstract_state(spec)`, where it is known already.
+    """
+    state = abstract_state(spec) if state is None else state
+    trajectory = _abstract_trajectory(spec, state)
+    arrays, code = eqx.partition(state.algorithm, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct))
+
+    def update(arrays: Any, trajectory: Any) -> Any:
+        new, metrics = spec.algorithm.update(eqx.combine(arrays, code), trajectory, jax.random.key(0))
+        return eqx.filter(new, eqx.is_array), metrics
+
+    alive = _peak_bytes(jax.make_jaxpr(update)(arrays, trajectory).jaxpr)
+    return tree_bytes(state) + tree_bytes(trajectory) + alive
+
+
+def tree_bytes(tree: Any) -> int:
+    """Bytes of the arrays of a tree, abstract ones too."""
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree) if hasattr(leaf, "dtype"))
+
+
+def _abstract_trajectory(spec: Spec, state: TrainState) -> Trajectory:
+    """The rollout of one iteration with a `jax.ShapeDtypeStruct` in place of each array."""
+    time, number = spec.algorithm.rollout_length, spec.algorithm.num_environments
+    first = lambda tree: jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), tree)
+    stacked = lambda tree: jax.tree.map(lambda x: jax.ShapeDtypeStruct((time, number, *x.shape), x.dtype), tree)
+    observation = first(state.episodes.observation)
+
+    def act(algorithm: Any, memory: Any, observation: Any) -> Any:
+        action, _, extras = spec.algorithm.policy(algorithm)(memory, observation, jax.random.key(0), False)
+        return action, extras
+
+    action, extras = eqx.filter_eval_shape(act, state.algorithm, first(state.memory), observation)
+    flag, reward = jax.ShapeDtypeStruct((), bool), jax.ShapeDtypeStruct((), jnp.float32)
+    return Trajectory(*(stacked(leaf) for leaf in (observation, action, extras, reward, flag, flag, observation)))
+
+
+def _peak_bytes(jaxpr: core.Jaxpr) -> int:
+    """The most bytes of intermediate results that are alive at once, without the arguments."""
+    last_use = {}
+    for place, equation in enumerate(jaxpr.eqns):
+        last_use |= {variable: place for variable in equation.invars if isinstance(variable, core.Var)}
+    last_use |= {variable: len(jaxpr.eqns) for variable in jaxpr.outvars if isinstance(variable, core.Var)}
+    arguments = {*jaxpr.invars, *jaxpr.constvars}
+    alive, peak = 0, 0
+    for place, equation in enumerate(jaxpr.eqns):
+        alive += sum(_size(variable) for variable in equation.outvars)
+        inside = max((_peak_bytes(inner) for inner in _inner(equation)), default=0)
+        peak = max(peak, alive + inside)
+        ending = {v for v in equation.invars if isinstance(v, core.Var) and last_use[v] == place and v not in arguments}
+        unused = [v for v in equation.outvars if v not in last_use]
+        alive -= sum(map(_size, ending)) + sum(map(_size, unused))
+    return peak
+
+
+def _inner(equation: core.JaxprEqn) -> list[core.Jaxpr]:
+    """The programs inside of an equation: bodies of loops, branches, called functions."""
+    found = []
+    for parameter in equation.params.values():
+        for value in parameter if isinstance(parameter, tuple | list) else (parameter,):
+            value = value.jaxpr if isinstance(value, core.ClosedJaxpr) else value
+            found += [value] if isinstance(value, core.Jaxpr) else []
+    return found
+
+
+def _size(variable: Any) -> int:
+    shape, dtype = getattr(variable.aval, "shape", ()), getattr(variable.aval, "dtype", None)
+    size = 1
+    for length in shape:
+        size *= length
+    return size * (dtype.itemsize if dtype is not None else 0)
