@@ -39,6 +39,8 @@ class RunRecord:
         matmul_precision: precision of matrix products.
         train_seconds: wall time of training and evaluation, shared by all lanes of the batch, without compilation.
         compile_seconds: wall time of compilation, shared by all lanes of the batch.
+        program_bytes: memory that the compiled training program needs on each device, for all lanes it runs at once;
+            None where the backend does not tell.
         steps_per_second: environment steps per second of training, of all runs of the batch together.
         schema: version of these fields.
     """
@@ -63,6 +65,7 @@ class RunRecord:
     matmul_precision: str | None = None
     train_seconds: float | None = None
     compile_seconds: float | None = None
+    program_bytes: int | None = None
     steps_per_second: float | None = None
     schema: int = SCHEMA
 
@@ -128,7 +131,7 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "ablations": ((list,), "a list of names"),
     "warnings": ((list,), "a list of texts"),
     **dict.fromkeys(("backend", "device", "batch", "lanes_mode", "matmul_precision"), _MAYBE_TEXT),
-    **dict.fromkeys(("diverged_at", "width"), _MAYBE_WHOLE),
+    **dict.fromkeys(("diverged_at", "width", "program_bytes"), _MAYBE_WHOLE),
     **dict.fromkeys(_NUMBERS, _MAYBE_NUMBER),
 }
 _REQUIRED = ("run_id", "experiment", "arm", "environment", "seed", "status")

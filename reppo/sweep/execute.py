@@ -280,6 +280,7 @@ class _Sweep:
                 matmul_precision=run.spec.matmul_precision,
                 train_seconds=seconds,
                 compile_seconds=program.compile_seconds,
+                program_bytes=program.program_bytes,
                 steps_per_second=len(batch.runs) * steps / seconds,
             )
             self._run_folder(run).write_record(record)

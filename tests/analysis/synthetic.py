@@ -119,6 +119,7 @@ def make_results(
                         matmul_precision="highest",
                         train_seconds=rows[-1][1],
                         compile_seconds=20.0 + a,
+                        program_bytes=(40 + a) * 2**20,
                         steps_per_second=5000.0 / (1 + 0.1 * a),
                     )
                 )

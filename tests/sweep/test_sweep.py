@@ -161,6 +161,7 @@ def test_the_command_line_ends_with_a_table_and_a_report(undisturbed, capsys):
     assert cli.run_declared(experiment, ["--out", str(undisturbed.parent)]) == 0
     shown = capsys.readouterr().out
     assert "kl_bound=0.2" in shown and "IQM" in shown
+    assert all((run.record.program_bytes or 0) > 10_000 for run in load_results(undisturbed))
     assert (undisturbed / "report" / "learning_curves.png").stat().st_size > 10_000
     assert "<h1>" in (undisturbed / "report" / "index.html").read_text()
 

@@ -81,8 +81,7 @@ def _seconds_per_million(record: Any) -> float | None:
 
 
 def _mebibytes(record: Any) -> float | None:
-    found = getattr(record, "program_bytes", None)
-    return None if found is None else found / 2**20
+    return None if record.program_bytes is None else record.program_bytes / 2**20
 
 
 def plot_diagnostics(

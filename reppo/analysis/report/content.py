@@ -732,7 +732,7 @@ def _costs_section(results: Sequence[RunData], base: str) -> Section | None:
         own = [run.record for run in results if run.record.arm == arm]
 
         def middle(name: str, own: Sequence[Any] = own) -> float:
-            values = [value for record in own if (value := getattr(record, name, None)) is not None]
+            values = [value for record in own if (value := getattr(record, name)) is not None]
             return float(np.median(values)) if values else math.nan
 
         records.append(
@@ -741,6 +741,7 @@ def _costs_section(results: Sequence[RunData], base: str) -> Section | None:
                 "steps_per_second": middle("steps_per_second"),
                 "train_seconds": middle("train_seconds"),
                 "compile_seconds": middle("compile_seconds"),
+                "program_mebibytes": middle("program_bytes") / 2**20,
                 "runs": len(own),
             }
         )
@@ -752,7 +753,10 @@ def _costs_section(results: Sequence[RunData], base: str) -> Section | None:
         "What runs cost",
         records,
         tuple(records[0]),
-        notes=("Medians over runs. Speed is that of a batch: all of its runs together, training and evaluation.",),
+        notes=(
+            "Medians over runs. Speed is that of a batch: all of its runs together, training and evaluation. Program: "
+            "memory that the compiled program of a batch needs on each device.",
+        ),
     )
     return Section(
         key="costs", title="Time and memory", pictures=(("costs", plot_costs(results, base)),), tables=(table,)
