@@ -39,8 +39,8 @@ class RunRecord:
         matmul_precision: precision of matrix products.
         train_seconds: wall time of training and evaluation, shared by all lanes of the batch, without compilation.
         compile_seconds: wall time of compilation, shared by all lanes of the batch.
-        program_bytes: memory that the compiled training program needs on each device, for all lanes it runs at once;
-            None where the backend does not tell.
+        program_bytes: memory of the arrays of the lanes that train at the same time, on all devices; None where the
+            backend does not tell.
         steps_per_second: environment steps per second of training, of all runs of the batch together.
         schema: version of these fields.
     """

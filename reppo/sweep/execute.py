@@ -280,7 +280,7 @@ class _Sweep:
                 matmul_precision=run.spec.matmul_precision,
                 train_seconds=seconds,
                 compile_seconds=program.compile_seconds,
-                program_bytes=program.program_bytes,
+                program_bytes=program.bytes or None,
                 steps_per_second=len(batch.runs) * steps / seconds,
             )
             self._run_folder(run).write_record(record)

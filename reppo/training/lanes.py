@@ -155,15 +155,6 @@ class BatchProgram:
             self.compile_seconds = time.perf_counter() - start
         return self
 
-    @property
-    def program_bytes(self) -> int | None:
-        """Memory that the compiled training program needs on each device; None where the backend does not tell."""
-        needs = None if self._chunk is None else self._chunk.memory_analysis()  # pyright: ignore[reportFunctionMemberAccess]
-        if needs is None:
-            return None
-        whole = needs.argument_size_in_bytes + needs.output_size_in_bytes + needs.temp_size_in_bytes
-        return int(whole - needs.alias_size_in_bytes)
-
     def start(self, specs: Sequence[Spec], seeds: Sequence[int]) -> Any:
         """States before training, stacked; lanes beyond the given runs are padding."""
         self.compile()
