@@ -2,7 +2,7 @@
 
 from ablations.edit import replace
 from reppo.ablation import ablation
-from reppo.networks import ActivatedEmbedding, ZeroOffset
+from reppo.networks import ActivatedEmbedding, NoOffset, ZeroOffset
 from reppo.spec import Spec
 
 
@@ -15,6 +15,18 @@ from reppo.spec import Spec
 def zero_offset(spec: Spec) -> Spec:
     """Logits moved by 40 times the target of value 0, trainable; off when the published curves were made."""
     return replace(spec, {"algorithm.critic_offset": ZeroOffset(40.0)})
+
+
+@ablation(
+    "critic/no_offset",
+    question="May the untrained critic say the middle of its support?",
+    touches=["algorithm.critic_offset"],
+    reference="arXiv 2507.11019",
+    expects="worse",
+)
+def no_offset(spec: Spec) -> Spec:
+    """The untrained critic is about uniform over its bins, as when the published curves were made."""
+    return replace(spec, {"algorithm.critic_offset": NoOffset()})
 
 
 @ablation(
