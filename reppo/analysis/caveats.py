@@ -37,8 +37,8 @@ def _few(table: ScoreTable) -> list[str]:
 
 def _missing(table: ScoreTable) -> list[str]:
     found = []
-    for arm, has in zip(table.arms, np.isfinite(table.scores).any(axis=2).tolist(), strict=True):
-        lacking = [task for task, there in zip(table.tasks, has, strict=True) if not there]
+    for i, arm in enumerate(table.arms):
+        lacking = [task for j, task in enumerate(table.tasks) if not np.isfinite(table.scores[i, j]).any()]
         if lacking:
             shown = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
             found.append(f"{arm} has no score on {shown}; aggregates are over the tasks that all arms have.")

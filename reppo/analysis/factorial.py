@@ -219,8 +219,6 @@ def agreement(table: ScoreTable, design: Design | None = None, *, confidence: fl
     Raises:
         ConfigurationError: if the full or the bare algorithm is missing, or no component has both arms.
     """
-    from scipy import stats
-
     design = design_of(table) if design is None else design
     arms = {tuple(row): arm for row, arm in zip(design.kept.tolist(), design.arms, strict=True)}
     size = len(design.components)
@@ -252,9 +250,15 @@ def agreement(table: ScoreTable, design: Design | None = None, *, confidence: fl
         leave_one_out=tuple(out),
         add_one_in=tuple(into),
         difference=tuple(between),
-        rank_correlation=float("nan") if constant else float(stats.kendalltau(first, second)[0]),
+        rank_correlation=float("nan") if constant else _kendall(first, second),
         same_sign=float(np.mean(np.sign(first) == np.sign(second))),
     )
+
+
+def _kendall(first: list[float], second: list[float]) -> float:
+    """Kendall's tau-b: pairs that agree minus pairs that do not, over the root of the pairs that each tells apart."""
+    signs = [np.sign(np.subtract.outer(values, values)) for values in (first, second)]
+    return float((signs[0] * signs[1]).sum() / math.sqrt((signs[0] ** 2).sum() * (signs[1] ** 2).sum()))
 
 
 def contrast(table: ScoreTable, weights: Mapping[str, float], confidence: float = 0.95) -> Interval:

@@ -121,8 +121,8 @@ class ScoreTable:
 
     def common_tasks(self) -> tuple[str, ...]:
         """The tasks on which every arm has a score."""
-        shared = np.isfinite(self.scores).any(axis=2).all(axis=0)
-        return tuple(task for task, all_have in zip(self.tasks, shared.tolist(), strict=True) if all_have)
+        known = np.isfinite(self.scores)
+        return tuple(task for j, task in enumerate(self.tasks) if known[:, j].any(axis=1).all())
 
     def select(self, arms: Iterable[str] | None = None, tasks: Iterable[str] | None = None) -> "ScoreTable":
         """The same table with only some arms and tasks, in the order given.

@@ -19,6 +19,7 @@ from reppo.analysis import (
     sensitivity,
     shapley_values,
 )
+from reppo.analysis.factorial import _kendall
 from reppo.errors import ConfigurationError
 from tests.analysis.tables import table
 
@@ -189,3 +190,10 @@ def test_settings_are_read_from_names():
         grid_settings(["base"])
     with pytest.raises(ConfigurationError, match="different hyperparameters"):
         grid_settings(["a=1", "b=1"])
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=8))
+def test_the_rank_correlation_is_that_of_scipy(pairs: list):
+    first, second = ([float(pair[i]) for pair in pairs] for i in (0, 1))
+    if len(set(first)) > 1 and len(set(second)) > 1:
+        assert _kendall(first, second) == pytest.approx(stats.kendalltau(first, second).statistic)
