@@ -38,7 +38,7 @@ def human_seconds(seconds: float | int | None) -> str:
     return f"{days}d {hour}h" if days else f"{hour}:{minute:02d}:{second:02d}"
 
 
-def human_bytes(number: float) -> str:
+def human_bytes(number: int | float) -> str:
     """Bytes with three significant digits and a unit of 1000: `1.64 GB`."""
     for unit in ("B", "kB", "MB", "GB"):
         if number < 999.5:

@@ -84,8 +84,7 @@ def choose_execution(experiment: Experiment, memory: int | None = None) -> Execu
     if memory is None:
         return chosen
     specs = {compile_key(run.spec): run.spec for run in experiment.runs()}
-    needs = {spec.environment.name: lane_bytes(spec) for spec in specs.values()}
-    name, need = max(needs.items(), key=lambda item: item[1])
+    need, name = max((lane_bytes(spec), spec.environment.name) for spec in specs.values())
     fit = memory // need
     require(
         fit >= 1,

@@ -48,17 +48,16 @@ def tree_bytes(tree: Any) -> int:
 def _abstract_trajectory(spec: Spec, state: TrainState) -> Trajectory:
     """The rollout of one iteration with a `jax.ShapeDtypeStruct` in place of each array."""
     time, number = spec.algorithm.rollout_length, spec.algorithm.num_environments
-    first = lambda tree: jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), tree)
-    stacked = lambda tree: jax.tree.map(lambda x: jax.ShapeDtypeStruct((time, number, *x.shape), x.dtype), tree)
-    observation = first(state.episodes.observation)
+    first = lambda tree: jax.tree.map(lambda x: x[0], tree)
+    stacked = lambda tree: jax.tree.map(lambda x: jnp.zeros((time, number, *jnp.shape(x)), x.dtype), tree)
 
-    def act(algorithm: Any, memory: Any, observation: Any) -> Any:
-        action, _, extras = spec.algorithm.policy(algorithm)(memory, observation, jax.random.key(0), False)
-        return action, extras
+    def rollout(state: TrainState) -> Trajectory:
+        observation, memory, key = first(state.episodes.observation), first(state.memory), jax.random.key(0)
+        action, _, extras = spec.algorithm.policy(state.algorithm)(memory, observation, key, False)
+        row = (observation, action, extras, jnp.zeros(()), jnp.array(False), jnp.array(False), observation)
+        return Trajectory(*map(stacked, row))
 
-    action, extras = eqx.filter_eval_shape(act, state.algorithm, first(state.memory), observation)
-    flag, reward = jax.ShapeDtypeStruct((), bool), jax.ShapeDtypeStruct((), jnp.float32)
-    return Trajectory(*(stacked(leaf) for leaf in (observation, action, extras, reward, flag, flag, observation)))
+    return eqx.filter_eval_shape(rollout, state)
 
 
 def _peak_bytes(jaxpr: core.Jaxpr) -> int:
