@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from reppo.analysis import commands as analysis_commands
+from reppo import reporting
 from reppo.completion import SHELLS, completion_script
 from reppo.errors import ConfigurationError, unknown_name
 
@@ -135,7 +135,7 @@ def _parser() -> _Parser:
     render.add_argument("--height", type=int, default=360, metavar="PIXELS", help="default: 360")
     render.add_argument("--camera", metavar="CAMERA", help="a camera of a Playground task; default: the free one")
 
-    analysis_commands.add_commands(commands)
+    reporting.add_commands(commands)
 
     completion = add("completion", _completion, "print a script that completes commands and names in a shell")
     completion.add_argument("shell", choices=SHELLS)

@@ -37,6 +37,7 @@ ORDER = [
     "policies",
     "sweep",
     "analysis",
+    "reporting",
     "describe",
     "completion",
     "cli",

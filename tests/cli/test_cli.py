@@ -120,7 +120,7 @@ def complete(script, *words):
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 def test_bash_completes_commands_options_and_names(capsys):
     script = shown(capsys, "completion", "bash")
-    assert complete(script, "reppo", "r") == ["run", "render"]
+    assert complete(script, "reppo", "r") == ["run", "render", "report"]
     assert set(complete(script, "reppo", "run", "--s")) == {"--seeds", "--steps", "--set"}
     assert complete(script, "reppo", "run", "study.py", "--wandb", "off") == ["offline"]
     assert complete(script, "reppo", "list", "p") == ["presets"]

@@ -16,10 +16,10 @@ from reppo.spec import Spec, from_json, list_paths, replace_path, resolve, run_i
 GOLDEN_IDS = {
     # name: (spec_id, run_id of seed 0)
     "reppo, CartpoleBalance": ("a255516e74c9", "5a43f9309b48"),
-    "reppo_small, CartpoleBalance": ("a621a509f543", "f994cb463aed"),
+    "reppo_small, CartpoleBalance": ("d4964d507ecf", "1c8d67e3a3fd"),
     "reppo, Pendulum-v1": ("f86876f14305", "2c656fe48f1b"),
-    "reppo_small, Pendulum-v1, max_torque 1.5": ("dc5419412daf", "66a74ad5736b"),
-    "reppo_small, ConstantReward": ("cde3c9f2e463", "f462770843f5"),
+    "reppo_small, Pendulum-v1, max_torque 1.5": ("4ba423bb305b", "d21190f2cfa8"),
+    "reppo_small, ConstantReward": ("f51059784b53", "d6d611775160"),
 }
 
 CASES = {
