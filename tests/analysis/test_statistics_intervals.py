@@ -21,7 +21,7 @@ from reppo.analysis import (
     student_interval,
     task_iqm,
 )
-from reppo.analysis.confidence import default_method
+from reppo.analysis.confidence import default_method, resampled
 from reppo.analysis.coverage import DISTRIBUTIONS, measure_coverage, measure_false_positives, population
 from reppo.errors import ConfigurationError
 
@@ -118,6 +118,18 @@ def test_every_entry_of_a_batch_has_its_own_interval():
         np.testing.assert_allclose([found.low[1, 2], found.high[1, 2]], alone[1:], atol=0.12)
         assert np.isnan(found.low[1, 1]) and np.isfinite(found.estimate[1, 1])
         assert np.isfinite(found.low[0, 0])
+
+
+def test_a_task_with_fewer_runs_is_drawn_from_those_it_has():
+    scores = np.array([[1.0, 2.0, 4.0, np.nan, np.nan, np.nan], [5.0, 6.0, 7.0, 8.0, 9.0, 9.5]])
+    drawn = resampled(scores, 500, np.random.default_rng(0))
+    np.testing.assert_array_equal(np.isnan(drawn), np.broadcast_to(np.isnan(scores), drawn.shape))
+    assert set(np.unique(drawn[:, 0, :3])) == {1, 2, 4} and set(np.unique(drawn[:, 1])) == {5, 6, 7, 8, 9, 9.5}
+    few, padded = np.random.default_rng(1).normal(size=(1, 4)), np.full((1, 20), np.nan)
+    padded[0, [3, 5, 11, 19]] = few[0]
+    for method in METHODS:
+        first, second = (interval(s, method=method, resamples=20_000) for s in (few, padded))
+        np.testing.assert_allclose(first, second, atol=0.03 * (first.high - first.low))
 
 
 def test_missing_tasks_change_nothing():

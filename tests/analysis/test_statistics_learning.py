@@ -145,6 +145,12 @@ def test_cohens_table():
     # Cohen 1988: 34 pairs find d = 0.5, and 15 pairs d = 0.8, with power 0.8 at 0.05, two-sided.
     assert (seeds_needed(0.5, 1.0), seeds_needed(0.8, 1.0)) == (34, 15)
     assert seeds_needed(1e-6, 1.0) is None
+    # However large the effect: as many pairs as the sign-flip test needs to reject at all.
+    assert [seeds_needed(99.0, 1.0, tasks, level=level) for tasks, level in ((1, 0.05), (1, 0.01), (3, 0.05))] == [
+        6,
+        8,
+        2,
+    ]
 
 
 def test_planning_from_the_variance_so_far():

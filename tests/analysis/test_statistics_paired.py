@@ -47,6 +47,11 @@ def test_the_sampled_test_agrees_with_the_exact_one_and_with_scipy():
     sums = np.abs((2.0 * bits - 1) @ differences[0])
     assert sampled.p == pytest.approx(np.mean(sums >= abs(differences.sum()) - 1e-9), abs=0.005)
     assert sampled == sign_flip_test(differences[:, ::-1], flips=200_000)
+    assert sign_flip_test(np.ones((4, 10))) == (
+        1 / 10_001,
+        1 / 10_001,
+        False,
+    )  # the observed signs are one of the draws
     theirs = stats.permutation_test((differences[0],), np.mean, permutation_type="samples", n_resamples=50_000, rng=rng)
     assert sampled.p == pytest.approx(theirs.pvalue, abs=0.01)
 
