@@ -93,17 +93,20 @@ class Checkpoints:
         Raises:
             ConfigurationError: if it cannot be written, say because the disk is full; the checkpoint before stays.
         """
+        log = logging.getLogger("asyncio")
+        level = log.level
+        log.setLevel(logging.CRITICAL)  # it would repeat an error for every array, some after it was raised
         try:
             self._manager.save(iteration, args=self._ocp.args.StandardSave(_with_elements(states)))
             self._manager.wait_until_finished()
         except (OSError, ValueError) as error:  # TensorStore's errors are ValueErrors
-            logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it would repeat the error for every array
             full = "No space left on device" in str(error)
             reason = "no space is left on the device" if full else str(error).partition("\n")[0]
             raise ConfigurationError(
                 f"Cannot write a checkpoint to {str(self._path)!r}: {reason}. Make room, or see that the folder may be "
                 "written; the same command then continues from the checkpoint before."
             ) from None
+        log.setLevel(level)
 
     def restore(self, iteration: int, like: Any) -> Any:
         """Reads a checkpoint into a tree of abstract arrays.
