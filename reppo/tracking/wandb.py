@@ -91,6 +91,7 @@ class Wandb(AbstractTracker):
         settings = wandb.Settings(
             silent=True,
             console="off",
+            host="",
             disable_git=True,
             disable_code=True,
             save_code=False,

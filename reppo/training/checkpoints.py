@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -93,20 +94,24 @@ class Checkpoints:
         Raises:
             ConfigurationError: if it cannot be written, say because the disk is full; the checkpoint before stays.
         """
-        log = logging.getLogger("asyncio")
-        level = log.level
-        log.setLevel(logging.CRITICAL)  # it would repeat an error for every array, some after it was raised
+        arrays = _with_elements(states)
+        needed, free = sum(leaf.nbytes for leaf in arrays.values()), shutil.disk_usage(self._path).free
+        if free < needed:  # asked first, because Orbax on a full disk prints an error for every array
+            raise self._cannot_write(f"it takes {needed / 1e6:.1f} MB, and {free / 1e6:.1f} MB are left on the device")
         try:
-            self._manager.save(iteration, args=self._ocp.args.StandardSave(_with_elements(states)))
+            self._manager.save(iteration, args=self._ocp.args.StandardSave(arrays))
             self._manager.wait_until_finished()
         except (OSError, ValueError) as error:  # TensorStore's errors are ValueErrors
             full = "No space left on device" in str(error)
-            reason = "no space is left on the device" if full else str(error).partition("\n")[0]
-            raise ConfigurationError(
-                f"Cannot write a checkpoint to {str(self._path)!r}: {reason}. Make room, or see that the folder may be "
-                "written; the same command then continues from the checkpoint before."
+            raise self._cannot_write(
+                "no space is left on the device" if full else str(error).partition("\n")[0]
             ) from None
-        log.setLevel(level)
+
+    def _cannot_write(self, reason: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"Cannot write a checkpoint to {str(self._path)!r}: {reason}. Make room, or see that the folder may be "
+            "written; the same command then continues from the checkpoint before."
+        )
 
     def restore(self, iteration: int, like: Any) -> Any:
         """Reads a checkpoint into a tree of abstract arrays.

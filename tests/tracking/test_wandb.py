@@ -214,6 +214,9 @@ def test_an_offline_sweep_leaves_a_run_for_each_run_with_its_config_and_curve_an
     seen = set()
     for file in files:
         run, config, rows = read_run(file)
+        assert not run.host and "environment" not in {
+            message.WhichOneof("record_type") for message in read_offline(file)
+        }
         ours = results[run.run_id.removeprefix("study-")]
         seen.add((config["arm"], config["seed"]))
         assert (config["arm"], config["seed"]) == (ours.record.arm, ours.record.seed)

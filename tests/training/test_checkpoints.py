@@ -1,5 +1,7 @@
 """Checkpoints that cannot be written."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -25,4 +27,13 @@ def test_a_checkpoint_that_cannot_be_written_says_why_and_the_one_before_stays(t
     with pytest.raises(ConfigurationError, match=f"Cannot write a checkpoint to .*states': .*{message}.*Make room"):
         checkpoints.save(2, states)
     assert checkpoints.latest() == 1
+    checkpoints.close()
+
+
+def test_a_disk_without_room_is_seen_before_anything_is_written(tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path / "states")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9 - 5, 5))
+    monkeypatch.setattr(checkpoints._manager, "save", None)
+    with pytest.raises(ConfigurationError, match=r"it takes 4\.0 MB, and 0\.0 MB are left on the device\. Make room"):
+        checkpoints.save(1, {"a": np.zeros(10**6, np.float32)})
     checkpoints.close()
