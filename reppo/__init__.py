@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         tracking,
         training,
     )
-    from reppo.ablation import Ablation, Arm, all_ablations, find_ablation, setting
+    from reppo.ablation import Ablation, Arm, all_ablations, designs, find_ablation, setting
     from reppo.algorithms import Reppo
     from reppo.component import Component, hyper, static
     from reppo.errors import ConfigurationError
@@ -69,6 +69,7 @@ _NAMES = {
     "Reppo": "reppo.algorithms",
     "Spec": "reppo.spec",
     "all_ablations": "reppo.ablation",
+    "designs": "reppo.ablation",
     "execute": "reppo.sweep",
     "find_ablation": "reppo.ablation",
     "hyper": "reppo.component",

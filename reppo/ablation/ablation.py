@@ -28,6 +28,7 @@ class Ablation:
         reference: a paper, or "ours".
         expects: what its author expects of it: "worse", "better", "same" or "unknown".
         transform: the function.
+        may_be_base: whether the base may already be so, as with one value of a grid; such an arm is then the base's.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Ablation:
     reference: str
     expects: str
     transform: Callable[[Spec], Spec]
+    may_be_base: bool = False
 
     @property
     def theme(self) -> str:
@@ -59,7 +61,10 @@ class Ablation:
         touched = [self.expand(spec, path) for path in self.touches]
         after = self.transform(spec)
         changed = difference(spec, after)
-        require(bool(changed), f"The ablation {self.name!r} changes nothing in this base: the base is already so.")
+        require(
+            bool(changed) or self.may_be_base,
+            f"The ablation {self.name!r} changes nothing in this base: the base is already so.",
+        )
         for path, _, _ in changed:
             require(
                 any(_within(path, allowed) for allowed in touched),
@@ -147,6 +152,11 @@ class Arm:
     def name(self) -> str:
         """`base`, or the names of the ablations, sorted and joined by a plus."""
         return "+".join(sorted(ablation.name for ablation in self.ablations)) or "base"
+
+    @property
+    def may_be_base(self) -> bool:
+        """Whether one of its ablations may change nothing, so that another arm may be the same."""
+        return any(ablation.may_be_base for ablation in self.ablations)
 
     def __add__(self, other: "Ablation | Arm") -> "Arm":
         """With further ablations."""

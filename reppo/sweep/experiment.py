@@ -138,8 +138,13 @@ class Experiment:
         runs = []
         for environment in self.environments:
             base = self.base_spec(environment)
-            for arm in [Arm(), *(Arm() + arm for arm in self.arms)]:
-                spec = resolve(arm(base))
+            arms = [(arm, resolve(arm(base))) for arm in [Arm(), *(Arm() + arm for arm in self.arms)]]
+            seen = {spec for arm, spec in arms if not arm.may_be_base}
+            for arm, spec in arms:
+                if arm.may_be_base:
+                    if spec in seen:
+                        continue  # a value of a grid that the base has: these are the runs of an arm without it
+                    seen.add(spec)
                 names = tuple(ablation.name for ablation in arm.ablations)
                 runs += [Run(arm.name, names, spec, seed) for seed in self.seeds]
         return runs
