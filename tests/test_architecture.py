@@ -31,6 +31,7 @@ ORDER = [
     "spec",
     "presets",
     "ablation",
+    "testing",
     "training",
     "results",
     "tracking",

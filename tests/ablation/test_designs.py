@@ -1,6 +1,7 @@
 import itertools
 import math
 
+import jaxtyping
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,6 +18,14 @@ BASES = [presets.reppo(environments.playground("CartpoleBalance")), presets.repp
 PATHS = ["gamma", "lam", "kl_bound", "max_action", "entropy_target", "reward_scale", "algorithm.temperature.initial"]
 FACTORS = [setting(path, 0.5) for path in PATHS]
 A, B, C, D = FACTORS[:4]
+
+
+@pytest.fixture
+def unchecked():
+    """As users run it: types are not checked at every call, as they are in the tests."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def names(arms):
@@ -225,7 +234,7 @@ def test_a_fraction_prints_its_resolution_runs_and_aliases():
         ),
     ],
 )
-def test_a_malformed_design_is_refused(make, message):
+def test_a_malformed_design_is_refused(make, message, unchecked):
     with pytest.raises(ConfigurationError, match=message):
         make()
 

@@ -1,0 +1,92 @@
+"""Laws of every slot, to hold a component of one's own against, and hypothesis strategies to test it with.
+
+`check(component)` holds a component against the laws of the slot that it fills. An error says which law is broken, and
+at which input: the smallest one found. A component that breaks a law on purpose is excused by the name of the law:
+`check(component, skip=["closed"])`. The library's own components are held against the same laws.
+
+This is the only part of the library that needs hypothesis.
+"""
+
+try:
+    import hypothesis as _hypothesis  # noqa: F401
+except ImportError as error:
+    raise ImportError("reppo.testing needs hypothesis, which only tests need: pip install hypothesis") from error
+
+from reppo.testing.actor import (
+    check_actor_loss,
+    check_divergence,
+    check_gate,
+    check_multiplier,
+    check_objective,
+)
+from reppo.testing.check import CHECKS, check
+from reppo.testing.critic import check_auxiliary, check_support, check_value
+from reppo.testing.distributions import check_head
+from reppo.testing.environments import check_environment
+from reppo.testing.laws import LAWS, Law
+from reppo.testing.networks import (
+    check_activation,
+    check_actor,
+    check_critic,
+    check_initializer,
+    check_norm,
+)
+from reppo.testing.normalization import check_normalizer
+from reppo.testing.optimization import check_clip, check_optimizer, check_schedule
+from reppo.testing.policies import check_policy
+from reppo.testing.strategies import (
+    Rows,
+    components,
+    distributions,
+    floats,
+    observations,
+    rows,
+    seeds,
+    shipped,
+    small,
+    specs,
+    trajectories,
+    vectors,
+)
+from reppo.testing.targets import check_next_value, check_targets
+
+__all__ = [
+    "CHECKS",
+    "LAWS",
+    "Law",
+    "Rows",
+    "check",
+    "check_activation",
+    "check_actor",
+    "check_actor_loss",
+    "check_auxiliary",
+    "check_clip",
+    "check_critic",
+    "check_divergence",
+    "check_environment",
+    "check_gate",
+    "check_head",
+    "check_initializer",
+    "check_multiplier",
+    "check_next_value",
+    "check_norm",
+    "check_normalizer",
+    "check_objective",
+    "check_optimizer",
+    "check_policy",
+    "check_schedule",
+    "check_support",
+    "check_targets",
+    "check_value",
+    "components",
+    "distributions",
+    "floats",
+    "observations",
+    "rows",
+    "seeds",
+    "shipped",
+    "small",
+    "specs",
+    "trajectories",
+    "vectors",
+]

@@ -1,0 +1,72 @@
+"""One check for any component."""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from reppo.distributions import AbstractHead
+from reppo.environments import AbstractEnvironment, AbstractEnvironmentSpec
+from reppo.losses import (
+    AbstractActorLoss,
+    AbstractAuxiliary,
+    AbstractDivergence,
+    AbstractGate,
+    AbstractMultiplier,
+    AbstractObjective,
+    AbstractSupport,
+    AbstractValue,
+)
+from reppo.networks import (
+    AbstractActivation,
+    AbstractActorBuilder,
+    AbstractCriticBuilder,
+    AbstractInitializer,
+    AbstractNorm,
+)
+from reppo.normalization import AbstractNormalizer
+from reppo.optimization import AbstractClip, AbstractOptimizer, AbstractSchedule
+from reppo.targets import AbstractNextValue, AbstractTargets
+from reppo.testing import actor, critic, distributions, environments, networks, normalization, optimization, targets
+
+CHECKS: dict[type, Callable[..., None]] = {
+    AbstractActivation: networks.check_activation,
+    AbstractActorBuilder: networks.check_actor,
+    AbstractActorLoss: actor.check_actor_loss,
+    AbstractAuxiliary: critic.check_auxiliary,
+    AbstractClip: optimization.check_clip,
+    AbstractCriticBuilder: networks.check_critic,
+    AbstractDivergence: actor.check_divergence,
+    AbstractEnvironment: environments.check_environment,
+    AbstractEnvironmentSpec: environments.check_environment,
+    AbstractGate: actor.check_gate,
+    AbstractHead: distributions.check_head,
+    AbstractInitializer: networks.check_initializer,
+    AbstractMultiplier: actor.check_multiplier,
+    AbstractNextValue: targets.check_next_value,
+    AbstractNorm: networks.check_norm,
+    AbstractNormalizer: normalization.check_normalizer,
+    AbstractObjective: actor.check_objective,
+    AbstractOptimizer: optimization.check_optimizer,
+    AbstractSchedule: optimization.check_schedule,
+    AbstractSupport: critic.check_support,
+    AbstractTargets: targets.check_targets,
+    AbstractValue: critic.check_value,
+}
+"""The check of each slot, by the abstract class of its components."""
+
+
+def check(component: Any, *, skip: Collection[str] = ()) -> None:
+    """Holds a component against the laws of the slot that it fills.
+
+    Args:
+        component: any component of a slot in `CHECKS`. Policies need `check_policy`, which is told what they observe.
+        skip: names of laws that it breaks on purpose; `LAWS` lists them.
+
+    Raises:
+        AssertionError: if it breaks another law; says which, and at which input. Also if there are no laws for it.
+    """
+    for slot, one in CHECKS.items():
+        if isinstance(component, slot):
+            return one(component, skip=skip)
+    raise AssertionError(
+        f"There are no laws for {component!r}: it fills none of {', '.join(s.__name__ for s in CHECKS)}."
+    )

@@ -1,0 +1,207 @@
+"""Laws of what the critic's outputs mean: value representations, supports, auxiliary tasks."""
+
+from collections.abc import Collection
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from hypothesis import strategies as st
+
+from reppo.losses import AbstractAuxiliary, AbstractSupport, AbstractValue
+from reppo.testing.laws import ensure, for_all, hold, law
+from reppo.testing.strategies import floats, vectors
+
+
+def check_value(value: AbstractValue, *, skip: Collection[str] = ()) -> None:
+    """Holds a value representation against the laws of its slot: `LAWS[AbstractValue]`.
+
+    Args:
+        value: the component, with a support that is resolved.
+        skip: names of laws that it breaks on purpose.
+
+    Raises:
+        AssertionError: if it breaks another; says which, and at which input.
+    """
+    hold(AbstractValue, value, skip)
+
+
+@eqx.filter_jit
+def _fit(value: AbstractValue, targets: Any) -> tuple[Any, Any]:
+    """What is decoded after minimizing the loss against each target; losses `[fitted to, against]`."""
+
+    def total(logits: Any) -> Any:
+        return jnp.sum(jax.vmap(value.loss)(logits, targets))
+
+    optimizer = optax.adam(optax.cosine_decay_schedule(0.3, 1000))
+
+    def step(carry: Any, _: Any) -> Any:
+        logits, state = carry
+        updates, state = optimizer.update(jax.grad(total)(logits), state)
+        return (logits + updates, state), None
+
+    logits = jnp.zeros((targets.shape[0], value.size))
+    (logits, _), _ = jax.lax.scan(step, (logits, optimizer.init(logits)), length=1000)
+    losses = jax.vmap(lambda fitted: jax.vmap(lambda target: value.loss(fitted, target))(targets))(logits)
+    return jax.vmap(value.decode)(logits), losses
+
+
+@eqx.filter_jit
+def _evaluate(value: AbstractValue, logits: Any, target: Any) -> Any:
+    loss, gradient = jax.value_and_grad(value.loss)(logits, target)
+    decoded, slope = jax.value_and_grad(value.decode)(logits)
+    return loss, decoded, gradient, slope
+
+
+@eqx.filter_jit
+def _shapes(value: AbstractValue) -> Any:
+    logits = jnp.zeros(value.size)
+    return value.decode(logits), value.loss(logits, jnp.float32(0.5))
+
+
+_outside = eqx.filter_jit(lambda value, targets: value.outside(targets))
+
+
+def _interior(value: AbstractValue) -> tuple[np.ndarray, float]:
+    """Five targets well inside of what can be represented, and the length of that interval."""
+    candidates = np.linspace(-300, 300, 6001, dtype=np.float32)
+    held = candidates[np.asarray(_outside(value, jnp.asarray(candidates))) == 0]
+    ensure(held.size, "no number between -300 and 300 can be represented")
+    low, high = (held[0], held[-1]) if held.size < candidates.size else (-10.0, 10.0)
+    return np.linspace(low + 0.3 * (high - low), high - 0.3 * (high - low), 5, dtype=np.float32), float(high - low)
+
+
+@law(AbstractValue, "shape", "a size of at least 1, and from that many outputs a value and a loss of shape ()")
+def _shape(value: AbstractValue) -> None:
+    ensure(isinstance(value.size, int) and value.size >= 1, f"the size {value.size!r}")
+    decoded, loss = eqx.filter_eval_shape(_shapes, value)
+    ensure(decoded.shape == loss.shape == (), f"a value of shape {decoded.shape} and a loss of shape {loss.shape}")
+
+
+@law(AbstractValue, "decode", "outputs that minimize the loss against a target are decoded to that target")
+def _decode(value: AbstractValue) -> None:
+    targets, span = _interior(value)
+    decoded = np.asarray(_fit(value, jnp.asarray(targets))[0])
+    ensure(np.all(np.abs(decoded - targets) < 0.02 * span), f"{decoded} for the targets {targets}")
+
+
+@law(AbstractValue, "monotone", "outputs fitted to a higher target are decoded to a higher value")
+def _monotone(value: AbstractValue) -> None:
+    targets, _ = _interior(value)
+    decoded = np.asarray(_fit(value, jnp.asarray(targets))[0])
+    ensure(np.all(np.diff(decoded) > 0), f"{decoded} for the targets {targets}")
+
+
+@law(AbstractValue, "minimum", "of all outputs, those fitted to a target have the least loss against it")
+def _minimum(value: AbstractValue) -> None:
+    targets, _ = _interior(value)
+    losses = np.asarray(_fit(value, jnp.asarray(targets))[1])
+    others = np.where(np.eye(len(targets)) > 0, np.inf, losses).min(axis=0)
+    ensure(np.all(np.diag(losses) < others), f"losses [fitted to, against] {losses} for the targets {targets}")
+
+
+@law(AbstractValue, "finite", "loss, value and both gradients are finite, for targets far outside as well")
+def _finite(value: AbstractValue) -> None:
+    def body(scale: Any, logits: Any, target: Any) -> None:
+        results = _evaluate(value, np.float32(scale) * np.resize(logits, value.size), np.float32(target))
+        names = ("loss", "value", "gradient of the loss", "gradient of the value")
+        for name, result in zip(names, results, strict=True):
+            ensure(np.isfinite(result).all(), f"the {name} {result}")
+
+    targets = st.one_of(floats(-1e4, 1e4), floats(-5, 5))
+    for_all(body, scale=st.sampled_from([1.0, 50.0]), logits=vectors(8, -1, 1), target=targets)
+
+
+@law(AbstractValue, "outside", "each target is marked 0 or 1 by itself: whether it cannot be represented")
+def _outside_marks(value: AbstractValue) -> None:
+    def body(targets: Any) -> None:
+        marks = np.asarray(_outside(value, jnp.asarray(targets)))
+        ensure(marks.shape == targets.shape and set(marks.tolist()) <= {0.0, 1.0}, f"{marks}")
+        alone = [float(_outside(value, np.full(4, target, np.float32))[0]) for target in targets]
+        ensure(marks.tolist() == alone, f"{marks} together, {alone} each by itself")
+
+    for_all(body, targets=vectors(4, -300.0, 300.0))
+
+
+@law(AbstractValue, "range", "a value that outputs are decoded to can be represented")
+def _range(value: AbstractValue) -> None:
+    def body(logits: Any) -> None:
+        decoded = _evaluate(value, np.resize(logits, value.size), np.float32(0))[1]
+        ensure(_outside(value, np.full(4, decoded, np.float32))[0] == 0, f"{decoded}, which is outside")
+
+    for_all(body, logits=vectors(8, -3.0, 3.0))
+
+
+def check_support(support: AbstractSupport, *, skip: Collection[str] = ()) -> None:
+    """Holds an interval of values, resolved, against the laws of its slot: `LAWS[AbstractSupport]`.
+
+    Arguments and errors as for `check_value`.
+    """
+    hold(AbstractSupport, support, skip)
+
+
+@law(AbstractSupport, "interval", "two finite ends of shape (), the lower below the upper")
+def _interval(support: AbstractSupport) -> None:
+    low, high = support.bounds()
+    ensure(np.shape(low) == np.shape(high) == (), f"ends of shapes {np.shape(low)} and {np.shape(high)}")
+    ensure(np.isfinite(low) and np.isfinite(high) and low < high, f"[{low}, {high}]")
+
+
+def check_auxiliary(auxiliary: AbstractAuxiliary, *, skip: Collection[str] = ()) -> None:
+    """Holds an auxiliary task against the laws of its slot: `LAWS[AbstractAuxiliary]`.
+
+    Arguments and errors as for `check_value`.
+    """
+    hold(AbstractAuxiliary, auxiliary, skip)
+
+
+_EMBEDDING = 4
+
+
+@eqx.filter_jit
+def _auxiliary(auxiliary: AbstractAuxiliary, seed_vector: Any, next_embedding: Any, reward: Any, ended: Any) -> Any:
+    """The loss and its gradient in the prediction; `seed_vector` is repeated to its length."""
+    size = auxiliary.size(_EMBEDDING)
+    if size == 0:
+        return auxiliary.loss(None, next_embedding, reward, ended), jnp.zeros(())
+    prediction = jnp.resize(seed_vector, size)
+    return jax.value_and_grad(lambda p: auxiliary.loss(p, next_embedding, reward, ended))(prediction)
+
+
+def _drawn() -> dict[str, st.SearchStrategy[Any]]:
+    return {"prediction": vectors(8), "next_embedding": vectors(_EMBEDDING), "reward": floats(-10, 10)}
+
+
+@law(AbstractAuxiliary, "shape", "a size of at least 0, and a finite loss of at least 0, of shape ()")
+def _auxiliary_shape(auxiliary: AbstractAuxiliary) -> None:
+    size = auxiliary.size(_EMBEDDING)
+    ensure(isinstance(size, int) and size >= 0, f"the size {size!r}")
+
+    def body(prediction: Any, next_embedding: Any, reward: Any, ended: bool) -> None:
+        loss, gradient = _auxiliary(auxiliary, prediction, next_embedding, jnp.float32(reward), jnp.array(ended))
+        ensure(loss.shape == () and np.isfinite(loss) and loss >= 0, f"the loss {loss}")
+        ensure(np.isfinite(gradient).all(), f"the gradient {gradient}")
+
+    for_all(body, **_drawn(), ended=st.booleans())
+
+
+@law(AbstractAuxiliary, "ended", "where the next state belongs to another episode, its embedding is not used")
+def _auxiliary_ended(auxiliary: AbstractAuxiliary) -> None:
+    def body(prediction: Any, next_embedding: Any, other: Any, reward: Any) -> None:
+        inputs = (jnp.float32(reward), jnp.array(True))
+        one, two = (_auxiliary(auxiliary, prediction, e, *inputs)[0] for e in (next_embedding, other))
+        ensure(np.allclose(one, two), f"a loss of {one} with this next embedding, {two} with another")
+
+    for_all(body, **_drawn(), other=vectors(_EMBEDDING))
+
+
+@law(AbstractAuxiliary, "no head", "without outputs there is nothing to learn: the loss is 0")
+def _auxiliary_no_head(auxiliary: AbstractAuxiliary) -> None:
+    def body(prediction: Any, next_embedding: Any, reward: Any, ended: bool) -> None:
+        if auxiliary.size(_EMBEDDING) == 0:
+            loss = _auxiliary(auxiliary, prediction, next_embedding, jnp.float32(reward), jnp.array(ended))[0]
+            ensure(loss == 0, f"the loss {loss}")
+
+    for_all(body, **_drawn(), ended=st.booleans())

@@ -1,0 +1,137 @@
+"""Laws of heads and of the distributions that they make."""
+
+from collections.abc import Collection
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from reppo.distributions import AbstractHead
+from reppo.testing.laws import ensure, for_all, hold, law
+from reppo.testing.strategies import floats, seeds, vectors
+
+
+def check_head(head: AbstractHead, *, skip: Collection[str] = ()) -> None:
+    """Holds a head, and the distribution that it makes, against the laws of its slot: `LAWS[AbstractHead]`.
+
+    Args:
+        head: the component.
+        skip: names of laws that it breaks on purpose.
+
+    Raises:
+        AssertionError: if it breaks another; says which, and at which input.
+    """
+    hold(AbstractHead, head, skip)
+
+
+def _outputs(head: AbstractHead, drawn: Any, actions: int) -> Any:
+    return jnp.resize(drawn, head.size(actions))
+
+
+@eqx.filter_jit
+def _sampled(head: AbstractHead, drawn: Any, seed: Any) -> dict[str, Any]:
+    outputs, key = _outputs(head, drawn, 2), jax.random.key(seed)
+    distribution = head(outputs)
+    action, log_prob = distribution.sample_and_log_prob(key)
+    gradients = [
+        jax.jacobian(lambda o: head(o).sample(key))(outputs),
+        jax.grad(lambda o: head(o).sample_and_log_prob(key)[1])(outputs),
+    ]
+    return {
+        "action": action,
+        "log_prob": log_prob,
+        "again": distribution.sample(key),
+        "density": distribution.log_prob(action),
+        "mode": distribution.mode(),
+        "kl": distribution.kl(distribution),
+        "gradients": gradients,
+    }
+
+
+_POINTS = np.linspace(-9, 9, 2001, dtype=np.float32)
+
+
+@eqx.filter_jit
+def _density(head: AbstractHead, drawn: Any) -> Any:
+    """Density of one action dimension at tanh(u), times the derivative of tanh, for u on a grid."""
+    distribution = head(_outputs(head, drawn, 1))
+    u = jnp.asarray(_POINTS)
+    log_probs = jax.vmap(lambda action: distribution.log_prob(action[None]))(jnp.tanh(u))
+    return jnp.exp(log_probs + 2 * (jnp.log(2.0) - u - jax.nn.softplus(-2 * u)))
+
+
+_DRAWN = vectors(8, -1.0, 1.0)
+
+
+@law(AbstractHead, "shape", "a size of at least 1; an action, a mode of its shape, and a log-density of shape ()")
+def _shape(head: AbstractHead) -> None:
+    for actions in (1, 2):
+        size = head.size(actions)
+        ensure(isinstance(size, int) and size >= 1, f"the size {size!r} for {actions} actions")
+    made = eqx.filter_eval_shape(_sampled, head, jnp.zeros(8), 0)
+    ensure(made["action"].shape == made["mode"].shape == (2,), f"{made['action'].shape}, {made['mode'].shape}")
+    ensure(made["log_prob"].shape == made["density"].shape == (), f"a log-density of shape {made['log_prob'].shape}")
+
+
+@law(AbstractHead, "bounds", "samples and mode are within [-1, 1], whatever the outputs of the network")
+def _bounds(head: AbstractHead) -> None:
+    def body(outputs: Any, scale: Any, seed: Any) -> None:
+        made = _sampled(head, outputs * np.float32(scale), seed)
+        for name in ("action", "mode"):
+            ensure(np.all(np.abs(made[name]) <= 1), f"the {name} {made[name]}")
+
+    for_all(body, outputs=_DRAWN, scale=floats(1, 100), seed=seeds())
+
+
+@law(AbstractHead, "finite", "log-density and gradients are finite, whatever the outputs of the network")
+def _finite(head: AbstractHead) -> None:
+    def body(outputs: Any, scale: Any, seed: Any) -> None:
+        made = _sampled(head, outputs * np.float32(scale), seed)
+        ensure(np.isfinite(made["log_prob"]), f"the log-density {made['log_prob']}")
+        ensure(all(np.isfinite(leaf).all() for leaf in made["gradients"]), f"the gradients {made['gradients']}")
+
+    for_all(body, outputs=_DRAWN, scale=floats(1, 100), seed=seeds())
+
+
+@law(AbstractHead, "density", "the log-density that comes with a sample is the log-density at that sample")
+def _own_density(head: AbstractHead) -> None:
+    def body(outputs: Any, seed: Any) -> None:
+        made = _sampled(head, outputs, seed)
+        if np.abs(made["action"]).max() > 0.999:
+            return  # there the inverse of tanh has few digits
+        ensure(
+            np.allclose(made["action"], made["again"], atol=1e-6), f"{made['action']} and {made['again']} at one key"
+        )
+        ensure(np.allclose(made["log_prob"], made["density"], rtol=1e-2, atol=1e-2), f"{made}")
+
+    for_all(body, outputs=_DRAWN, seed=seeds())
+
+
+@law(AbstractHead, "normalized", "the density of one action integrates to 1")
+def _normalized(head: AbstractHead) -> None:
+    def body(outputs: Any) -> None:
+        total = np.trapezoid(np.asarray(_density(head, outputs), float), _POINTS)
+        ensure(abs(total - 1) < 0.02, f"{total}")
+
+    for_all(body, 10, outputs=_DRAWN)
+
+
+@law(AbstractHead, "pathwise", "a sample can be differentiated in the outputs: the pathwise gradient goes through it")
+def _pathwise(head: AbstractHead) -> None:
+    def body(outputs: Any, seed: Any) -> None:
+        made = _sampled(head, outputs, seed)
+        if np.abs(made["action"]).max() < 0.99:
+            ensure(np.all(np.abs(made["gradients"][0]).sum(axis=1) > 0), f"the Jacobian {made['gradients'][0]}")
+
+    for_all(body, outputs=_DRAWN, seed=seeds())
+
+
+@law(AbstractHead, "itself", "the KL of a distribution from itself is 0")
+def _itself(head: AbstractHead) -> None:
+    def body(outputs: Any, seed: Any) -> None:
+        kl = _sampled(head, outputs, seed)["kl"]
+        ensure(abs(kl) < 1e-5, f"{kl}")
+
+    for_all(body, outputs=_DRAWN, seed=seeds())

@@ -1,0 +1,165 @@
+"""Laws of the normalization of observations."""
+
+from collections.abc import Collection
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from reppo.normalization import AbstractNormalizer
+from reppo.testing.laws import ensure, for_all, hold, law
+from reppo.testing.strategies import floats
+
+_SIZE, _ROWS = 3, 8
+_LIKE = {"x": jax.ShapeDtypeStruct((_SIZE,), jnp.float32)}
+
+
+def check_normalizer(normalizer: AbstractNormalizer, *, skip: Collection[str] = ()) -> None:
+    """Holds a normalizer of observations against the laws of its slot: `LAWS[AbstractNormalizer]`.
+
+    Args:
+        normalizer: the component. If it has a method `inverse(statistics, normalized)`, it is held to be the inverse.
+        skip: names of laws that it breaks on purpose.
+
+    Raises:
+        AssertionError: if it breaks another; says which, and at which input.
+    """
+    hold(AbstractNormalizer, normalizer, skip)
+
+
+_init = eqx.filter_jit(lambda normalizer: normalizer.init(_LIKE))
+_update = eqx.filter_jit(lambda normalizer, statistics, batch: normalizer.update(statistics, {"x": batch}))
+
+
+@eqx.filter_jit
+def _normalize(normalizer: AbstractNormalizer, statistics: Any, batch: Any) -> Any:
+    return jax.vmap(lambda x: normalizer(statistics, {"x": x})["x"])(batch)
+
+
+@eqx.filter_jit
+def _inverse(normalizer: Any, statistics: Any, batch: Any) -> Any:
+    return jax.vmap(lambda x: normalizer.inverse(statistics, {"x": x})["x"])(batch)
+
+
+_BATCH = arrays(np.float32, (_ROWS, _SIZE), elements=floats(-10, 10))
+_LEVEL = floats(-1000, 1000)
+
+
+def _equal(a: Any, b: Any, tolerance: float = 1e-3) -> bool:
+    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    return all(np.allclose(x, y, rtol=tolerance, atol=tolerance) for x, y in pairs)
+
+
+def _seen(normalizer: AbstractNormalizer, *batches: Any) -> Any:
+    statistics = _init(normalizer)
+    for batch in batches:
+        statistics = _update(normalizer, statistics, jnp.asarray(batch))
+    return statistics
+
+
+@law(AbstractNormalizer, "shape", "an observation keeps its shape, is float32 and finite, before anything was seen too")
+def _shape(normalizer: AbstractNormalizer) -> None:
+    def body(batch: Any, new: Any) -> None:
+        for statistics in (_init(normalizer), _seen(normalizer, batch)):
+            made = _normalize(normalizer, statistics, new)
+            ensure(made.shape == new.shape and made.dtype == np.float32, f"{made.dtype} of shape {made.shape[1:]}")
+            ensure(np.isfinite(made).all(), f"{made}")
+
+    for_all(body, batch=_BATCH, new=_BATCH)
+
+
+@law(AbstractNormalizer, "carry", "an update keeps the structure, shapes and dtypes of the statistics")
+def _carry(normalizer: AbstractNormalizer) -> None:
+    before = _init(normalizer)
+    after = _update(normalizer, before, jnp.ones((_ROWS, _SIZE)))
+    describe = lambda tree: jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf)), tree)
+    ensure(
+        jax.tree.structure(before) == jax.tree.structure(after) and describe(before) == describe(after),
+        f"{describe(before)} before, {describe(after)} after",
+    )
+
+
+@law(AbstractNormalizer, "merge", "the statistics after two batches are those of one batch of both, in either order")
+def _merge(normalizer: AbstractNormalizer) -> None:
+    def body(one: Any, two: Any, shift: Any) -> None:
+        two = two + np.float32(shift)
+        whole = _update(normalizer, _init(normalizer), jnp.concatenate([one, two]))
+        for batches in ((one, two), (two, one)):
+            merged = _seen(normalizer, *batches)
+            ensure(_equal(merged, whole), f"{merged} merged, {whole} as a whole")
+
+    for_all(body, one=_BATCH, two=_BATCH, shift=floats(-100, 100))
+
+
+@law(AbstractNormalizer, "axes", "observations [time, environment, ...] count as the rows [time * environment, ...]")
+def _axes(normalizer: AbstractNormalizer) -> None:
+    def body(batch: Any) -> None:
+        flat = _seen(normalizer, batch)
+        folded = _seen(normalizer, batch.reshape(2, _ROWS // 2, _SIZE))
+        ensure(_equal(flat, folded), f"{flat} as rows, {folded} with two axes")
+
+    for_all(body, batch=_BATCH)
+
+
+@law(AbstractNormalizer, "frozen", "normalizing changes nothing: the same observation always comes out the same")
+def _frozen(normalizer: AbstractNormalizer) -> None:
+    def body(batch: Any, new: Any) -> None:
+        statistics = _seen(normalizer, batch)
+        first = np.asarray(normalizer(statistics, {"x": jnp.asarray(new[0])})["x"])
+        normalizer(statistics, {"x": jnp.asarray(new[1])})
+        again = np.asarray(normalizer(statistics, {"x": jnp.asarray(new[0])})["x"])
+        ensure(np.array_equal(first, again), f"{first}, then {again}")
+
+    for_all(body, 5, batch=_BATCH, new=_BATCH)
+
+
+@law(AbstractNormalizer, "scale", "what was seen comes out with mean 0 and variance 1, or as it went in")
+def _scale(normalizer: AbstractNormalizer) -> None:
+    def body(seed: Any, level: Any, scale: Any) -> None:
+        noise = np.random.default_rng(seed).normal(size=(8, _ROWS, _SIZE))
+        batch = (level + scale * noise).astype(np.float32)
+        made = np.asarray(_normalize(normalizer, _seen(normalizer, batch), batch.reshape(-1, _SIZE)))
+        mean, variance = made.mean(axis=0), made.var(axis=0)
+        standard = np.all(np.abs(mean) < 0.05) and np.all(np.abs(variance - 1) < 0.1)
+        ensure(
+            standard or np.array_equal(made, batch.reshape(-1, _SIZE)), f"a mean of {mean}, a variance of {variance}"
+        )
+
+    for_all(body, seed=st.integers(0, 100), level=floats(-10, 10), scale=floats(1, 10))
+
+
+@law(AbstractNormalizer, "constant", "an element that never changed stays finite and bounded, also where it then does")
+def _constant(normalizer: AbstractNormalizer) -> None:
+    def body(level: Any, change: Any) -> None:
+        batch = np.full((_ROWS, _SIZE), level, np.float32)
+        statistics = _seen(normalizer, batch, batch)
+        made = np.asarray(_normalize(normalizer, statistics, batch + np.float32(change)))
+        bound = max(1e3, 1.01 * (abs(level) + 1))
+        ensure(np.isfinite(made).all() and np.abs(made).max() <= bound, f"{made[0]}")
+
+    for_all(body, level=_LEVEL, change=floats(-1, 1))
+
+
+@law(AbstractNormalizer, "monotone", "a greater element never comes out smaller")
+def _monotone(normalizer: AbstractNormalizer) -> None:
+    def body(batch: Any, new: Any, more: Any) -> None:
+        statistics = _seen(normalizer, batch)
+        low, high = (np.asarray(_normalize(normalizer, statistics, x)) for x in (new, new + np.float32(more)))
+        ensure((high >= low).all(), f"{low} for these, {high} for greater ones")
+
+    for_all(body, batch=_BATCH, new=_BATCH, more=floats(0, 10))
+
+
+@law(AbstractNormalizer, "inverse", "`inverse`, where it has one, undoes the normalization")
+def _undoes(normalizer: AbstractNormalizer) -> None:
+    def body(batch: Any, new: Any) -> None:
+        statistics = _seen(normalizer, batch)
+        back = np.asarray(_inverse(normalizer, statistics, _normalize(normalizer, statistics, new)))
+        ensure(np.allclose(back, new, rtol=1e-3, atol=1e-3), f"{back} instead of {new}")
+
+    if hasattr(normalizer, "inverse"):
+        for_all(body, batch=_BATCH, new=_BATCH)
