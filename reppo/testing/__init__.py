@@ -20,7 +20,7 @@ from reppo.testing.actor import (
     check_objective,
 )
 from reppo.testing.check import CHECKS, check
-from reppo.testing.critic import check_auxiliary, check_support, check_value
+from reppo.testing.critic import check_auxiliary, check_mask, check_support, check_value
 from reppo.testing.distributions import check_head
 from reppo.testing.environments import check_environment
 from reppo.testing.laws import LAWS, Law
@@ -28,11 +28,13 @@ from reppo.testing.networks import (
     check_activation,
     check_actor,
     check_critic,
+    check_embedding,
     check_initializer,
     check_norm,
+    check_offset,
 )
 from reppo.testing.normalization import check_normalizer
-from reppo.testing.optimization import check_clip, check_optimizer, check_schedule
+from reppo.testing.optimization import check_clip, check_multiplier_optimizer, check_optimizer, check_schedule
 from reppo.testing.policies import check_policy
 from reppo.testing.strategies import (
     Rows,
@@ -48,7 +50,7 @@ from reppo.testing.strategies import (
     trajectories,
     vectors,
 )
-from reppo.testing.targets import check_next_value, check_targets
+from reppo.testing.targets import check_entropy_bonus, check_next_value, check_targets, check_truncation
 
 __all__ = [
     "CHECKS",
@@ -63,20 +65,26 @@ __all__ = [
     "check_clip",
     "check_critic",
     "check_divergence",
+    "check_embedding",
+    "check_entropy_bonus",
     "check_environment",
     "check_gate",
     "check_head",
     "check_initializer",
+    "check_mask",
     "check_multiplier",
+    "check_multiplier_optimizer",
     "check_next_value",
     "check_norm",
     "check_normalizer",
     "check_objective",
+    "check_offset",
     "check_optimizer",
     "check_policy",
     "check_schedule",
     "check_support",
     "check_targets",
+    "check_truncation",
     "check_value",
     "components",
     "distributions",

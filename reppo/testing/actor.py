@@ -315,9 +315,12 @@ def _divergence_positive(divergence: AbstractDivergence) -> None:
 @law(AbstractDivergence, "sum", "it is summed over action dimensions: a second one, as far away, doubles it")
 def _divergence_sum(divergence: AbstractDivergence) -> None:
     def body(loc: Any, shift: Any, scale: Any, seed: Any) -> None:
-        one = np.array([loc, loc], np.float32), np.array([scale, scale], np.float32)
-        single, both = (np.array([loc + shift, loc], np.float32), one[1]), (one[0] + np.float32(shift), one[1])
-        (mean, error), (twice, error_twice) = (_mean(divergence, one, other, seed) for other in (single, both))
+        def estimate(actions: int) -> tuple[float, float]:
+            scales = np.full(actions, scale, np.float32)
+            old, new = (np.full(actions, x, np.float32) for x in (loc, loc + shift))
+            return _mean(divergence, (old, scales), (new, scales), seed)
+
+        (mean, error), (twice, error_twice) = estimate(1), estimate(2)
         ensure(
             abs(twice - 2 * mean) < 2 * error + error_twice + 1e-3 * (1 + twice),
             f"{mean} for one dimension, {twice} for both, within {error} and {error_twice}",

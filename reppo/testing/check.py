@@ -10,6 +10,7 @@ from reppo.losses import (
     AbstractAuxiliary,
     AbstractDivergence,
     AbstractGate,
+    AbstractMask,
     AbstractMultiplier,
     AbstractObjective,
     AbstractSupport,
@@ -19,12 +20,14 @@ from reppo.networks import (
     AbstractActivation,
     AbstractActorBuilder,
     AbstractCriticBuilder,
+    AbstractEmbedding,
     AbstractInitializer,
     AbstractNorm,
+    AbstractOffset,
 )
 from reppo.normalization import AbstractNormalizer
-from reppo.optimization import AbstractClip, AbstractOptimizer, AbstractSchedule
-from reppo.targets import AbstractNextValue, AbstractTargets
+from reppo.optimization import AbstractClip, AbstractMultiplierOptimizer, AbstractOptimizer, AbstractSchedule
+from reppo.targets import AbstractEntropyBonus, AbstractNextValue, AbstractTargets, AbstractTruncation
 from reppo.testing import actor, critic, distributions, environments, networks, normalization, optimization, targets
 
 CHECKS: dict[type, Callable[..., None]] = {
@@ -35,20 +38,27 @@ CHECKS: dict[type, Callable[..., None]] = {
     AbstractClip: optimization.check_clip,
     AbstractCriticBuilder: networks.check_critic,
     AbstractDivergence: actor.check_divergence,
+    AbstractEmbedding: networks.check_embedding,
+    AbstractEntropyBonus: targets.check_entropy_bonus,
     AbstractEnvironment: environments.check_environment,
     AbstractEnvironmentSpec: environments.check_environment,
     AbstractGate: actor.check_gate,
     AbstractHead: distributions.check_head,
     AbstractInitializer: networks.check_initializer,
+    AbstractMask: critic.check_mask,
     AbstractMultiplier: actor.check_multiplier,
     AbstractNextValue: targets.check_next_value,
     AbstractNorm: networks.check_norm,
     AbstractNormalizer: normalization.check_normalizer,
     AbstractObjective: actor.check_objective,
+    AbstractOffset: networks.check_offset,
     AbstractOptimizer: optimization.check_optimizer,
+    # After AbstractOptimizer, which is one too.
+    AbstractMultiplierOptimizer: optimization.check_multiplier_optimizer,
     AbstractSchedule: optimization.check_schedule,
     AbstractSupport: critic.check_support,
     AbstractTargets: targets.check_targets,
+    AbstractTruncation: targets.check_truncation,
     AbstractValue: critic.check_value,
 }
 """The check of each slot, by the abstract class of its components."""

@@ -10,7 +10,8 @@ import numpy as np
 import optax
 from hypothesis import strategies as st
 
-from reppo.losses import AbstractAuxiliary, AbstractSupport, AbstractValue
+from reppo.errors import ConfigurationError
+from reppo.losses import AbstractAuxiliary, AbstractMask, AbstractSupport, AbstractValue
 from reppo.testing.laws import ensure, for_all, hold, law
 from reppo.testing.strategies import floats, vectors
 
@@ -134,6 +135,21 @@ def _range(value: AbstractValue) -> None:
     for_all(body, logits=vectors(8, -3.0, 3.0))
 
 
+_encoded = eqx.filter_jit(lambda value, target: value.encode(target))
+
+
+@law(AbstractValue, "encode", "a finite encoding with an entry for each output, another one for another value")
+def _encode(value: AbstractValue) -> None:
+    targets, _ = _interior(value)
+    try:
+        made = [np.asarray(_encoded(value, target)) for target in targets]
+    except ConfigurationError:
+        return  # a representation need not say how it encodes a value
+    ensure(all(one.shape == (value.size,) for one in made), f"shape {made[0].shape} for {value.size} outputs")
+    ensure(np.isfinite(made).all(), f"{made}")
+    ensure(len(np.unique(made, axis=0)) == len(made), f"{made} for the values {targets}")
+
+
 def check_support(support: AbstractSupport, *, skip: Collection[str] = ()) -> None:
     """Holds an interval of values, resolved, against the laws of its slot: `LAWS[AbstractSupport]`.
 
@@ -161,17 +177,28 @@ _EMBEDDING = 4
 
 
 @eqx.filter_jit
-def _auxiliary(auxiliary: AbstractAuxiliary, seed_vector: Any, next_embedding: Any, reward: Any, ended: Any) -> Any:
-    """The loss and its gradient in the prediction; `seed_vector` is repeated to its length."""
+def _auxiliary(auxiliary: AbstractAuxiliary, drawn: dict[str, Any], terminated: Any, truncated: Any) -> Any:
+    """The loss and its gradient in the prediction, which is repeated to its length."""
     size = auxiliary.size(_EMBEDDING)
+    rest = (drawn["next_embedding"], drawn["reward"], terminated, truncated)
     if size == 0:
-        return auxiliary.loss(None, next_embedding, reward, ended), jnp.zeros(())
-    prediction = jnp.resize(seed_vector, size)
-    return jax.value_and_grad(lambda p: auxiliary.loss(p, next_embedding, reward, ended))(prediction)
+        return auxiliary.loss(None, *rest), jnp.zeros(())
+    prediction = jnp.resize(drawn["prediction"], size)
+    return jax.value_and_grad(lambda p: auxiliary.loss(p, *rest))(prediction)
 
 
-def _drawn() -> dict[str, st.SearchStrategy[Any]]:
-    return {"prediction": vectors(8), "next_embedding": vectors(_EMBEDDING), "reward": floats(-10, 10)}
+_DRAWN = st.fixed_dictionaries(
+    {
+        "prediction": vectors(8),
+        "next_embedding": vectors(_EMBEDDING),
+        "reward": floats(-10, 10).map(np.float32),
+    }
+)
+_FLAGS = st.sampled_from([(False, False), (True, False), (False, True)])
+
+
+def _flags(ends: tuple[bool, bool]) -> tuple[np.ndarray, np.ndarray]:
+    return np.array(ends[0]), np.array(ends[1])
 
 
 @law(AbstractAuxiliary, "shape", "a size of at least 0, and a finite loss of at least 0, of shape ()")
@@ -179,29 +206,53 @@ def _auxiliary_shape(auxiliary: AbstractAuxiliary) -> None:
     size = auxiliary.size(_EMBEDDING)
     ensure(isinstance(size, int) and size >= 0, f"the size {size!r}")
 
-    def body(prediction: Any, next_embedding: Any, reward: Any, ended: bool) -> None:
-        loss, gradient = _auxiliary(auxiliary, prediction, next_embedding, jnp.float32(reward), jnp.array(ended))
+    def body(drawn: Any, ends: Any) -> None:
+        loss, gradient = _auxiliary(auxiliary, drawn, *_flags(ends))
         ensure(loss.shape == () and np.isfinite(loss) and loss >= 0, f"the loss {loss}")
         ensure(np.isfinite(gradient).all(), f"the gradient {gradient}")
 
-    for_all(body, **_drawn(), ended=st.booleans())
+    for_all(body, drawn=_DRAWN, ends=_FLAGS)
 
 
-@law(AbstractAuxiliary, "ended", "where the next state belongs to another episode, its embedding is not used")
+@law(AbstractAuxiliary, "ended", "where the step ends its episode, the embedding of the next state is not used")
 def _auxiliary_ended(auxiliary: AbstractAuxiliary) -> None:
-    def body(prediction: Any, next_embedding: Any, other: Any, reward: Any) -> None:
-        inputs = (jnp.float32(reward), jnp.array(True))
-        one, two = (_auxiliary(auxiliary, prediction, e, *inputs)[0] for e in (next_embedding, other))
-        ensure(np.allclose(one, two), f"a loss of {one} with this next embedding, {two} with another")
+    def body(drawn: Any, other: Any, terminated: bool) -> None:
+        ends = _flags((terminated, not terminated))
+        one, two = (_auxiliary(auxiliary, drawn | {"next_embedding": e}, *ends)[0] for e in (other, -other - 1))
+        ensure(np.allclose(one, two), f"a loss of {one} with the next embedding {other}, {two} with {-other - 1}")
 
-    for_all(body, **_drawn(), other=vectors(_EMBEDDING))
+    for_all(body, drawn=_DRAWN, other=vectors(_EMBEDDING), terminated=st.booleans())
 
 
 @law(AbstractAuxiliary, "no head", "without outputs there is nothing to learn: the loss is 0")
 def _auxiliary_no_head(auxiliary: AbstractAuxiliary) -> None:
-    def body(prediction: Any, next_embedding: Any, reward: Any, ended: bool) -> None:
-        if auxiliary.size(_EMBEDDING) == 0:
-            loss = _auxiliary(auxiliary, prediction, next_embedding, jnp.float32(reward), jnp.array(ended))[0]
-            ensure(loss == 0, f"the loss {loss}")
+    def body(drawn: Any, ends: Any) -> None:
+        loss = _auxiliary(auxiliary, drawn, *_flags(ends))[0]
+        ensure(loss == 0, f"the loss {loss}")
 
-    for_all(body, **_drawn(), ended=st.booleans())
+    if auxiliary.size(_EMBEDDING) == 0:
+        for_all(body, drawn=_DRAWN, ends=_FLAGS)
+
+
+def check_mask(mask: AbstractMask, *, skip: Collection[str] = ()) -> None:
+    """Holds a choice of the steps that an auxiliary task counts against the laws of its slot: `LAWS[AbstractMask]`.
+
+    Arguments and errors as for `check_value`.
+    """
+    hold(AbstractMask, mask, skip)
+
+
+_mask = eqx.filter_jit(lambda mask, terminated, truncated: jnp.asarray(mask(terminated, truncated)))
+
+
+@law(AbstractMask, "shape", "one boolean for a step")
+def _mask_shape(mask: AbstractMask) -> None:
+    for ends in ((False, False), (True, False), (False, True)):
+        made = _mask(mask, *_flags(ends))
+        ensure(made.shape == () and made.dtype == bool, f"{made.dtype} of shape {made.shape} for {ends}")
+
+
+@law(AbstractMask, "within", "a step that does not end its episode counts")
+def _mask_within(mask: AbstractMask) -> None:
+    made = _mask(mask, *_flags((False, False)))
+    ensure(made, f"{made}")

@@ -12,8 +12,13 @@ from reppo.networks import (
     AbstractActivation,
     AbstractActorBuilder,
     AbstractCriticBuilder,
+    AbstractEmbedding,
     AbstractInitializer,
     AbstractNorm,
+    AbstractOffset,
+    CriticOutput,
+    RMSNorm,
+    Swish,
 )
 from reppo.testing.laws import ensure, for_all, hold, law
 from reppo.testing.strategies import SHAPES, floats, observations, seeds, vectors
@@ -43,13 +48,13 @@ def check_critic(builder: AbstractCriticBuilder, *, skip: Collection[str] = ()) 
 
 
 @eqx.filter_jit
-def _build_actor(builder: AbstractActorBuilder, seeds: Any) -> Any:
-    """Networks with a leading axis: one for every seed."""
+def _build_actor(builder: AbstractActorBuilder, seeds: Any, attempt: int = 0) -> Any:
+    """Networks with a leading axis: one for every seed. Another attempt is traced anew."""
     return eqx.filter_vmap(lambda seed: builder.build(jax.random.key(seed), SHAPES, _OUTPUTS))(seeds)
 
 
 @eqx.filter_jit
-def _build_critic(builder: AbstractCriticBuilder, seeds: Any, predictions: int = _PREDICTIONS) -> Any:
+def _build_critic(builder: AbstractCriticBuilder, seeds: Any, predictions: int = _PREDICTIONS, attempt: int = 0) -> Any:
     def build(seed: Any) -> Any:
         return builder.build(jax.random.key(seed), SHAPES, _ACTION, _VALUES, predictions)
 
@@ -100,9 +105,9 @@ def _ensure_members_differ(networks: Any) -> None:
         ensure(not np.array_equal(leaf[0], leaf[1]), f"the same {path} from two keys")
 
 
-def _ensure_reproducible(networks: Any) -> None:
-    for path, leaf in _by_path(networks).items():
-        ensure(np.array_equal(leaf[0], leaf[2]), f"two {path} from one key")
+def _ensure_reproducible(networks: Any, again: Any) -> None:
+    for (path, leaf), other in zip(_by_path(networks).items(), _by_path(again).values(), strict=True):
+        ensure(np.array_equal(leaf[0], leaf[2]) and np.array_equal(leaf, other), f"two {path} from one key")
 
 
 def _ensure_all_used(used: Any) -> None:
@@ -131,7 +136,7 @@ def _actor_members(builder: AbstractActorBuilder) -> None:
 
 @law(AbstractActorBuilder, "reproducible", "networks from the same key have the same weights")
 def _actor_reproducible(builder: AbstractActorBuilder) -> None:
-    _ensure_reproducible(_build_actor(builder, _SEEDS))
+    _ensure_reproducible(_build_actor(builder, _SEEDS), _build_actor(builder, _SEEDS, 1))
 
 
 @law(AbstractActorBuilder, "used", "every parameter has a finite gradient that is not 0")
@@ -169,7 +174,7 @@ def _critic_members(builder: AbstractCriticBuilder) -> None:
 
 @law(AbstractCriticBuilder, "reproducible", "networks from the same key have the same weights")
 def _critic_reproducible(builder: AbstractCriticBuilder) -> None:
-    _ensure_reproducible(_build_critic(builder, _SEEDS))
+    _ensure_reproducible(_build_critic(builder, _SEEDS), _build_critic(builder, _SEEDS, attempt=1))
 
 
 @law(AbstractCriticBuilder, "no head", "without predictions there is no head for them, and all other weights stay")
@@ -305,3 +310,70 @@ def _initializer_variance(initializer: AbstractInitializer) -> None:
         weight = np.asarray(_weights(initializer, np.uint32(0), sizes)[0])
         size = float(np.sqrt((weight**2).sum(axis=1).mean()))
         ensure(0.25 <= size <= 2, f"outputs of size {size} from {sizes[0]} inputs")
+
+
+def check_embedding(embedding: AbstractEmbedding, *, skip: Collection[str] = ()) -> None:
+    """Holds a place of the critic's embedding against the laws of its slot: `LAWS[AbstractEmbedding]`.
+
+    Arguments and errors as for `check_actor`.
+    """
+    hold(AbstractEmbedding, embedding, skip)
+
+
+@eqx.filter_jit
+def _embedded(embedding: AbstractEmbedding, x: Any) -> Any:
+    maps: Any = embedding.build(x.shape[0], RMSNorm(), Swish())
+    made = maps[0](x)
+    return made, maps[1](made)
+
+
+@law(AbstractEmbedding, "shape", "two maps from [size] to [size]: to the embedding, and from there to the heads")
+def _embedding_shape(embedding: AbstractEmbedding) -> None:
+    def body(x: Any) -> None:
+        for made in _embedded(embedding, x):
+            ensure(made.shape == x.shape and np.isfinite(made).all(), f"{made}")
+
+    for_all(body, x=vectors(4))
+
+
+@law(AbstractEmbedding, "activated", "between the encoder's linear layer and those of the heads there is an activation")
+def _embedding_activated(embedding: AbstractEmbedding) -> None:
+    x = np.array([-1.0, 0.5, 2.0, 3.0], np.float32)
+    one, other, middle = (np.asarray(_embedded(embedding, y)[1]) for y in (x, -x, 0 * x))
+    ensure(not np.allclose(one - middle, middle - other), f"{one} for {x}, {other} for {-x}: a linear map")
+
+
+def check_offset(offset: AbstractOffset, *, skip: Collection[str] = ()) -> None:
+    """Holds an offset of the untrained critic against the laws of its slot: `LAWS[AbstractOffset]`.
+
+    Arguments and errors as for `check_actor`.
+    """
+    hold(AbstractOffset, offset, skip)
+
+
+class _LinearCritic(eqx.Module):
+    weight: Any
+
+    def __call__(self, observation: Any, action: Any) -> CriticOutput:
+        logits = self.weight * jnp.sum(action)
+        return CriticOutput(logits=logits, embedding=2 * logits, prediction=3 * logits)
+
+
+@eqx.filter_jit
+def _with_offset(offset: AbstractOffset, weight: Any, action: Any) -> tuple[CriticOutput, CriticOutput]:
+    critic = _LinearCritic(weight)
+    built: Any = offset.build(critic, lambda value: value + jnp.arange(weight.shape[0], dtype=jnp.float32))
+    return critic(None, action), built(None, action)
+
+
+@law(AbstractOffset, "logits", "logits move by the same whatever is observed and done; embedding and prediction stay")
+def _offset_logits(offset: AbstractOffset) -> None:
+    def body(weight: Any, action: Any, other: Any) -> None:
+        (before, after), (elsewhere, moved) = (_with_offset(offset, weight, a) for a in (action, other))
+        ensure(after.logits.shape == before.logits.shape, f"logits of shape {after.logits.shape}")
+        one, two = after.logits - before.logits, moved.logits - elsewhere.logits
+        ensure(np.isfinite(one).all() and np.allclose(one, two, atol=1e-2), f"by {one}, and by {two} elsewhere")
+        for name in ("embedding", "prediction"):
+            ensure(np.array_equal(getattr(before, name), getattr(after, name)), f"another {name}")
+
+    for_all(body, weight=vectors(4, -1, 1), action=vectors(2, -1, 1), other=vectors(2, -1, 1))

@@ -154,6 +154,27 @@ def _monotone(normalizer: AbstractNormalizer) -> None:
     for_all(body, batch=_BATCH, new=_BATCH, more=floats(0, 10))
 
 
+@eqx.filter_jit
+def _rolled(normalizer: AbstractNormalizer, statistics: Any, batch: Any) -> Any:
+    """A rollout [time, environment, ...] at once, and as acting saw it, step by step."""
+    made = normalizer.rollout(statistics, {"x": batch}, {"x": batch})[0]["x"]
+
+    def step(statistics: Any, row: Any) -> Any:
+        statistics = normalizer.observe(statistics, {"x": row})
+        return statistics, jax.vmap(lambda x: normalizer(statistics, {"x": x})["x"])(row)
+
+    return made, jax.lax.scan(step, statistics, batch)[1]
+
+
+@law(AbstractNormalizer, "rollout", "a rollout is normalized as it was when it was collected")
+def _rollout(normalizer: AbstractNormalizer) -> None:
+    def body(batch: Any, new: Any) -> None:
+        made, seen = _rolled(normalizer, _seen(normalizer, batch), new.reshape(2, _ROWS // 2, _SIZE))
+        ensure(np.allclose(made, seen, rtol=1e-4, atol=1e-4), f"{made}, and {seen} step by step")
+
+    for_all(body, 10, batch=_BATCH, new=_BATCH)
+
+
 @law(AbstractNormalizer, "inverse", "`inverse`, where it has one, undoes the normalization")
 def _undoes(normalizer: AbstractNormalizer) -> None:
     def body(batch: Any, new: Any) -> None:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from reppo.optimization import AbstractClip, AbstractOptimizer, AbstractSchedule
+from reppo.optimization import AbstractClip, AbstractMultiplierOptimizer, AbstractOptimizer, AbstractSchedule
 from reppo.summary import Summary
 from reppo.testing.laws import ensure, for_all, hold, law
 from reppo.testing.strategies import floats, seeds, vectors
@@ -78,6 +78,49 @@ def _optimizer_finite(optimizer: AbstractOptimizer) -> None:
         ensure(np.isfinite(update).all(), f"the update {update}")
 
     for_all(body, gradient=vectors(3, -1.0, 1.0), scale=floats(0, 1e6))
+
+
+def check_multiplier_optimizer(optimizer: AbstractMultiplierOptimizer, *, skip: Collection[str] = ()) -> None:
+    """Holds an optimizer of the multipliers against the laws of its slot: `LAWS[AbstractMultiplierOptimizer]`.
+
+    Arguments and errors as for `check_optimizer`.
+    """
+    hold(AbstractMultiplierOptimizer, optimizer, skip)
+
+
+@eqx.filter_jit
+def _beside(optimizer: AbstractMultiplierOptimizer, start: Any, learned: bool) -> Any:
+    """Minimizes |x|^2 / 2 of an actor and, if they are learned, of two multipliers beside it."""
+    transform = optimizer.beside(optax.sgd(0.01))
+    parameters = ({"weight": start}, (start[0], start[1]) if learned else (None, None))
+
+    def step(carry: Any, _: Any) -> Any:
+        parameters, state = carry
+        updates, state = transform.update(parameters, state, parameters)
+        return (optax.apply_updates(parameters, updates), state), None
+
+    (parameters, _), _ = jax.lax.scan(step, (parameters, transform.init(parameters)), length=_STEPS)
+    return parameters
+
+
+@law(AbstractMultiplierOptimizer, "descends", "on a quadratic the actor and the multipliers both go down")
+def _beside_descends(optimizer: AbstractMultiplierOptimizer) -> None:
+    def body(start: Any) -> None:
+        actor, multipliers = _beside(optimizer, start, True)
+        ensure(np.all(np.abs(actor["weight"]) < start), f"the actor from {start} to {actor['weight']}")
+        ensure(np.all(np.abs(multipliers) < start[:2]), f"the multipliers from {start[:2]} to {multipliers}")
+
+    for_all(body, start=vectors(3, 1, 3))
+
+
+@law(
+    AbstractMultiplierOptimizer, "fixed", "multipliers that are not learned are absent, and the actor learns as before"
+)
+def _beside_fixed(optimizer: AbstractMultiplierOptimizer) -> None:
+    start = np.ones(3, np.float32)
+    actor, multipliers = _beside(optimizer, start, False)
+    ensure(multipliers == (None, None), f"{multipliers}")
+    ensure(np.all(np.abs(actor["weight"]) < start), f"the actor from {start} to {actor['weight']}")
 
 
 def check_clip(clip: AbstractClip, *, skip: Collection[str] = ()) -> None:

@@ -96,3 +96,18 @@ def _batched(policy: AbstractPolicy, shapes: Observation, action_size: int, memo
             ensure(np.allclose(together, alone, atol=1e-4), f"{together} together, {alone} one by one")
 
     for_all(body, 10, first=_observations(shapes), second=_observations(shapes), seed=seeds())
+
+
+@law(
+    AbstractPolicy,
+    "observe",
+    "observing keeps the structure, shapes and dtypes of the policy, so that a scan carries it",
+)
+def _observe(policy: AbstractPolicy, shapes: Observation, action_size: int, memory: Any) -> None:
+    def body(first: Any, second: Any) -> None:
+        many = jax.tree.map(lambda a, b: jnp.stack([a, b]), first, second)
+        describe = lambda tree: [(jnp.shape(leaf), jnp.result_type(leaf)) for leaf in jax.tree.leaves(tree)]
+        before, after = (eqx.filter(one, eqx.is_array) for one in (policy, policy.observe(many)))
+        ensure(describe(before) == describe(after), f"{describe(before)} before, {describe(after)} after")
+
+    for_all(body, 2, first=_observations(shapes), second=_observations(shapes))

@@ -10,7 +10,13 @@ import numpy as np
 from hypothesis import strategies as st
 
 from reppo.distributions import TanhNormal
-from reppo.targets import AbstractNextValue, AbstractTargets
+from reppo.targets import (
+    AbstractEntropyBonus,
+    AbstractNextValue,
+    AbstractTargets,
+    AbstractTruncation,
+    soft_lambda_returns,
+)
 from reppo.testing.laws import ensure, for_all, hold, law
 from reppo.testing.strategies import Rows, floats, rows, seeds, vectors
 
@@ -134,21 +140,39 @@ def check_next_value(next_value: AbstractNextValue, *, skip: Collection[str] = (
 
 
 @eqx.filter_jit
-def _estimate(
-    next_value: AbstractNextValue, loc: Any, scale: Any, slope: Any, level: Any, seed: Any, count: int
-) -> Any:
-    """Estimates with `count` keys, of Q(a) = level + slope . a, whose embedding is [level, a]."""
+def _estimates(next_value: AbstractNextValue, count: int, drawn: dict[str, Any], continues: Any, seed: Any) -> Any:
+    """Estimates with `count` keys of Q(a) = level + slope . a, whose embedding is [level, a].
+
+    The action taken next is one of the policy's, drawn anew for each key and moved by `away`.
+    """
+    level, distribution = drawn["level"], TanhNormal(drawn["loc"], drawn["scale"])
 
     def evaluate(action: Any) -> Any:
-        return level + jnp.sum(slope * action), jnp.concatenate([level[None], action])
+        return level + jnp.sum(drawn["slope"] * action), jnp.concatenate([level[None], action])
 
-    keys = jax.random.split(jax.random.key(seed), count)
-    return jax.vmap(lambda key: next_value(TanhNormal(loc, scale), evaluate, key))(keys)
+    def one(key: Any) -> Any:
+        taken = jnp.tanh(jnp.arctanh(distribution.sample(jax.random.fold_in(key, 1)) * 0.9999) + drawn["away"])
+        return next_value(distribution, evaluate, taken, continues, key)
+
+    return jax.vmap(one)(jax.random.split(jax.random.key(seed), count))
 
 
-_SCALES = vectors(2, 0.0625, 2.0)
-_LOCS = vectors(2, -2.0, 2.0)
 _SAMPLES = 512
+
+
+def _policies(**changes: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Policies at the next state with a Q function there."""
+    parts: dict[str, st.SearchStrategy[Any]] = {
+        "loc": vectors(2, -1, 1),
+        "scale": vectors(2, 0.0625, 1),
+        "slope": vectors(2, -1, 1),
+        "level": floats(-10, 10).map(np.float32),
+        "away": st.just(np.float32(0)),
+    }
+    return st.fixed_dictionaries(parts | changes)
+
+
+_NO_SLOPE = st.just(np.zeros(2, np.float32))
 
 
 def _moments(loc: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -163,42 +187,179 @@ def _moments(loc: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 @law(AbstractNextValue, "shape", "a finite value and log-density of shape (), and an embedding as the critic gives it")
 def _next_shape(next_value: AbstractNextValue) -> None:
-    def body(loc: Any, scale: Any, slope: Any, level: Any, seed: Any) -> None:
-        made = _estimate(next_value, loc, scale, slope, jnp.float32(level), seed, 1)
+    def body(drawn: Any, continues: bool, seed: Any) -> None:
+        made = _estimates(next_value, 1, drawn, np.array(continues), seed)
         shapes = (made.value.shape[1:], made.log_prob.shape[1:], made.embedding.shape[1:])
         ensure(shapes == ((), (), (3,)), f"shapes {shapes} instead of (), () and (3,)")
         ensure(all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(made)), f"{made}")
 
-    for_all(body, loc=_LOCS, scale=_SCALES, slope=vectors(2), level=floats(-10, 10), seed=seeds())
+    for_all(body, drawn=_policies(), continues=st.booleans(), seed=seeds())
 
 
 @law(AbstractNextValue, "constant", "where every action is worth the same, that is the value, with that embedding")
 def _next_constant(next_value: AbstractNextValue) -> None:
-    def body(loc: Any, scale: Any, level: Any, seed: Any) -> None:
-        made = _estimate(next_value, loc, scale, jnp.zeros(2), jnp.float32(level), seed, 1)
-        ensure(_close(made.value, level), f"the value {made.value[0]}")
-        ensure(_close(made.embedding[0, 0], level), f"the embedding {made.embedding[0]}")
+    def body(drawn: Any, continues: bool, seed: Any) -> None:
+        made = _estimates(next_value, 1, drawn, np.array(continues), seed)
+        ensure(_close(made.value, drawn["level"]), f"the value {made.value[0]}")
+        ensure(_close(made.embedding[0, 0], drawn["level"]), f"the embedding {made.embedding[0]}")
 
-    for_all(body, loc=_LOCS, scale=_SCALES, level=floats(-10, 10), seed=seeds())
+    for_all(body, drawn=_policies(slope=_NO_SLOPE), continues=st.booleans(), seed=seeds())
 
 
 @law(AbstractNextValue, "value", "over keys, its mean is the mean of Q over the policy's actions")
 def _next_value(next_value: AbstractNextValue) -> None:
-    def body(loc: Any, scale: Any, slope: Any, seed: Any) -> None:
-        made = np.asarray(_estimate(next_value, loc, scale, slope, jnp.float32(0), seed, _SAMPLES).value)
-        expected = _moments(loc, scale)[0] @ slope
+    def body(drawn: Any, continues: bool, seed: Any) -> None:
+        made = np.asarray(_estimates(next_value, _SAMPLES, drawn, np.array(continues), seed).value)
+        expected = drawn["level"] + _moments(drawn["loc"], drawn["scale"])[0] @ drawn["slope"]
         error = 5 * made.std() / _SAMPLES**0.5 + 1e-2
         ensure(abs(made.mean() - expected) < error, f"a mean of {made.mean()} instead of {expected}, within {error}")
 
-    for_all(body, 8, loc=_LOCS, scale=_SCALES, slope=vectors(2, -1.0, 1.0), seed=seeds())
+    for_all(body, 10, drawn=_policies(), continues=st.booleans(), seed=seeds())
 
 
 @law(AbstractNextValue, "entropy", "over keys, the mean of its log-density is the policy's negative entropy")
 def _next_entropy(next_value: AbstractNextValue) -> None:
-    def body(loc: Any, scale: Any, seed: Any) -> None:
-        made = np.asarray(_estimate(next_value, loc, scale, jnp.ones(2), jnp.float32(0), seed, _SAMPLES).log_prob)
-        expected = _moments(loc, scale)[1].sum()
-        error = 5 * made.std() / _SAMPLES**0.5 + 2e-2
+    def body(drawn: Any, continues: bool, seed: Any) -> None:
+        made = np.asarray(_estimates(next_value, _SAMPLES, drawn, np.array(continues), seed).log_prob)
+        expected = _moments(drawn["loc"], drawn["scale"])[1].sum()
+        error = 5 * made.std() / _SAMPLES**0.5 + 5e-2
         ensure(abs(made.mean() - expected) < error, f"a mean of {made.mean()} instead of {expected}, within {error}")
 
-    for_all(body, 8, loc=vectors(2, -1.0, 1.0), scale=vectors(2, 0.0625, 1.0), seed=seeds())
+    for_all(body, 10, drawn=_policies(), continues=st.booleans(), seed=seeds())
+
+
+@law(AbstractNextValue, "no next action", "where no action was taken next, what is given in its place is not used")
+def _next_no_action(next_value: AbstractNextValue) -> None:
+    def body(drawn: Any, away: float, seed: Any) -> None:
+        changed = drawn | {"away": np.float32(away)}
+        one, two = (_estimates(next_value, 1, d, np.array(False), seed) for d in (drawn, changed))
+        same = all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True))
+        ensure(same, f"{one} with one action, {two} with another")
+
+    for_all(body, drawn=_policies(), away=floats(0.5, 1), seed=seeds())
+
+
+def check_entropy_bonus(bonus: AbstractEntropyBonus, *, skip: Collection[str] = ()) -> None:
+    """Holds an entropy bonus against the laws of its slot: `LAWS[AbstractEntropyBonus]`.
+
+    Arguments and errors as for `check_targets`.
+    """
+    hold(AbstractEntropyBonus, bonus, skip)
+
+
+@eqx.filter_jit
+def _bonus(bonus: AbstractEntropyBonus, temperature: Any, log_prob: Any, terminated: Any) -> Any:
+    return jax.value_and_grad(lambda x: bonus(temperature, x, terminated))(log_prob)
+
+
+_BONUS = {
+    "temperature": floats(0.0625, 2).map(np.float32),
+    "log_prob": floats(-10, 10).map(np.float32),
+    "terminated": st.booleans().map(np.array),
+}
+
+
+@law(AbstractEntropyBonus, "shape", "a finite number of shape ()")
+def _bonus_shape(bonus: AbstractEntropyBonus) -> None:
+    def body(temperature: Any, log_prob: Any, terminated: Any) -> None:
+        made = _bonus(bonus, temperature, log_prob, terminated)[0]
+        ensure(made.shape == () and np.isfinite(made), f"{made}")
+
+    for_all(body, **_BONUS)
+
+
+@law(AbstractEntropyBonus, "temperature", "at temperature 0 there is none")
+def _bonus_temperature(bonus: AbstractEntropyBonus) -> None:
+    def body(temperature: Any, log_prob: Any, terminated: Any) -> None:
+        made = _bonus(bonus, 0 * temperature, log_prob, terminated)[0]
+        ensure(made == 0, f"{made}")
+
+    for_all(body, **_BONUS)
+
+
+@law(AbstractEntropyBonus, "direction", "a likelier action never gains more")
+def _bonus_direction(bonus: AbstractEntropyBonus) -> None:
+    def body(temperature: Any, log_prob: Any, terminated: Any) -> None:
+        slope = _bonus(bonus, temperature, log_prob, terminated)[1]
+        ensure(slope <= 0, f"a gradient in log_prob of {slope}")
+
+    for_all(body, **_BONUS)
+
+
+@law(AbstractEntropyBonus, "termination", "after termination there is no next action, and no bonus")
+def _bonus_termination(bonus: AbstractEntropyBonus) -> None:
+    def body(temperature: Any, log_prob: Any, terminated: Any) -> None:
+        made = _bonus(bonus, temperature, log_prob, np.array(True))[0]
+        ensure(made == 0, f"{made}")
+
+    for_all(body, **_BONUS)
+
+
+def check_truncation(truncation: AbstractTruncation, *, skip: Collection[str] = ()) -> None:
+    """Holds a treatment of truncated steps against the laws of its slot: `LAWS[AbstractTruncation]`.
+
+    Arguments and errors as for `check_targets`.
+    """
+    hold(AbstractTruncation, truncation, skip)
+
+
+@eqx.filter_jit
+def _cut_returns(truncation: AbstractTruncation, inputs: tuple[Any, ...], gamma: Any) -> Any:
+    reward, next_value, terminated, truncated = inputs
+    truncated = truncated & ~terminated
+    cuts = truncation(terminated, truncated)
+    returns = soft_lambda_returns(reward, next_value, cuts.terminated, cuts.truncated, gamma, jnp.float32(0.95))
+    return cuts, returns
+
+
+@law(AbstractTruncation, "shape", "three booleans for every step")
+def _truncation_shape(truncation: AbstractTruncation) -> None:
+    def body(inputs: Rows) -> None:
+        cuts, _ = _cut_returns(truncation, tuple(inputs), np.float32(0.9))
+        for leaf in jax.tree.leaves(cuts):
+            ensure(leaf.shape == inputs.reward.shape and leaf.dtype == bool, f"{leaf.dtype} of shape {leaf.shape}")
+
+    for_all(body, inputs=rows())
+
+
+@law(AbstractTruncation, "counts", "the critic learns from every step that does not end its episode")
+def _truncation_counts(truncation: AbstractTruncation) -> None:
+    def body(inputs: Rows) -> None:
+        counts = np.asarray(_cut_returns(truncation, tuple(inputs), np.float32(0.9))[0].counts)
+        ensure(np.all(counts | inputs.terminated | inputs.truncated), f"counts {counts}")
+
+    for_all(body, inputs=rows())
+
+
+@law(AbstractTruncation, "cut", "nothing after the end of an episode changes a return before it that counts")
+def _truncation_cut(truncation: AbstractTruncation) -> None:
+    def body(inputs: Rows, others: Rows, end: int, terminated: bool, gamma: Any) -> None:
+        inputs.terminated[end], inputs.truncated[end] = terminated, not terminated
+        changed = inputs._replace(reward=np.concatenate([inputs.reward[: end + 1], others.reward[end + 1 :]]))
+        (cuts, one), (_, two) = (_cut_returns(truncation, tuple(i), np.float32(gamma)) for i in (inputs, changed))
+        counts = np.asarray(cuts.counts)[: end + 1]
+        one, two = (np.where(counts, np.asarray(r)[: end + 1], 0) for r in (one, two))
+        ensure(_close(one, two), f"up to step {end} the returns that count went from {one} to {two}")
+
+    for_all(body, inputs=rows(), others=rows(), end=st.integers(0, 4), terminated=st.booleans(), gamma=_GAMMA)
+
+
+@law(AbstractTruncation, "termination", "the return of a terminated step is its reward")
+def _truncation_termination(truncation: AbstractTruncation) -> None:
+    def body(inputs: Rows, end: int) -> None:
+        inputs.terminated[end], inputs.truncated[end] = True, False
+        cuts, made = _cut_returns(truncation, tuple(inputs), np.float32(0.9))
+        ensure(_close(made[end], inputs.reward[end]) or not cuts.counts[end], f"{made[end]} at step {end}")
+
+    for_all(body, inputs=rows(), end=st.integers(0, 5))
+
+
+@law(AbstractTruncation, "truncation", "the return of a truncated step that counts bootstraps")
+def _truncation_truncation(truncation: AbstractTruncation) -> None:
+    def body(inputs: Rows, end: int) -> None:
+        inputs.terminated[end], inputs.truncated[end] = False, True
+        cuts, made = _cut_returns(truncation, tuple(inputs), np.float32(0.9))
+        expected = inputs.reward[end] + 0.9 * inputs.next_value[end]
+        ensure(_close(made[end], expected) or not cuts.counts[end], f"{made[end]} instead of {expected} at step {end}")
+
+    for_all(body, inputs=rows(), end=st.integers(0, 5))
