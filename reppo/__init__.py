@@ -1,7 +1,7 @@
 """REPPO and its ablations, as typed Equinox modules.
 
 Public names are resolved when they are first used, so that `import reppo` costs nothing; the block below is the table
-of contents.
+of contents. Beside it stands `reppo.testing`, imported by its name, as it needs hypothesis.
 """
 
 import importlib

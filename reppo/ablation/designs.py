@@ -152,7 +152,7 @@ def fractional_factorial(ablations: Iterable[Ablation | Arm], generators: Iterab
     free = letters[: len(letters) - len(rules)]
     runs = []
     for signs in itertools.product((-1, 1), repeat=len(free)):
-        run = dict(zip(free, reversed(signs), strict=True))  # A varies fastest: the standard order
+        run: dict[str, int] = dict(zip(free, reversed(signs), strict=True))  # A varies fastest: the standard order
         for letter, (sign, word) in rules.items():
             run[letter] = sign * _product(run[factor] for factor in word)
         runs.append(tuple(run[letter] for letter in letters))

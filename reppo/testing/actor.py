@@ -46,7 +46,7 @@ _NUMBERS = st.fixed_dictionaries(
     {
         "q": floats(-10, 10),
         "log_prob": floats(-5, 5),
-        "kl": floats(0, 2),
+        "kl": floats(0, 2),  # of the bound, where there is one
         "temperature": floats(0.0625, 1),
         "kl_multiplier": floats(0.0625, 1),
     }
@@ -54,8 +54,12 @@ _NUMBERS = st.fixed_dictionaries(
 
 
 def _slopes(objective: AbstractObjective, numbers: dict[str, float], inside: bool) -> tuple[Any, dict[str, Any]]:
-    arrays = {name: jnp.float32(number) for name, number in numbers.items()}
-    return _objective(objective, arrays, jnp.array(inside))
+    return _objective(objective, _scaled(objective, numbers), np.array(inside))
+
+
+def _scaled(objective: AbstractObjective, numbers: dict[str, float]) -> dict[str, np.float32]:
+    bound = float(objective.kl_bound) if np.isfinite(objective.kl_bound) else 1.0
+    return {name: np.float32(number * (bound if name == "kl" else 1.0)) for name, number in numbers.items()}
 
 
 @law(AbstractObjective, "shape", "a finite number of shape (), with finite gradients")
@@ -74,7 +78,8 @@ def _objective_shape(objective: AbstractObjective) -> None:
 def _objective_value(objective: AbstractObjective) -> None:
     def body(numbers: dict[str, float], inside: bool) -> None:
         gradient = _slopes(objective, numbers, inside)[1]["q"]
-        ensure(gradient < 0 or (gradient == 0 and not inside), f"a gradient in q of {gradient}")
+        within = inside and numbers["kl"] < 1
+        ensure(gradient < 0 or (gradient == 0 and not within), f"a gradient in q of {gradient}")
 
     for_all(body, numbers=_NUMBERS, inside=st.booleans())
 
@@ -101,18 +106,21 @@ def _objective_divergence(objective: AbstractObjective) -> None:
 def _objective_bound(objective: AbstractObjective) -> None:
     ensure(np.shape(objective.kl_bound) == () and objective.kl_bound > 0, f"the bound {objective.kl_bound}")
 
-    def body(numbers: dict[str, float]) -> None:
-        gradient = _slopes(objective, numbers, False)[1]["kl"]
-        ensure(gradient > 0 or not np.isfinite(objective.kl_bound), f"a gradient in kl of {gradient} beyond the bound")
+    def body(numbers: dict[str, float], beyond: float) -> None:
+        gradient = _slopes(objective, numbers | {"kl": beyond}, False)[1]["kl"]
+        ensure(gradient > 0, f"a gradient in kl of {gradient} beyond the bound")
 
-    for_all(body, numbers=_NUMBERS)
+    if np.isfinite(objective.kl_bound):
+        for_all(body, numbers=_NUMBERS, beyond=floats(1.0625, 4))
 
 
 @law(AbstractObjective, "verdict", "without the gate's verdict, a state is within the bound if its kl is below it")
 def _objective_verdict(objective: AbstractObjective) -> None:
     def body(numbers: dict[str, float]) -> None:
-        arrays = {name: jnp.float32(number) for name, number in numbers.items()}
-        without, told = (_objective(objective, arrays, told)[0] for told in (None, arrays["kl"] < objective.kl_bound))
+        arrays = _scaled(objective, numbers)
+        without, told = (
+            _objective(objective, arrays, told)[0] for told in (None, np.array(arrays["kl"] < objective.kl_bound))
+        )
         ensure(np.allclose(without, told), f"{without} without the verdict, {told} with it")
 
     for_all(body, numbers=_NUMBERS)

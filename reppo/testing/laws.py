@@ -96,7 +96,7 @@ def for_all(body: Callable[..., None], examples: int = 25, **inputs: st.SearchSt
         database=None,
         deadline=None,
         report_multiple_bugs=False,
-        suppress_health_check=list(hypothesis.HealthCheck),
+        suppress_health_check=list(hypothesis.HealthCheck),  # pyright: ignore[reportArgumentType]
     )
     @hypothesis.given(**inputs)
     def run(**drawn: Any) -> None:

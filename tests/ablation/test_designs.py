@@ -1,5 +1,7 @@
 import itertools
 import math
+import re
+from pathlib import Path
 
 import jaxtyping
 import numpy as np
@@ -260,3 +262,22 @@ def test_any_of_the_catalog_together_commute_or_are_refused(base, data):
     assert spec == together
     changed = {path for path, _, _ in difference(base, together)}
     assert changed == set().union(*({path for path, _, _ in difference(base, one(base))} for one in chosen))
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "designs.md").read_text()
+
+
+def test_the_page_shows_what_the_design_prints(capsys):
+    first, second = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
+    (printed,) = re.findall(r"```text\n(.*?)```", PAGE, flags=re.S)
+    exec(compile(first + second, "designs.md", "exec"), {})
+    assert capsys.readouterr().out == printed
+
+
+def test_the_generators_of_the_page_have_the_resolution_that_it_says():
+    rows = re.findall(r"^\| (\d+) \| (\d+) \| (`.*`) \| ([IV]+) \|$", PAGE, flags=re.M)
+    assert len(rows) == 8
+    factors = [*FACTORS, setting("evaluation.episodes", 3)]
+    for runs, size, generators, resolution in rows:
+        design = designs.fractional_factorial(factors[: int(size)], re.findall(r"`(.*?)`", generators))
+        assert (len(design.runs), str(design).split("resolution ")[1].split(",")[0]) == (int(runs), resolution)
