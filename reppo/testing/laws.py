@@ -1,6 +1,7 @@
 """What a law is, and how a component is held against it."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Collection
 from typing import Any, final
 
@@ -119,7 +120,7 @@ def ensure(condition: Any, found: str) -> None:
 
 
 def _listed(drawn: dict[str, Any]) -> str:
-    return "Input: " + ", ".join(f"{name}={value!r}" for name, value in drawn.items())
+    return "Input: " + ", ".join(f"{name}={_written(value)}" for name, value in drawn.items())
 
 
 def _raised(error: Exception) -> str:
@@ -128,5 +129,10 @@ def _raised(error: Exception) -> str:
 
 
 def _describe(component: Any) -> str:
-    text = repr(component)
+    text = _written(component)
     return text if len(text) <= 200 else type(component).__name__
+
+
+def _written(value: Any) -> str:
+    """Like `repr`, with numbers for NumPy's scalars."""
+    return re.sub(r"np\.\w+\(([^()]*)\)", r"\1", repr(value))
