@@ -83,7 +83,8 @@ def intervals(
       the normal one, times `sqrt((1 - 1/N) / (1 - 1/n))`, since n runs drawn anew within each task vary less than
       all N runs would. Degrees of freedom are Satterthwaite's, from the jackknife variance of each task.
     - `"bca"`: quantiles corrected for bias and acceleration.
-    - `"studentized"`: quantiles of the resampled aggregates' t statistics.
+    - `"studentized"`: quantiles of the resampled aggregates' t statistics. Infinite with very few runs, of which
+      too many resamples have no spread.
     - `"student"`: Student's interval with the standard error of `standard_error`; no resampling.
 
     Args:
