@@ -2,7 +2,7 @@
 
 from ablations.edit import replace
 from reppo.ablation import ablation
-from reppo.networks import ActivatedEmbedding, NoOffset, ZeroOffset
+from reppo.networks import ActivatedEmbedding, NoOffset, ZeroBias, ZeroOffset
 from reppo.spec import Spec
 
 
@@ -15,6 +15,16 @@ from reppo.spec import Spec
 def zero_offset(spec: Spec) -> Spec:
     """Logits moved by 40 times the target of value 0, trainable; off when the published curves were made."""
     return replace(spec, {"algorithm.critic_offset": ZeroOffset(40.0)})
+
+
+@ablation(
+    "critic/zero_bias",
+    question="Does it help that the untrained critic says 0, by a bias that learns as fast as any other weight?",
+    touches=["algorithm.critic_offset"],
+)
+def zero_bias(spec: Spec) -> Spec:
+    """A bias of the logits that begins as 40 times the target of value 0."""
+    return replace(spec, {"algorithm.critic_offset": ZeroBias(40.0)})
 
 
 @ablation(

@@ -174,6 +174,14 @@ class AbstractEnvironment(eqx.Module):
         """Whether `randomize` changes anything."""
         return False
 
+    def with_worlds(self, worlds: int) -> "AbstractEnvironment":
+        """The same task with room for that many copies in one program: the identity, unless copies share a buffer.
+
+        Call it before any `randomize`.
+        """
+        del worlds
+        return self
+
     @property
     def metric_names(self) -> tuple[str, ...]:
         """The names of the metrics of every transition, sorted."""

@@ -94,6 +94,10 @@ class Episodes(eqx.Module):
         """The bounds of the task's own actions."""
         return self.environment.action_space
 
+    def randomize(self, key: Key[Array, ""]) -> "Episodes":
+        """The same with the task's physics drawn anew; see `AbstractEnvironment.randomize`."""
+        return Episodes(self.environment.randomize(key))
+
     def reset(self, key: Key[Array, ""], stagger: bool | Bool[Array, ""] = False) -> EpisodeState:
         """Starts the first episode.
 

@@ -14,7 +14,7 @@ from reppo.networks.critic import (
 )
 from reppo.networks.initializers import AbstractInitializer, LecunNormal, UniformFanIn
 from reppo.networks.norms import AbstractNorm, LayerNorm, NoNorm, RMSNorm
-from reppo.networks.offset import AbstractOffset, NoOffset, OffsetCritic, ZeroOffset
+from reppo.networks.offset import AbstractOffset, NoOffset, OffsetCritic, ZeroBias, ZeroOffset
 
 __all__ = [
     "MLP",
@@ -42,6 +42,7 @@ __all__ = [
     "Swish",
     "Tanh",
     "UniformFanIn",
+    "ZeroBias",
     "ZeroOffset",
     "build_mlp",
     "flatten_observation",

@@ -67,3 +67,22 @@ class ZeroOffset(AbstractOffset):
 
     def validate(self) -> None:
         require(self.scale > 0, f"The scale of the critic's offset is {self.scale!r}; give a positive one.")
+
+
+@final
+class ZeroBias(AbstractOffset):
+    """A bias of the logits that begins as `scale` times the target of value 0, so that the critic starts near 0.
+
+    Unlike in `ZeroOffset` the factor stands in the parameter's initial value: it learns as fast as any other weight.
+
+    Attributes:
+        scale: the factor, positive.
+    """
+
+    scale: float = static(40.0)
+
+    def build(self, critic: eqx.Module, encode: Encode) -> eqx.Module:
+        return OffsetCritic(critic, self.scale * encode(jnp.array(0.0)), 1.0)
+
+    def validate(self) -> None:
+        require(self.scale > 0, f"The scale of the critic's bias is {self.scale!r}; give a positive one.")

@@ -39,6 +39,7 @@ def collect(
     states: EpisodeState,
     memory: PyTree[Array],
     fresh_memory: PyTree[Array],
+    physics: Key[Array, " environment"],
     length: int,
     key: Key[Array, ""],
 ) -> tuple[EpisodeState, PyTree[Array], Trajectory, EpisodeEnds]:
@@ -50,6 +51,8 @@ def collect(
         states: states of the environments, `[environment, ...]`.
         memory: the policy's memories, likewise.
         fresh_memory: memories for episodes that start during the rollout, likewise.
+        physics: a key for each environment, from which it draws its physics where the task randomizes them; the same
+            keys in every rollout.
         length: number of steps.
         key: the environments' randomness and the policy's are drawn from two streams of it.
 
@@ -67,7 +70,9 @@ def collect(
         action, memory, extras = jax.vmap(lambda m, o, k: policy(m, o, k, deterministic=False))(
             memory, states.observation, policy_keys
         )
-        new_states, outcome = jax.vmap(environment.step)(environment_keys, states, action)
+        new_states, outcome = jax.vmap(lambda p, k, s, a: environment.randomize(p).step(k, s, a))(
+            physics, environment_keys, states, action
+        )
         ended = outcome.terminated | outcome.truncated
         memory = jax.vmap(lambda e, fresh, old: jax.tree.map(lambda f, o: jnp.where(e, f, o), fresh, old))(
             ended, fresh_memory, memory

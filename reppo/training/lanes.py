@@ -75,7 +75,13 @@ class BatchProgram:
         self.width = width
         self.mode = mode
         self.compile_seconds = 0.0
+        devices = len(jax.local_devices()) if devices is None else devices
+        self._at_once = lanes_at_once(mode, width, devices)
+        used = _devices_used(width, devices)
         environment = spec.environment.make() if environment is None else environment
+        # The largest batch is that of the first resets: a start and a next one for training and evaluation.
+        copies = 2 * (spec.algorithm.num_environments + spec.evaluation.episodes)
+        environment = environment.with_worlds(self._at_once // used * copies)
         environment_arrays, static_environment = eqx.partition(environment, eqx.is_array)
         scalars, static_spec = eqx.partition(spec, eqx.is_array)
         self.abstract_state = eqx.filter_eval_shape(init, spec, 0, environment)
@@ -95,12 +101,10 @@ class BatchProgram:
             return eqx.filter(state, eqx.is_array), report
 
         # Lanes are split evenly over the devices of this process; each device runs its own as if there were no others.
-        devices = len(jax.local_devices()) if devices is None else devices
-        mesh = jax.sharding.Mesh(np.array(jax.local_devices()[: _devices_used(width, devices)]), ("lanes",))
+        mesh = jax.sharding.Mesh(np.array(jax.local_devices()[:used]), ("lanes",))
         split, whole = jax.sharding.PartitionSpec("lanes"), jax.sharding.PartitionSpec()
         self._split = jax.sharding.NamedSharding(mesh, split)
         self._whole = jax.sharding.NamedSharding(mesh, whole)
-        self._at_once = lanes_at_once(mode, width, devices)
         self._environment = jax.device_put(environment_arrays, self._whole)
 
         def program(lane_function: Callable[..., Any], *shared: Any) -> Any:

@@ -76,14 +76,18 @@ def init(
     training_keys = jax.random.split(subkey(root, "training", "reset"), num_environments)
     evaluation_keys = jax.random.split(subkey(root, "evaluation", "reset"), num_episodes)
     keys = jnp.concatenate([training_keys, evaluation_keys])
-    starts = jax.vmap(episodes.reset)(keys, jnp.arange(len(keys)) < num_environments)
+    starts = _start(episodes, keys, jnp.arange(len(keys)) < num_environments)
+    training_starts = jax.tree.map(lambda x: x[:num_environments], starts)
+    if episodes.environment.randomizes:
+        reset = lambda physics, key: episodes.randomize(physics).reset(key, stagger=True)
+        training_starts = jax.vmap(reset)(_physics(spec, root), training_keys)
 
     algorithm = spec.algorithm.init(subkey(root, "weights"), episodes.environment)
     return TrainState(
         seed=seed,
         iteration=jnp.array(0, jnp.int32),
         algorithm=algorithm,
-        episodes=jax.tree.map(lambda x: x[:num_environments], starts),
+        episodes=training_starts,
         memory=_memories(spec, subkey(root, "memory"), num_environments),
         evaluation_starts=jax.tree.map(lambda x: x[num_environments:], starts),
         diverged_at=jnp.array(-1, jnp.int32),
@@ -132,12 +136,14 @@ def train_chunk(
 def iterate(spec: Spec, state: TrainState, episodes: Episodes) -> tuple[TrainState, dict[str, Summary]]:
     """One iteration: collect with the current policy, learn from what was collected."""
     algorithm = spec.algorithm
-    key = subkey(jax.random.key(state.seed), "iteration", state.iteration)
+    root = jax.random.key(state.seed)
+    key = subkey(root, "iteration", state.iteration)
     num_environments = algorithm.num_environments
+    physics = _physics(spec, root)
 
     # Every environment gets a new state to start its next episode from.
     refresh_keys = jax.random.split(subkey(key, "refresh"), num_environments)
-    started = jax.vmap(episodes.refresh)(refresh_keys, state.episodes)
+    started = jax.vmap(lambda p, k, s: episodes.randomize(p).refresh(k, s))(physics, refresh_keys, state.episodes)
 
     rolled, memory, trajectory, ends = collect(
         episodes,
@@ -145,6 +151,7 @@ def iterate(spec: Spec, state: TrainState, episodes: Episodes) -> tuple[TrainSta
         started,
         state.memory,
         _memories(spec, subkey(key, "memory"), num_environments),
+        physics,
         algorithm.rollout_length,
         subkey(key, "collect"),
     )
@@ -187,6 +194,16 @@ def train(spec: Spec, seed: int, steps: int) -> tuple[TrainState, list[ChunkRepo
         reports.append(report)
         done = point
     return state, reports
+
+
+@eqx.filter_jit  # traced once for all arms of a study: tracing the reset of a physics engine takes seconds
+def _start(episodes: Episodes, keys: Key[Array, " episode"], stagger: Bool[Array, " episode"]) -> EpisodeState:
+    return jax.vmap(episodes.reset)(keys, stagger)
+
+
+def _physics(spec: Spec, root: Key[Array, ""]) -> Key[Array, " environment"]:
+    """A key for the physics of each training environment, drawn once a run, as Playground does."""
+    return jax.random.split(subkey(root, "physics"), spec.algorithm.num_environments)
 
 
 def _memories(spec: Spec, key: Key[Array, ""], number: int) -> PyTree:

@@ -19,6 +19,7 @@ from reppo.networks import (
     Swish,
     Tanh,
     UniformFanIn,
+    ZeroBias,
     ZeroOffset,
 )
 
@@ -187,14 +188,16 @@ VALUE = HLGauss(FixedSupport(-10.0, 30.0), num_bins=11)
 def test_an_offset_critic_starts_near_0_and_without_one_in_the_middle_of_the_support():
     decoded = [
         float(VALUE.decode(offset.build(critic(), VALUE.encode)(OBSERVATION, ACTION).logits))
-        for offset in (NoOffset(), ZeroOffset())
+        for offset in (NoOffset(), ZeroOffset(), ZeroBias())
     ]
     assert NoOffset().build(critic(), VALUE.encode) is critic()
     assert abs(decoded[1]) < 1 < 5 < decoded[0]
+    assert decoded[1] == decoded[2]
 
 
-def test_the_offset_is_added_to_the_logits_and_trained_as_they_are_times_its_scale():
-    network = ZeroOffset(scale=40.0).build(critic(), VALUE.encode)
+@pytest.mark.parametrize("offset, factor", [(ZeroOffset(scale=40.0), 40.0), (ZeroBias(scale=40.0), 1.0)])
+def test_the_offset_is_added_to_the_logits_and_trained_as_they_are_times_its_factor(offset, factor):
+    network = offset.build(critic(), VALUE.encode)
     plain, moved = critic()(OBSERVATION, ACTION), network(OBSERVATION, ACTION)
     np.testing.assert_allclose(moved.logits, plain.logits + 40 * VALUE.encode(jnp.array(0.0)), rtol=1e-5)
     np.testing.assert_array_equal(moved.embedding, plain.embedding)
@@ -202,6 +205,6 @@ def test_the_offset_is_added_to_the_logits_and_trained_as_they_are_times_its_sca
     loss = lambda network: VALUE.loss(network(OBSERVATION, ACTION).logits, jnp.array(3.0))
     gradient = eqx.filter_grad(loss)(network).offset
     of_logits = jax.grad(lambda logits: VALUE.loss(logits, jnp.array(3.0)))(moved.logits)
-    np.testing.assert_allclose(gradient, 40 * of_logits, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(gradient, factor * of_logits, rtol=1e-4, atol=1e-6)
     trained = jax.tree.leaves(eqx.filter(network, eqx.is_inexact_array))
     assert len(trained) == len(jax.tree.leaves(eqx.filter(critic(), eqx.is_inexact_array))) + 1

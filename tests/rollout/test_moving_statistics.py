@@ -21,8 +21,9 @@ def collected(algorithm, state):
 
     @eqx.filter_jit
     def run(state):
-        states = jax.vmap(episodes.reset)(jax.random.split(jax.random.key(1), ENVIRONMENTS))
-        return collect(episodes, algorithm.policy(state), states, (), (), LENGTH, jax.random.key(2))[2]
+        keys = jax.random.split(jax.random.key(1), ENVIRONMENTS)
+        states = jax.vmap(episodes.reset)(keys)
+        return collect(episodes, algorithm.policy(state), states, (), (), keys, LENGTH, jax.random.key(2))[2]
 
     return run(state)
 

@@ -2,23 +2,37 @@
 
 from typing import final
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from reppo.component import static
-from reppo.environments import AbstractEnvironment, ActionSpace, Episodes, Observation, Transition
+from reppo.environments import (
+    AbstractEnvironment,
+    AbstractEnvironmentSpec,
+    ActionSpace,
+    Episodes,
+    Observation,
+    Transition,
+)
 from reppo.rollout import AbstractPolicy, collect, evaluate
+from reppo.spec import Evaluation, Spec
+from reppo.training import train
 from reppo.training.loop import _rollout_metrics
+from tests.algorithms.toys import ToyReplay
 
 HORIZON, LENGTH, ENVIRONMENTS = 5, 17, 6
+PHYSICS = jax.random.split(jax.random.key(2), ENVIRONMENTS)
 
 
 @final
 class Counting(AbstractEnvironment):
-    """Shows the number of the step, rewards the action, and reports the number as a metric."""
+    """Shows the number of the step, rewards the action times a gain, and reports the number as a metric."""
 
+    gain: jax.Array = eqx.field(default=1.0, converter=jnp.asarray)
+    randomizes: bool = static(default=False)
     horizon: int = static(default=HORIZON)
     action_space: ActionSpace = static(default=ActionSpace.unit(1))
     reward_range: tuple[float, float] | None = static(default=None)
@@ -27,13 +41,16 @@ class Counting(AbstractEnvironment):
     def metric_names(self):
         return ("reward/step",)
 
+    def randomize(self, key):
+        return Counting(jax.random.uniform(key), True) if self.randomizes else self
+
     def reset(self, key):
         return jnp.zeros(()), Observation(jnp.zeros(1))
 
     def step(self, key, state, action):
         count = state + 1
         false = jnp.array(False)
-        return count, Transition(Observation(count[None]), action[0], false, false, {"reward/step": count})
+        return count, Transition(Observation(count[None]), self.gain * action[0], false, false, {"reward/step": count})
 
 
 @final
@@ -48,7 +65,7 @@ class Half(AbstractPolicy):
 def collected():
     episodes = Episodes(Counting())
     starts = jax.vmap(lambda key: episodes.reset(key, stagger=True))(jax.random.split(jax.random.key(0), ENVIRONMENTS))
-    _, _, trajectory, ends = jax.jit(lambda s, k: collect(episodes, Half(), s, (), (), LENGTH, k))(
+    _, _, trajectory, ends = jax.jit(lambda s, k: collect(episodes, Half(), s, (), (), PHYSICS, LENGTH, k))(
         starts, jax.random.key(1)
     )
     return starts.limit, trajectory, ends
@@ -85,3 +102,38 @@ def test_every_evaluation_episode_is_whole_and_deterministic():
     np.testing.assert_array_equal(outcome.episode_return, np.full(3, 0.25 * HORIZON))
     np.testing.assert_array_equal(outcome.episode_length, np.full(3, HORIZON))
     np.testing.assert_array_equal(outcome.metrics["reward/step"], np.full(3, sum(range(1, HORIZON + 1))))
+
+
+@final
+class CountingTask(AbstractEnvironmentSpec):
+    """Names `Counting` with physics that are drawn anew."""
+
+    name: str = static(default="Counting")
+    suite: str = static(default="tests")
+    reward_range: tuple[float, float] | None = static(default=(-1.0, 1.0))
+    horizon: int | None = static(default=HORIZON)
+
+    def make(self):
+        return Counting(1.0, True)
+
+
+def test_every_training_environment_has_physics_of_its_own_and_evaluation_the_nominal_ones():
+    episodes = Episodes(Counting(1.0, True))
+    starts = jax.vmap(episodes.reset)(jax.random.split(jax.random.key(0), ENVIRONMENTS))
+    rewards = []
+    for seed in (1, 2):
+        _, _, trajectory, _ = collect(episodes, Half(), starts, (), (), PHYSICS, LENGTH, jax.random.key(seed))
+        rewards.append(np.asarray(trajectory.reward))
+    gains = np.asarray(jax.vmap(jax.random.uniform)(PHYSICS))
+    np.testing.assert_allclose(rewards[0], np.broadcast_to(0.5 * gains, (LENGTH, ENVIRONMENTS)), rtol=1e-6)
+    np.testing.assert_array_equal(rewards[0], rewards[1])
+    outcome = evaluate(episodes, Half(), starts, (), jax.random.key(1))
+    np.testing.assert_array_equal(outcome.episode_return, np.full(ENVIRONMENTS, 0.25 * HORIZON))
+
+
+def test_a_run_keeps_the_physics_of_its_environments():
+    spec = Spec(environment=CountingTask(), algorithm=ToyReplay(), evaluation=Evaluation(interval=64, episodes=2))
+    _, reports = train(spec, seed=0, steps=32 * 40)
+    reward = reports[-1].metrics["replay/reward"]
+    assert reward.maximum < 1.0  # every gain is below 1; the nominal one would let it come close
+    assert reports[-1].evaluated.episode_return.mean() > 0.9 * HORIZON

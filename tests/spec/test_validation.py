@@ -33,7 +33,7 @@ from reppo.losses import (
     TwoHot,
     Unconstrained,
 )
-from reppo.networks import Actor, Critic, ZeroOffset
+from reppo.networks import Actor, Critic, ZeroBias, ZeroOffset
 from reppo.normalization import RunningMeanDeviation, RunningMeanVariance
 from reppo.optimization import Adam, AdamW, Alternating, ClipByGlobalNorm, CriticThenActor
 from reppo.presets import reppo, reppo_small
@@ -62,6 +62,7 @@ RANGES = [
     (Critic, "encoder_depth", [-1], r"critic's depths are -1 \(encoder\) and 1 \(heads\); give at least 0"),
     (Critic, "head_depth", [-1], r"critic's depths are 1 \(encoder\) and -1 \(heads\); give at least 0"),
     (Critic, "embedding_width", [-1], r"width of the critic's embedding is -1; give at least 1 unit, or 0 for as many"),
+    (ZeroBias, "scale", [NAN, -1.0, 0.0], r"scale of the critic's bias is 0\.0; give a positive one"),
     (ZeroOffset, "scale", [NAN, -1.0, 0.0], r"scale of the critic's offset is 0\.0; give a positive one"),
     (FixedSupport, "low", [NAN, 200, 150], r"value support is \[150\.0, 150\.0\]; low must be below high"),
     (FixedSupport, "high", [NAN, -1, 0], r"value support is \[0\.0, 0\.0\]; low must be below high"),
