@@ -55,7 +55,8 @@ def _circle(axes: Any, centre: Any, radius: float, **style: Any) -> None:
 def _pendulum(axes: Any, state: Any, params: Any) -> None:
     length = float(params.l)
     _square(axes, 1.3 * length)
-    tip = length * np.sin(float(state.theta)), length * np.cos(float(state.theta))  # upright is angle 0
+    angle = float(state.theta)  # from upright, counterclockwise
+    tip = -length * np.sin(angle), length * np.cos(angle)
     axes.plot([0, tip[0]], [0, tip[1]], color="tab:blue", linewidth=6, solid_capstyle="round")
     _circle(axes, (0, 0), 0.05 * length, color="black")
     torque = float(np.ravel(state.last_u)[0]) / float(params.max_torque)
