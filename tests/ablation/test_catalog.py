@@ -224,6 +224,20 @@ def test_truncated_rows_do_not_move_the_critic_where_flags_are_shifted(prepared)
     assert not eqx.tree_equal(step(data), step(everything))
 
 
+def test_the_action_taken_next_is_that_of_the_next_row_where_the_episode_goes_on(prepared):
+    """The embedding tells which action was asked about; the last row of the rollout has none after it."""
+    _, learner, data, _, trajectory = prepared(find_ablation("targets/taken_action"))
+    following = trajectory.final_observation.actor / np.sqrt(1 + 1e-2)  # statistics of nothing seen yet
+    taken = jnp.roll(trajectory.action, -1, axis=0)
+    embed = eqx.filter_jit(jax.vmap(jax.vmap(lambda o, a: learner.critic(o, a).embedding)))
+    asked = np.all(
+        np.isclose(embed(following, taken), data.next_embedding.reshape(*taken.shape[:2], -1), atol=1e-4), -1
+    )
+    continues = ~np.asarray(trajectory.terminated | trajectory.truncated)
+    continues[-1] = False
+    np.testing.assert_array_equal(asked, continues)
+
+
 def test_entries_that_are_combined_differ_from_the_base_where_each_does():
     arm = find_ablation("kl/reverse") + find_ablation("value/two_hot")
     assert {path for path, _, _ in difference(BASE, arm(BASE))} == {"algorithm.actor_loss.kl", "algorithm.value"}
