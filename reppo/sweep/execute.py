@@ -131,7 +131,7 @@ class _Sweep:
             SweepFinished(
                 compilations=(len(by_program(self.batches)), len(programs)),
                 bytes=(self.forecast_bytes, max((program.bytes for program in programs), default=0)),
-                compile_seconds=sum(program.compile_seconds for program in programs),
+                compile_seconds=sum((program.compile_seconds for program in programs), 0.0),
                 train_seconds=self.train_seconds,
             )
         )

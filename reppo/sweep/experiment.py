@@ -139,7 +139,7 @@ class Experiment:
         for environment in self.environments:
             base = self.base_spec(environment)
             arms = [(arm, resolve(arm(base))) for arm in [Arm(), *(Arm() + arm for arm in self.arms)]]
-            seen = {spec for arm, spec in arms if not arm.may_be_base}
+            seen = {spec for arm, spec in arms if not arm.may_be_base}  # pyright: ignore[reportUnhashable]
             for arm, spec in arms:
                 if arm.may_be_base:
                     if spec in seen:
