@@ -9,7 +9,7 @@ experiment = Experiment(
     environments=[environments.gymnax("Pendulum-v1"), environments.playground("CartpoleBalance")],
     arms=[kl.no_kl, value.mse, normalization.no_norm],
     seeds=range(4),
-    steps=120_000,
+    steps=150_000,
 )
 
 if __name__ == "__main__":

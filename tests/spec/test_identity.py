@@ -16,10 +16,10 @@ from reppo.spec import Spec, from_json, list_paths, replace_path, resolve, run_i
 GOLDEN_IDS = {
     # name: (spec_id, run_id of seed 0)
     "reppo, CartpoleBalance": ("a255516e74c9", "5a43f9309b48"),
-    "reppo_small, CartpoleBalance": ("d4964d507ecf", "1c8d67e3a3fd"),
+    "reppo_small, CartpoleBalance": ("276b1997c081", "76b6da4a6131"),
     "reppo, Pendulum-v1": ("f86876f14305", "2c656fe48f1b"),
-    "reppo_small, Pendulum-v1, max_torque 1.5": ("4ba423bb305b", "d21190f2cfa8"),
-    "reppo_small, ConstantReward": ("f51059784b53", "d6d611775160"),
+    "reppo_small, Pendulum-v1, max_torque 1.5": ("3cfed6c5be01", "ecbda1f46925"),
+    "reppo_small, ConstantReward": ("808b72adc1a9", "566d0891b281"),
 }
 
 CASES = {
