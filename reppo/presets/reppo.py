@@ -110,5 +110,5 @@ def reppo_small(environment: AbstractEnvironmentSpec) -> Spec:
             critic_optimizer=Adam(learning_rate=2e-3),
             multiplier_optimizer=Adam(learning_rate=1e-3, clip=NoClip()),
         ),
-        evaluation=Evaluation(interval=25_000, episodes=16),
+        evaluation=Evaluation(interval=12_500, episodes=16),
     )

@@ -16,10 +16,10 @@ from reppo.spec import Spec, from_json, list_paths, replace_path, resolve, run_i
 GOLDEN_IDS = {
     # name: (spec_id, run_id of seed 0)
     "reppo, CartpoleBalance": ("a255516e74c9", "5a43f9309b48"),
-    "reppo_small, CartpoleBalance": ("276b1997c081", "76b6da4a6131"),
+    "reppo_small, CartpoleBalance": ("c3f345ac5d9f", "9cab6088fa66"),
     "reppo, Pendulum-v1": ("f86876f14305", "2c656fe48f1b"),
-    "reppo_small, Pendulum-v1, max_torque 1.5": ("3cfed6c5be01", "ecbda1f46925"),
-    "reppo_small, ConstantReward": ("808b72adc1a9", "566d0891b281"),
+    "reppo_small, Pendulum-v1, max_torque 1.5": ("05368c0f6314", "771e8035d2d0"),
+    "reppo_small, ConstantReward": ("b528834cead2", "07e98267bdd7"),
 }
 
 CASES = {
