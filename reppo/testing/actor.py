@@ -46,7 +46,7 @@ _NUMBERS = st.fixed_dictionaries(
     {
         "q": floats(-10, 10),
         "log_prob": floats(-5, 5),
-        "kl": floats(0, 2),  # of the bound, where there is one
+        "kl_over_bound": floats(0, 2),  # the kl itself, where there is no bound
         "temperature": floats(0.0625, 1),
         "kl_multiplier": floats(0.0625, 1),
     }
@@ -59,7 +59,8 @@ def _slopes(objective: AbstractObjective, numbers: dict[str, float], inside: boo
 
 def _scaled(objective: AbstractObjective, numbers: dict[str, float]) -> dict[str, np.float32]:
     bound = float(objective.kl_bound) if np.isfinite(objective.kl_bound) else 1.0
-    return {name: np.float32(number * (bound if name == "kl" else 1.0)) for name, number in numbers.items()}
+    scaled = {name: np.float32(number) for name, number in numbers.items() if name != "kl_over_bound"}
+    return scaled | {"kl": np.float32(numbers["kl_over_bound"] * bound)}
 
 
 @law(AbstractObjective, "shape", "a finite number of shape (), with finite gradients")
@@ -78,7 +79,7 @@ def _objective_shape(objective: AbstractObjective) -> None:
 def _objective_value(objective: AbstractObjective) -> None:
     def body(numbers: dict[str, float], inside: bool) -> None:
         gradient = _slopes(objective, numbers, inside)[1]["q"]
-        within = inside and numbers["kl"] < 1
+        within = inside and numbers["kl_over_bound"] < 1
         ensure(gradient < 0 or (gradient == 0 and not within), f"a gradient in q of {gradient}")
 
     for_all(body, numbers=_NUMBERS, inside=st.booleans())
@@ -107,7 +108,7 @@ def _objective_bound(objective: AbstractObjective) -> None:
     ensure(np.shape(objective.kl_bound) == () and objective.kl_bound > 0, f"the bound {objective.kl_bound}")
 
     def body(numbers: dict[str, float], beyond: float) -> None:
-        gradient = _slopes(objective, numbers | {"kl": beyond}, False)[1]["kl"]
+        gradient = _slopes(objective, numbers | {"kl_over_bound": beyond}, False)[1]["kl"]
         ensure(gradient > 0, f"a gradient in kl of {gradient} beyond the bound")
 
     if np.isfinite(objective.kl_bound):

@@ -183,7 +183,7 @@ def _auxiliary(auxiliary: AbstractAuxiliary, drawn: dict[str, Any], terminated: 
     rest = (drawn["next_embedding"], drawn["reward"], terminated, truncated)
     if size == 0:
         return auxiliary.loss(None, *rest), jnp.zeros(())
-    prediction = jnp.resize(drawn["prediction"], size)
+    prediction = jnp.resize(drawn["prediction"], (size,))
     return jax.value_and_grad(lambda p: auxiliary.loss(p, *rest))(prediction)
 
 

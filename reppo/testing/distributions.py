@@ -27,7 +27,7 @@ def check_head(head: AbstractHead, *, skip: Collection[str] = ()) -> None:
 
 
 def _outputs(head: AbstractHead, drawn: Any, actions: int) -> Any:
-    return jnp.resize(drawn, head.size(actions))
+    return jnp.resize(drawn, (head.size(actions),))
 
 
 @eqx.filter_jit

@@ -51,7 +51,7 @@ class Law:
         except Broken as error:
             raise self._error(component, f"Found: {error}") from error
         except Exception as error:
-            raise self._error(component, _raised(error)) from error
+            raise self._error(component, f"Found: {_raised(error)}") from error
 
     def _error(self, component: Any, found: str) -> AssertionError:
         return AssertionError(

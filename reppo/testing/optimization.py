@@ -92,7 +92,7 @@ def check_multiplier_optimizer(optimizer: AbstractMultiplierOptimizer, *, skip: 
 def _beside(optimizer: AbstractMultiplierOptimizer, start: Any, learned: bool) -> Any:
     """Minimizes |x|^2 / 2 of an actor and, if they are learned, of two multipliers beside it."""
     transform = optimizer.beside(optax.sgd(0.01))
-    parameters = ({"weight": start}, (start[0], start[1]) if learned else (None, None))
+    parameters: Any = ({"weight": start}, (start[0], start[1]) if learned else (None, None))
 
     def step(carry: Any, _: Any) -> Any:
         parameters, state = carry

@@ -47,7 +47,7 @@ def test_the_experiment_is_declared_and_traces_through_training(tmp_path):
 
 
 def run_tests(source):
-    namespace: dict = {}
+    namespace = {"__name__": "extending"}
     exec(compile(source, "extending.md", "exec"), namespace)
     found = [function for name, function in namespace.items() if name.startswith("test_")]
     for function in found:
@@ -64,4 +64,6 @@ def test_the_page_shows_the_message_of_a_broken_law():
     assert without != EXPERIMENT
     with pytest.raises(AssertionError) as error:
         run_tests(f"{without}\n{TESTS[0]}")
-    assert str(error.value) == MESSAGE
+    # Which input is the smallest may change with hypothesis; all else may not.
+    masked = lambda text: re.sub(r"-?\d+(\.\d+)?(e-\d+)?", "0", text)
+    assert masked(str(error.value)) == masked(MESSAGE)

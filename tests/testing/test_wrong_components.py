@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 
 import equinox as eqx
-import hypothesis
 import jax
 import jax.numpy as jnp
 import optax
@@ -538,17 +537,6 @@ RAISES = {
     (AbstractOptimizer, "shape"),
     (AbstractTruncation, "shape"),
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def without_shrinking():
-    """Failing inputs are not made small here, which takes most of the time."""
-    default = hypothesis.settings.get_profile("reppo")
-    phases = [phase for phase in hypothesis.Phase if phase not in (hypothesis.Phase.shrink, hypothesis.Phase.explain)]
-    hypothesis.settings.register_profile("without shrinking", default, phases=phases)
-    hypothesis.settings.load_profile("without shrinking")
-    yield
-    hypothesis.settings.load_profile("reppo")
 
 
 def test_every_law_has_a_component_that_breaks_it():
