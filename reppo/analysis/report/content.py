@@ -199,7 +199,7 @@ def build_report(
         question = question if len(table.arms) > 2 else question.replace("What do", "What does", 1)
     else:
         question = f"How well does {base} learn {where}?"
-    lead = [row for row in rows if row.aggregate == "task_iqm"]
+    lead = [row for row in rows if row.aggregate == "pooled_iqm"]
     first = next(run.record for run in results if run.record.arm == base)
     return Report(
         title=title,

@@ -107,7 +107,7 @@ def base_sentence(rows: Sequence[AggregateRow], base: str, unit: str) -> str:
         text += f" [{_minus(row.low, digits)}, {_minus(row.high, digits)}]"
     runs = f"{row.runs} run{'' if row.runs == 1 else 's'}"
     over = f"over {row.tasks} tasks" if row.tasks > 1 else "over its seeds"
-    return f"{text}: interquartile mean of the {unit} {over} ({runs})."
+    return f"{text}: interquartile mean of the {unit} of all runs {over} ({runs})."
 
 
 def _minus(value: float, digits: int) -> str:
