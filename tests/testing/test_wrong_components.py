@@ -300,7 +300,7 @@ NORMALIZATION = {
 
 # Networks
 
-ACTOR_BUILDER, CRITIC_BUILDER = Actor(width=8, depth=1), Critic(width=8)
+ACTOR_BUILDER, CRITIC_BUILDER = Actor(width=8, depth=1), Critic(width=8, encoder_depth=0, head_depth=0)
 
 
 class Changed(eqx.Module):
