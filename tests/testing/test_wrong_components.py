@@ -48,6 +48,7 @@ from reppo.networks import (
     Critic,
     LecunNormal,
     LinearEmbedding,
+    NoNorm,
     NoOffset,
     RMSNorm,
     Swish,
@@ -300,7 +301,9 @@ NORMALIZATION = {
 
 # Networks
 
-ACTOR_BUILDER, CRITIC_BUILDER = Actor(width=8, depth=1), Critic(width=8, encoder_depth=0, head_depth=0)
+# What compiles quickly.
+ACTOR_BUILDER = Actor(width=8, depth=1, norm=NoNorm())
+CRITIC_BUILDER = Critic(width=8, encoder_depth=0, head_depth=0, norm=NoNorm())
 
 
 class Changed(eqx.Module):
