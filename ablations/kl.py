@@ -139,7 +139,7 @@ def sampled_4(spec: Spec) -> Spec:
     "kl/low_variance",
     question="If the KL is estimated, does an estimator that is never negative make the gate more reliable?",
     touches=[DIVERGENCE],
-    reference="Schulman 2020, Approximating KL divergence",
+    reference="Schulman 2020, Approximating KL Divergence (joschu.net/blog/kl-approx.html)",
     expects="same",
 )
 def low_variance(spec: Spec) -> Spec:

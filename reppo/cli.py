@@ -121,6 +121,10 @@ def _parser() -> _Parser:
     _add_base(diff)
     _add_json(diff)
 
+    cite = add("cite", _cite, "print the works that an experiment builds on, as BibTeX")
+    cite.add_argument("file", type=Path, metavar="FILE", help="a Python file with an Experiment")
+    _add_json(cite)
+
     evaluate = add("evaluate", _evaluate, "evaluate a trained policy")
     _add_policy(evaluate)
     evaluate.add_argument("--episodes", type=_count, metavar="N", help="default: as in the run's evaluations")
@@ -402,6 +406,15 @@ def _diff(arguments: argparse.Namespace) -> int:
     else:
         print(f"- {arguments.a}\n+ {arguments.b}\non {arguments.environment}\n")
         print("\n".join(describe.format_differences(changes)))
+    return 0
+
+
+def _cite(arguments: argparse.Namespace) -> int:
+    from reppo.citations import cite, cited_as_json, format_bibtex
+    from reppo.sweep.loading import load_experiment
+
+    cited = cite(load_experiment(arguments.file))
+    print(json.dumps(cited_as_json(cited), indent=2) if arguments.json else format_bibtex(cited))
     return 0
 
 

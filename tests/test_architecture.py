@@ -39,6 +39,7 @@ ORDER = [
     "sweep",
     "analysis",
     "reporting",
+    "citations",
     "describe",
     "completion",
     "cli",

@@ -151,7 +151,7 @@ class Reppo(AbstractAlgorithm):
     """REPPO: on-policy Q-learning with soft TD(lambda) targets, and pathwise policy gradients within a KL ball.
 
     One iteration, after the rollout: make the targets with the networks that collected it; then, for minibatches in
-    the order of the schedule, a critic step and an actor step.
+    the order of the schedule, a critic step and an actor step. Voelcker et al. 2025, arXiv 2507.11019.
 
     Attributes:
         num_environments: environments that run in parallel.

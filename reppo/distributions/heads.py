@@ -31,8 +31,8 @@ class TanhNormalHead(AbstractHead):
         floor: added to the standard deviation, at least 0. The reference implementation adds 0.1 although its
             configuration says 0; here it is what it says.
 
-    Differs from the reference in that `log_std` is limited to [-10, 4], far outside of what training reaches, so that
-    no overflow ends a run.
+    The squashed normal of SAC (Haarnoja et al. 2018, arXiv 1801.01290). Differs from the reference in that `log_std` is
+    limited to [-10, 4], far outside of what training reaches, so that no overflow ends a run.
     """
 
     floor: Scalar = hyper(0.0)

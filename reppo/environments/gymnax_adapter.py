@@ -46,7 +46,7 @@ def gymnax(name: str, config: dict[str, Any] | None = None) -> "GymnaxTask":
 
 @final
 class GymnaxTask(AbstractEnvironmentSpec):
-    """A task of gymnax: write it as `gymnax(name, config)`.
+    """A task of gymnax (github.com/RobertTLange/gymnax): write it as `gymnax(name, config)`.
 
     Attributes:
         task: its name in gymnax.

@@ -72,6 +72,8 @@ def playground(
 class PlaygroundTask(AbstractEnvironmentSpec):
     """A task of MuJoCo Playground: write it as `playground(name, backend, config, randomize)`.
 
+    Zakka et al. 2025, arXiv 2502.08844; its control suite is that of Tassa et al. 2018, arXiv 1801.00690.
+
     Attributes:
         task: its name in Playground.
         backend: what was asked for: `"auto"`, `"jax"` or `"warp"`. The environment knows what it became.

@@ -81,6 +81,8 @@ class ClippedKL(AbstractObjective):
 class PenalizedKL(AbstractObjective):
     """`temperature * log_prob - q + kl_multiplier * kl` at every state: the Lagrangian, without a gate.
 
+    An ablation of the paper (arXiv 2507.11019).
+
     Attributes:
         kl_bound: bound that the multiplier aims for, in nats, positive.
     """

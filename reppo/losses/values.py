@@ -101,6 +101,8 @@ class HLGauss(AbstractValue):
         support: the interval of values.
         num_bins: number of bins, at least 2.
         sigma: smoothing in bin widths, positive.
+
+    References: Imani & White 2018, arXiv 1806.04613; Farebrother et al. 2024, arXiv 2403.03950.
     """
 
     support: AbstractSupport = FixedSupport()

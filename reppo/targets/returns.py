@@ -70,7 +70,7 @@ class AbstractTargets(Component):
 
 @final
 class SoftLambda(AbstractTargets):
-    """`soft_lambda_returns`.
+    """`soft_lambda_returns`, the targets of REPPO (arXiv 2507.11019).
 
     Attributes:
         lam: lambda, in [0, 1].
