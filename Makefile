@@ -17,7 +17,7 @@ quickstart: .venv/.installed
 	$(BIN)/reppo run experiments/quickstart.py
 
 test: .venv/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 test-slow: .venv/.dev
 	$(BIN)/python -m pytest -m slow
