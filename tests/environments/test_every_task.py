@@ -1,0 +1,75 @@
+"""Every task of the control suite and of gymnax, stepped with random actions."""
+
+import equinox as eqx
+import jax
+import numpy as np
+import pytest
+
+from reppo import environments
+from reppo.environments import GYMNAX, PLAYGROUND, Episodes
+
+STEPS, LIMIT = 200, 150
+CONTROL = [name for name, entry in PLAYGROUND.items() if entry.family == "control suite"]
+QUICK = ["CartpoleSwingup"]
+
+
+@eqx.filter_jit
+def play(episodes, limits):
+    keys = jax.random.split(jax.random.key(1), (STEPS, len(limits)))
+    size = episodes.action_space.size
+    actions = jax.random.uniform(jax.random.key(2), (STEPS, len(limits), size), minval=-1.0, maxval=1.0)
+    first = jax.vmap(episodes.reset)(jax.random.split(jax.random.key(0), len(limits)))
+    first = eqx.tree_at(lambda state: state.limit, first, limits)
+    last, steps = jax.lax.scan(lambda state, x: jax.vmap(episodes.step)(x[0], state, x[1]), first, (keys, actions))
+    return first, last, steps
+
+
+def check_steps(spec):
+    task = spec.make()
+    limits = np.array([LIMIT, task.horizon], np.int32)
+    first, last, steps = jax.tree.map(np.asarray, play(Episodes(task), limits))
+
+    shapes = task.observation_shapes()
+    for seen in (first.observation, last.observation, steps.observation, steps.final_observation):
+        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(seen))
+        assert seen.actor.shape[-1:] == shapes.actor.shape and seen.critic.shape[-1:] == shapes.critic.shape
+    low, high = spec.reward_range
+    assert np.all((steps.reward >= low - 1e-5) & (steps.reward <= high + 1e-5))
+    assert not steps.nonfinite.any()
+    assert not np.array_equal(first.observation.actor[0], first.observation.actor[1])
+    assert not np.array_equal(steps.observation.actor[0], steps.observation.actor[-1])
+
+    # An episode ends at its time limit, if the task does not end it before, and the next one is a whole one.
+    length = np.zeros(2, int)
+    for step in range(STEPS):
+        length += 1
+        assert (steps.episode_length[step] == length).all()
+        at_limit = length == limits
+        assert (steps.truncated[step] == (at_limit & ~steps.terminated[step])).all()
+        ended = steps.terminated[step] | steps.truncated[step]
+        length[ended] = 0
+        limits = np.where(ended, task.horizon, limits)
+        assert np.array_equal(
+            (steps.observation.actor[step] != steps.final_observation.actor[step]).any(axis=-1), ended
+        )
+    assert steps.truncated[LIMIT - 1, 0] or steps.terminated[:LIMIT, 0].any()
+
+
+@pytest.mark.parametrize("name", GYMNAX)
+def test_a_gymnax_task(name):
+    check_steps(environments.gymnax(name))
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_quick_task_of_the_control_suite(name):
+    check_steps(environments.playground(name, "jax"))
+
+
+@pytest.mark.slow  # compiles the physics of every task
+@pytest.mark.parametrize("name", CONTROL)
+def test_a_task_of_the_control_suite(name):
+    check_steps(environments.playground(name, "jax"))
+
+
+def test_the_control_suite_is_whole():
+    assert len(CONTROL) == 25 and len(GYMNAX) == 5
