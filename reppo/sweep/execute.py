@@ -15,7 +15,7 @@ from reppo.results import ResultsFolder, RunRecord, write_runs_csv
 from reppo.results.lock import only_process
 from reppo.spec import concerns, to_json
 from reppo.sweep.experiment import Experiment, Run
-from reppo.sweep.machine import use_all_cores
+from reppo.sweep.machine import return_freed_memory, use_all_cores
 from reppo.sweep.plan import Batch, Execution, by_program, decide_execution, make_batches, refuse_other_runs
 from reppo.tracking import (
     AbstractTracker,
@@ -106,9 +106,11 @@ class _Sweep:
         self.steps_done = sum(len(b.runs) * self._steps(b, min(self.done[b.id] or 0, self._end(b))) for b in batches)
         self.steps_before = self.steps_done
         self.started = time.perf_counter()
-        self.programs: dict[Any, BatchProgram] = {}
-        self.forecast_bytes = 0
+        self.compilations = 0
+        self.compile_seconds = 0.0
         self.train_seconds = 0.0
+        self.forecast_bytes = 0
+        self.program_bytes = 0
 
     def run(self) -> None:
         """Executes the batches that are not done."""
@@ -124,33 +126,39 @@ class _Sweep:
                 ),
             )
         )
-        for batch in self.batches:
-            self._run_batch(batch, self._program(batch))
-        programs = self.programs.values()
+        groups = by_program(self.batches)
+        for group in groups:
+            program = self._compile(group[0])
+            for batch in group:
+                self._run_batch(batch, program)
+            del program  # hundreds of megabytes, for a physics engine
+            return_freed_memory()
         self.tracker.receive(
             SweepFinished(
-                compilations=(len(by_program(self.batches)), len(programs)),
-                bytes=(self.forecast_bytes, max((program.bytes for program in programs), default=0)),
-                compile_seconds=sum((program.compile_seconds for program in programs), 0.0),
+                compilations=(len(groups), self.compilations),
+                bytes=(self.forecast_bytes, self.program_bytes),
+                compile_seconds=self.compile_seconds,
                 train_seconds=self.train_seconds,
             )
         )
 
-    def _program(self, batch: Batch) -> BatchProgram:
-        """The program of a batch, compiled when it is first needed.
+    def _compile(self, batch: Batch) -> BatchProgram:
+        """The program of a batch, compiled when it is needed.
 
         Not ahead in another thread: on CPUs compilation and training share XLA's threads, and training then ran at a
         tenth of its speed.
         """
-        if batch.key not in self.programs:
-            self.tracker.receive(Compiling(label=batch.label))
-            program = BatchProgram(
-                batch.runs[0].spec, self.execution.width, self.execution.mode, devices=self.execution.devices
-            )
-            needed = self.execution.at_once * lane_bytes(batch.runs[0].spec, program.abstract_state)
-            self.forecast_bytes = max(self.forecast_bytes, needed)
-            self.programs[batch.key] = program.compile()
-        return self.programs[batch.key]
+        self.tracker.receive(Compiling(label=batch.label))
+        spec, execution = batch.runs[0].spec, self.execution
+        program = BatchProgram(spec, execution.width, execution.mode, devices=execution.devices)
+        needed = execution.at_once * lane_bytes(spec, program.abstract_state)
+        program.compile()
+        return_freed_memory()
+        self.compilations += 1
+        self.compile_seconds += program.compile_seconds
+        self.forecast_bytes = max(self.forecast_bytes, needed)
+        self.program_bytes = max(self.program_bytes, program.bytes)
+        return program
 
     def _run_batch(self, batch: Batch, program: BatchProgram) -> None:
         checkpoints, done = self.checkpoints[batch.id], self.done[batch.id]

@@ -18,6 +18,9 @@ from reppo.training.memory import lane_bytes
 MAX_WIDTH = 16
 """Most lanes of a program where the experiment has more seeds than that."""
 
+RESIDENT_BYTES = 10**9
+"""What a process on a CPU takes beside the arrays of training: libraries, compiled programs, the simulator's model."""
+
 
 @final
 @dataclasses.dataclass(frozen=True)
@@ -74,8 +77,9 @@ def choose_execution(experiment: Experiment, memory: int | None = None) -> Execu
 
     Args:
         experiment: the experiment.
-        memory: bytes that the arrays of all lanes may take while they train; no limit by default. Where the seeds do
-            not fit, fewer lanes train at the same time.
+        memory: bytes that training may take; no limit by default. On a CPU that is the process's resident set above
+            what it is at the start, so that `RESIDENT_BYTES` of it are not for arrays; elsewhere the device's memory.
+            Where the seeds do not fit, fewer lanes train at the same time.
 
     Raises:
         ConfigurationError: if not even one lane fits.
@@ -85,15 +89,21 @@ def choose_execution(experiment: Experiment, memory: int | None = None) -> Execu
         return chosen
     specs = {compile_key(run.spec): run.spec for run in experiment.runs()}
     need, name = max((lane_bytes(spec), spec.environment.name) for spec in specs.values())
-    fit = memory // need
+    reserved = RESIDENT_BYTES if jax.default_backend() == "cpu" else 0
+    fit = (memory - reserved) // need
     require(
         fit >= 1,
-        f"One run on {name} needs about {human_bytes(need)} while it trains, and {human_bytes(memory)} are allowed "
-        "(--memory). Allow more, or choose fewer environments, shorter rollouts or narrower networks.",
+        f"One run on {name} needs about {human_bytes(need)} while it trains{_besides(reserved)}, and "
+        f"{human_bytes(memory)} are allowed (--memory). Allow more, or choose fewer environments, shorter rollouts or "
+        "narrower networks.",
     )
     if chosen.mode == "vmap":
         return dataclasses.replace(chosen, width=min(chosen.width, fit))
     return dataclasses.replace(chosen, devices=min(chosen.devices, fit))
+
+
+def _besides(reserved: int) -> str:
+    return f", besides {human_bytes(reserved)} for libraries and programs" if reserved else ""
 
 
 def decide_execution(experiment: Experiment, folder: ResultsFolder, memory: int | None = None) -> Execution:

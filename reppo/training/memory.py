@@ -11,6 +11,9 @@ from reppo.rollout import Trajectory
 from reppo.spec import Spec
 from reppo.training.loop import TrainState, init
 
+LAYOUT_MARGIN = 1.1
+"""Gaps in the layout of arrays: where nothing is fused away, XLA's was measured to take 1.07 times their bytes."""
+
 
 def abstract_state(spec: Spec) -> TrainState:
     """The state of a run with a `jax.ShapeDtypeStruct` in place of each array."""
@@ -21,8 +24,9 @@ def lane_bytes(spec: Spec, state: TrainState | None = None) -> int:
     """Memory of one lane at the largest moment of an iteration, in bytes.
 
     That moment is the algorithm's update: the state, the rollout, and all that is alive at once inside the update, by
-    the sizes of its intermediate results in the order of the program. XLA fuses many of them away, so that it is
-    an upper estimate of the arrays; the simulator's own workspace and the compiler's memory are not in it.
+    the sizes of its intermediate results in the order of the program, with `LAYOUT_MARGIN`. XLA fuses many of them
+    away, so that it is an upper estimate of the arrays; the simulator's own workspace and the compiler's memory are
+    not in it.
 
     Args:
         spec: a resolved spec.
@@ -37,7 +41,7 @@ def lane_bytes(spec: Spec, state: TrainState | None = None) -> int:
         return eqx.filter(new, eqx.is_array), metrics
 
     alive = _peak_bytes(jax.make_jaxpr(update)(arrays, trajectory).jaxpr)
-    return tree_bytes(state) + tree_bytes(trajectory) + alive
+    return int(LAYOUT_MARGIN * (tree_bytes(state) + tree_bytes(trajectory) + alive))
 
 
 def tree_bytes(tree: Any) -> int:

@@ -32,7 +32,7 @@ def check_steps(spec):
     shapes = task.observation_shapes()
     for seen in (first.observation, last.observation, steps.observation, steps.final_observation):
         assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(seen))
-        assert seen.actor.shape[-1:] == shapes.actor.shape and seen.critic.shape[-1:] == shapes.critic.shape
+        assert jax.tree.map(lambda leaf: leaf.shape[-1:], seen) == jax.tree.map(lambda leaf: leaf.shape, shapes)
     low, high = spec.reward_range
     assert np.all((steps.reward >= low - 1e-5) & (steps.reward <= high + 1e-5))
     assert not steps.nonfinite.any()

@@ -9,14 +9,17 @@ import pytest
 from ablations import kl
 from reppo import environments
 from reppo.ablation import setting
+from reppo.ablation.designs import grid
 from reppo.cli import main
 from reppo.errors import ConfigurationError
+from reppo.results import load_results
 from reppo.sweep import Experiment, execute
 from reppo.sweep import plan as planning
 from reppo.sweep.forecast import forecast, format_forecast, measure
 from reppo.sweep.plan import Execution, arrange_batches, choose_execution
 from reppo.tracking import AbstractTracker, SweepFinished
 from reppo.training import lane_bytes, lanes
+from tests.ablation.test_catalog import BASE, CATALOG
 from tests.tiny import tiny_preset
 
 STEPS = 128 * 4
@@ -47,10 +50,15 @@ class Last(AbstractTracker):
         pass
 
 
-def test_a_forecast_counts_what_a_sweep_then_does(tmp_path, monkeypatch):
-    traced = []
-    original = lanes.train_chunk
-    monkeypatch.setattr(lanes, "train_chunk", lambda *arguments: (traced.append(1), original(*arguments))[1])
+@pytest.fixture
+def traced(monkeypatch):
+    """An entry for every time that training is traced, which is once for each compilation of it."""
+    found, original = [], lanes.train_chunk
+    monkeypatch.setattr(lanes, "train_chunk", lambda *arguments: (found.append(1), original(*arguments))[1])
+    return found
+
+
+def test_a_forecast_counts_what_a_sweep_then_does(tmp_path, traced):
     experiment, last = declare(), Last()
     execution = choose_execution(experiment)
     said, _ = planned(experiment, execution)
@@ -62,6 +70,26 @@ def test_a_forecast_counts_what_a_sweep_then_does(tmp_path, monkeypatch):
     assert said.to_json()["evaluation_steps"] == 3 * 2 * 3 * 4 * experiment.environments[0].make().horizon
     forecast_bytes, used = last.event.bytes
     assert used <= forecast_bytes == said.to_json()["bytes"] <= 3 * used
+
+
+def test_eight_values_of_a_scalar_and_four_seeds_are_one_compilation(tmp_path, traced):
+    bounds = [0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3]  # and the base's own
+    experiment, last = declare(arms=grid("kl_bound", bounds), seeds=range(4), steps=128), Last()
+    said, _ = planned(experiment, choose_execution(experiment))
+    execute(experiment, tmp_path / "small", last)
+    assert said.to_json()["runs"] == len(load_results(tmp_path / "small")) == 32
+    assert said.compilations == len(traced) == 1 and last.event.compilations == (1, 1)
+
+
+@pytest.mark.slow  # compiles the whole catalog
+def test_a_sweep_over_the_catalog_compiles_as_often_as_its_plan_says(tmp_path, traced):
+    arms = [one for one in CATALOG.values() if one.transform(BASE) != BASE]
+    assert len(arms) > 60
+    experiment, last = declare(base=lambda environment: BASE, arms=arms, seeds=[0], steps=128), Last()
+    said, _ = planned(experiment, choose_execution(experiment))
+    execute(experiment, tmp_path / "small", last)
+    assert said.compilations == len(traced) and last.event.compilations == (len(traced), len(traced))
+    assert len(load_results(tmp_path / "small")) == len(arms) + 1
 
 
 def test_groups_say_why_they_need_a_program_of_their_own():
@@ -79,13 +107,15 @@ def test_lanes_that_do_not_fit_do_not_train_together(monkeypatch):
     experiment = declare(seeds=range(4))
     need = max(lane_bytes(run.spec) for run in experiment.runs())
     assert len(jax.local_devices()) == 2
+    memory = lambda lanes: planning.RESIDENT_BYTES + lanes * need
     assert choose_execution(experiment) == Execution("map", 4, 2)
-    assert choose_execution(experiment, 2 * need) == Execution("map", 4, 2)
-    assert choose_execution(experiment, 2 * need - 1) == Execution("map", 4, 1)
-    with pytest.raises(ConfigurationError, match=r"One run on BestAction needs about .* are allowed \(--memory\)"):
-        choose_execution(experiment, need - 1)
+    assert choose_execution(experiment, memory(2)) == Execution("map", 4, 2)
+    assert choose_execution(experiment, memory(2) - 1) == Execution("map", 4, 1)
+    message = r"One run on BestAction needs about .*, besides 1 GB for libraries .* are allowed \(--memory\)"
+    with pytest.raises(ConfigurationError, match=message):
+        choose_execution(experiment, memory(1) - 1)
     monkeypatch.setattr(planning, "lanes_mode", lambda: "vmap")
-    assert choose_execution(experiment, 3 * need) == Execution("vmap", 3, 2)
+    assert choose_execution(experiment, memory(3)) == Execution("vmap", 3, 2)
     said, _ = planned(experiment, Execution("vmap", 3, 1))
     assert said.to_json()["bytes"] <= 3 * need
     assert said.to_json()["batches"] == 5
