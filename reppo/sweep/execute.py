@@ -132,7 +132,6 @@ class _Sweep:
             for batch in group:
                 self._run_batch(batch, program)
             del program  # hundreds of megabytes, for a physics engine
-            return_freed_memory()
         self.tracker.receive(
             SweepFinished(
                 compilations=(len(groups), self.compilations),

@@ -52,6 +52,8 @@ class BatchProgram:
         width: number of lanes.
         mode: how they run, `"map"` or `"vmap"`.
         compile_seconds: how long tracing and compilation took.
+        bytes: memory of the arrays of the lanes that train at the same time, on all devices, as the compiler laid them
+            out; 0 before compilation, and where the backend does not tell.
         abstract_state: the state of one lane with a `jax.ShapeDtypeStruct` in place of each array.
     """
 
@@ -75,6 +77,7 @@ class BatchProgram:
         self.width = width
         self.mode = mode
         self.compile_seconds = 0.0
+        self.bytes = 0
         devices = len(jax.local_devices()) if devices is None else devices
         self._at_once = lanes_at_once(mode, width, devices)
         used = _devices_used(width, devices)
@@ -125,18 +128,6 @@ class BatchProgram:
         self._chunk: Callable[..., Any] | None = None
 
     @property
-    def bytes(self) -> int:
-        """Memory of the arrays of the lanes that train at the same time, on all devices, as the compiler laid them out.
-
-        0 before compilation, and where the backend does not tell.
-        """
-        needs = None if self._chunk is None else self._chunk.memory_analysis()  # pyright: ignore[reportFunctionMemberAccess]
-        if needs is None:
-            return 0
-        whole = needs.argument_size_in_bytes + needs.output_size_in_bytes + needs.temp_size_in_bytes
-        return int(whole - needs.alias_size_in_bytes) * self._split.mesh.size
-
-    @property
     def abstract_states(self) -> Any:
         """Shapes and dtypes of the arrays of all lanes' states, as a checkpoint holds them."""
         return _stacked_shapes(self._abstract_lane, self.width)
@@ -156,6 +147,7 @@ class BatchProgram:
             # At the same time: XLA keeps little more than one core busy with one program.
             with ThreadPoolExecutor() as threads:
                 self._init, self._chunk = threads.map(lambda program: program.compile(), lowered)
+            self.bytes = _laid_out(self._chunk) * self._split.mesh.size
             self.compile_seconds = time.perf_counter() - start
         return self
 
@@ -194,6 +186,15 @@ class BatchProgram:
 
     def _pad(self, seeds: Sequence[int]) -> Any:
         return np.array([*seeds, *[seeds[-1]] * (self.width - len(seeds))], np.uint32)
+
+
+def _laid_out(compiled: Any) -> int:
+    """Bytes of the arrays of a compiled program, on one device."""
+    needs = compiled.memory_analysis()
+    if needs is None:
+        return 0
+    whole = needs.argument_size_in_bytes + needs.output_size_in_bytes + needs.temp_size_in_bytes
+    return int(whole - needs.alias_size_in_bytes)
 
 
 def _stacked_shapes(tree: Any, number: int) -> Any:
