@@ -64,6 +64,17 @@ def test_the_answer_comes_first_and_is_ranked(report):
     assert report.summary.startswith("base reaches ")
 
 
+def test_only_the_corrected_p_value_makes_a_difference_and_the_task_named_is_the_most_extreme(folder: Path):
+    whole, *parts = [effect for effect in compare(score_table(load_results(folder))) if effect.arm == "kl/no_kl"]
+    sure, unsure = (replace(whole, p=0.01, p_holm=p, smallest_p=0.001) for p in (0.04, 0.06))
+    assert [finding(effect, parts, math.nan, "return").verdict for effect in (sure, unsure)] == ["worse", "unclear"]
+    worst, best = (choose(parts, key=lambda part: part.estimate) for choose in (min, max))
+    assert worst.task != best.task
+    assert f"most on {worst.task} (" in finding(sure, parts, math.nan, "return").sentence
+    raised = replace(sure, estimate=-sure.estimate)
+    assert f"most on {best.task} (" in finding(raised, parts, math.nan, "return").sentence
+
+
 def test_numbers_of_the_answer_are_those_of_the_statistics(report, folder: Path):
     effects = [e for e in compare(score_table(load_results(folder))) if e.task is None]
     table = report.table("effects")

@@ -147,6 +147,11 @@ def test_caveats():
     assert any("1 run has no finite evaluation" in text for text in silent)
     fine = table({arm: np.random.default_rng(0).normal(10, 1, (3, 10)) for arm in ("base", "a")})
     assert caveats_of(fine) == []
+    unlike = table({arm: np.random.default_rng(0).normal([[10], [1000]], 1, (2, 10)) for arm in ("base", "a")})
+    assert ["differ in scale" in text for text in caveats_of(unlike)] == [True]
+    assert caveats_of(unlike.normalized(Normalization.min_max(unlike))) == []
+    few = {seeds: caveats_of(table({arm: np.ones((1, seeds)) for arm in ("base", "a")})) for seeds in (5, 6, 9)}
+    assert ["below 6 no difference" in texts[0] for texts in few.values()] == [True, False, False]
     excluded = replace(fine, diverged=np.ones(fine.scores.shape, np.bool_), diverged_policy="exclude")
     assert "flatters the arm" in caveats_of(excluded)[0]
 
