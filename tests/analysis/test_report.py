@@ -190,6 +190,15 @@ def test_tasks_on_unlike_scales_are_normalized(tmp_path: Path):
     assert "lowest run to base" in build_report([*first, *second], scale="base").score
 
 
+def test_a_task_without_published_runs_is_said_to_have_none(tmp_path: Path):
+    results = load_results(make_results(tmp_path / "r", {"base": 0.8, "x": 0.4}, ["NobodysTask"], 3))
+    alone = build_report(results, against=["reppo-large"])
+    assert "No curve of reppo-large was published on NobodysTask." in alone.caveats
+    assert not any("unpaired" in text or "not paired" in text for text in alone.caveats)
+    assert "published" not in [section.key for section in alone.sections]
+    assert not any("as published" in section.text for section in alone.sections)
+
+
 def test_published_runs_are_compared_at_equal_steps(folder: Path):
     curves = {c.environment: c for c in learning_curves(load_results(folder)) if c.arm == "base"}
     (other,) = published("reppo-large", ["CheetahRun"])

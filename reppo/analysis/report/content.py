@@ -177,12 +177,14 @@ def build_report(
     names = ("task_iqm", "pooled_iqm", "mean", "median") + (("optimality_gap",) if table.normalization.bounds else ())
     shared = table.common_tasks()
     rows = aggregate(table, names) if shared else []
-    with_published = [curve for variant in against for curve in published(variant, table.tasks)]
+    by_variant = {variant: published(variant, table.tasks) for variant in against}
+    with_published = [curve for found in by_variant.values() for curve in found]
+    shown = [variant for variant, found in by_variant.items() if found]
     sections = [
         _effects_section(effects, table, unit) if several else None,
         _aggregates_section(rows, table, unit, base, highlight) if shared else None,
-        _curves_section(curves, base, highlight, with_published, against),
-        _published_section(curves, base, with_published, against) if against else None,
+        _curves_section(curves, base, highlight, with_published, shown),
+        _published_section(curves, base, with_published, shown) if shown else None,
         _tasks_section(raw, raw_effects),
         _learning_section(curves, base),
         _design_section(table, unit) if several else None,
@@ -210,7 +212,7 @@ def build_report(
             for one in findings(effects, float(mean(base_scores)) if positive else math.nan, unit)
         ),
         score=table.describe() + _budget(raw, unequal),
-        caveats=tuple(_caveats(table, results, metrics, against)),
+        caveats=tuple(_caveats(table, results, metrics, by_variant)),
         sections=tuple(section for section in sections if section is not None),
         runs=runs,
         curves=shapes,
@@ -269,7 +271,10 @@ def _highlight(effects: Sequence[PairedEffect]) -> list[str]:
 
 
 def _caveats(
-    table: ScoreTable, results: Sequence[RunData], metrics: Sequence[Metrics], against: Sequence[str]
+    table: ScoreTable,
+    results: Sequence[RunData],
+    metrics: Sequence[Metrics],
+    by_variant: Mapping[str, Sequence[PublishedCurve]],
 ) -> list[str]:
     found = caveats_of(table)
     open_runs = sum(run.record.status == "running" for run in results)
@@ -281,8 +286,12 @@ def _caveats(
         found.append(
             f"Runs differ in {', '.join(dict.fromkeys(mixed))}; their last digits do not compare, and more may not."
         )
-    for variant in against:
-        found += [text for text in published_caveats(variant, table.tasks) if text not in found]
+    for variant, beside in by_variant.items():
+        missing = sorted({*table.tasks} - {curve.environment for curve in beside})
+        if missing:
+            found.append(f"No curve of {variant} was published on {', '.join(missing)}.")
+        if beside:
+            found += [text for text in published_caveats(variant, table.tasks) if text not in found]
     return found
 
 
