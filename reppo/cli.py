@@ -113,12 +113,14 @@ def _parser() -> _Parser:
     show = add("show", _show, "show an ablation, preset, component or environment")
     show.add_argument("name", metavar="NAME", help="such as kl/no_kl, kl/no_kl+value/mse, gamma=0.9, reppo, HLGauss")
     _add_base(show)
+    _add_file(show)
     _add_json(show)
 
     diff = add("diff", _diff, "show in what two presets or ablations differ")
     diff.add_argument("a", metavar="A", help="a preset; or ablations of the base, joined by +")
     diff.add_argument("b", metavar="B", help="another")
     _add_base(diff)
+    _add_file(diff)
     _add_json(diff)
 
     cite = add("cite", _cite, "print the works that an experiment builds on, as BibTeX")
@@ -177,7 +179,25 @@ def _add_base(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--file",
+        type=Path,
+        metavar="FILE",
+        help="the experiment file, where components or ablations of your own are declared in it",
+    )
+
+
+def _read_file(arguments: argparse.Namespace) -> None:
+    """Makes known what the user's experiment file declares, if one is named."""
+    from reppo.sweep.loading import load_experiment
+
+    if arguments.file is not None:
+        load_experiment(arguments.file)
+
+
 def _add_policy(parser: argparse.ArgumentParser) -> None:
+    _add_file(parser)
     parser.add_argument("run", type=Path, metavar="RUN", help="the folder of a run: results/.../seed0")
     parser.add_argument("--which", choices=["best", "last"], default="best", help="which policy; default: best")
     parser.add_argument("--seed", type=int, metavar="N", help="of the episodes; default: the run's own")
@@ -300,6 +320,7 @@ def _list(arguments: argparse.Namespace) -> int:
 def _show(arguments: argparse.Namespace) -> int:
     from reppo import describe
 
+    _read_file(arguments)
     kind = describe.kind_of(arguments.name)
     show = {
         "ablations": _show_arm,
@@ -369,11 +390,16 @@ def _show_component(arguments: argparse.Namespace) -> tuple[dict[str, Any], list
 
     entry = describe.describe_component(arguments.name)
     lines = [arguments.name, "", *(f"  {line}".rstrip() for line in entry["documentation"].splitlines())]
-    lines += ["", f"  fills      {entry['fills']}" if entry["fills"] else "", "", "Fields"]
+    for what, value in (("fills", entry["fills"]), ("filled by", ", ".join(entry["filled_by"]))):
+        lines += ["", f"  {what:<9}  {value}"] if value else []
+    for method in entry["methods"]:
+        lines += ["", f"{method['name']}{method['signature']}"]
+        lines += [f"  {line}".rstrip() for line in method["documentation"].splitlines()]
+    lines += ["", "Fields"] if entry["fields"] else []
     for field in entry["fields"]:
         default = "no default" if field["default"] is None else field["default"]
         lines.append(f"  {field['name']:<20}  {field['kind']:<6}  {default}")
-    return entry, lines if entry["fields"] else lines[:-2]
+    return entry, lines
 
 
 def _show_environment(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
@@ -397,6 +423,7 @@ def _spec_lines(spec: Any, marked: Sequence[str]) -> list[str]:
 def _diff(arguments: argparse.Namespace) -> int:
     from reppo import describe
 
+    _read_file(arguments)
     a, b = (describe.find_spec(name, arguments.base, arguments.environment) for name in (arguments.a, arguments.b))
     changes = describe.compare(a, b)
     if arguments.json:
@@ -425,6 +452,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from reppo.policies import evaluate_policy, load_policy
     from reppo.sweep.cache import use_compilation_cache
 
+    _read_file(arguments)
     policy = load_policy(arguments.run, arguments.which)
     use_compilation_cache()
     evaluated = evaluate_policy(policy, arguments.episodes, arguments.seed)
@@ -459,6 +487,7 @@ def _render(arguments: argparse.Namespace) -> int:
     from reppo.policies import load_policy, render_episode
     from reppo.sweep.cache import use_compilation_cache
 
+    _read_file(arguments)
     policy = load_policy(arguments.run, arguments.which)
     use_compilation_cache()
     rendered = render_episode(

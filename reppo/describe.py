@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from reppo import environments, presets
 from reppo.ablation import Arm, all_ablations, find_ablation, setting
 from reppo.component import Component, concrete_components, is_hyper
 from reppo.environments import GYMNAX, PLAYGROUND, PROBES, AbstractEnvironmentSpec
-from reppo.errors import ConfigurationError, require, unknown_name
+from reppo.errors import ConfigurationError, unknown_name
 from reppo.spec import Difference, Spec, difference, format_value, list_paths, parse_value, resolve, to_json
 
 DEFAULT_ENVIRONMENT = "CartpoleBalance"
@@ -82,8 +83,17 @@ def describe_ablation(name: str) -> Entry:
 
 
 def describe_component(name: str) -> Entry:
-    """The slot that a component fills, its documentation and its fields with their defaults."""
-    cls = concrete_components()[name]
+    """The slot that a component fills, its documentation and its fields with their defaults.
+
+    Of an abstract one, which stands for a slot: also what fills it, and what each of its methods is given and returns.
+    """
+    cls = Component.registry[name]
+    filled_by = [other for other, known in concrete_components().items() if known is not cls and issubclass(known, cls)]
+    asked = {method: getattr(cls, method) for method in sorted(getattr(cls, "__abstractmethods__", ()))}
+    methods = [
+        {"name": method, "signature": _signature(function), "documentation": inspect.getdoc(function) or ""}
+        for method, function in asked.items()
+    ]
     bases = [base.__name__ for base in cls.__mro__[1:] if issubclass(base, Component) and base is not Component]
     fields = [
         {
@@ -100,6 +110,8 @@ def describe_component(name: str) -> Entry:
         "fills": bases[0] if bases else None,
         "documentation": inspect.getdoc(cls) or "",
         "fields": fields,
+        "filled_by": filled_by,
+        "methods": methods,
     }
 
 
@@ -208,13 +220,10 @@ def kind_of(name: str) -> str:
         return "presets"
     if name in PLAYGROUND or name in GYMNAX or name in PROBES or name in environments.GYMNAX_DISCRETE:
         return "environments"
-    if name in concrete_components():
+    if name in Component.registry:
         return "components"
     if "/" in name:
         find_ablation(name)
-    require(
-        name not in Component.registry, f"{name} is abstract: a kind of component. List them: reppo list components"
-    )
     raise unknown_name("name", name, all_names(), "List what there is by: reppo list ablations (or components, ...)")
 
 
@@ -251,3 +260,11 @@ def compare(a: Spec, b: Spec) -> list[Difference]:
 
 def _first_line(thing: Any) -> str:
     return (inspect.getdoc(thing) or "").partition("\n")[0]
+
+
+def _signature(method: Any) -> str:
+    """Arguments and result of a method, arrays by kind and shape: `(self, kl: Float[batch]) -> Bool[batch]`."""
+    function: Any = method.fget if isinstance(method, property) else method
+    text = re.sub(r"jaxtyping\.(\w+)\[[\w.]+, '([^']*)'\]", r"\1[\2]", str(inspect.signature(function)))
+    text = re.sub(r"(?:typing\.)?Union\[(\w+\[[^\]]*\])(?:, \1)*\]", r"\1", text)
+    return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", text)

@@ -40,7 +40,9 @@ def from_json(data: Any) -> Any:
     if not isinstance(data, dict):
         return data
     name = data.get("component")
-    cls = find_component(str(name), "If it is your own, import the file that defines it first.")
+    cls = find_component(
+        str(name), "If it is your own, import the file that defines it first (on the command line: --file FILE)."
+    )
     known = {field.name: field for field in dataclasses.fields(cls)}
     fields = {key: value for key, value in data.items() if key != "component"}
     if unknown := set(fields) - set(known):

@@ -16,7 +16,15 @@ from reppo.results.lock import only_process
 from reppo.spec import concerns, to_json
 from reppo.sweep.experiment import Experiment, Run
 from reppo.sweep.machine import return_freed_memory, use_all_cores
-from reppo.sweep.plan import Batch, Execution, by_program, decide_execution, make_batches, refuse_other_runs
+from reppo.sweep.plan import (
+    Batch,
+    Execution,
+    by_program,
+    decide_execution,
+    make_batches,
+    needed_bytes,
+    refuse_other_runs,
+)
 from reppo.tracking import (
     AbstractTracker,
     BatchStarted,
@@ -30,7 +38,7 @@ from reppo.tracking import (
     SweepFinished,
     SweepStarted,
 )
-from reppo.training import BatchProgram, Checkpoints, ChunkReport, lane_bytes
+from reppo.training import BatchProgram, Checkpoints, ChunkReport
 from reppo.training.plan import evaluation_points, total_iterations
 
 CHECKPOINT_SECONDS = 15.0
@@ -109,7 +117,6 @@ class _Sweep:
         self.compilations = 0
         self.compile_seconds = 0.0
         self.train_seconds = 0.0
-        self.forecast_bytes = 0
         self.program_bytes = 0
 
     def run(self) -> None:
@@ -127,6 +134,7 @@ class _Sweep:
             )
         )
         groups = by_program(self.batches)
+        needed = [needed_bytes(group[0].runs[0]) for group in groups]  # a component that fails does so before training
         for group in groups:
             program = self._compile(group[0])
             for batch in group:
@@ -135,7 +143,7 @@ class _Sweep:
         self.tracker.receive(
             SweepFinished(
                 compilations=(len(groups), self.compilations),
-                bytes=(self.forecast_bytes, self.program_bytes),
+                bytes=(self.execution.at_once * max(needed, default=0), self.program_bytes),
                 compile_seconds=self.compile_seconds,
                 train_seconds=self.train_seconds,
             )
@@ -150,12 +158,10 @@ class _Sweep:
         self.tracker.receive(Compiling(label=batch.label))
         spec, execution = batch.runs[0].spec, self.execution
         program = BatchProgram(spec, execution.width, execution.mode, devices=execution.devices)
-        needed = execution.at_once * lane_bytes(spec, program.abstract_state)
         program.compile()
         return_freed_memory()
         self.compilations += 1
         self.compile_seconds += program.compile_seconds
-        self.forecast_bytes = max(self.forecast_bytes, needed)
         self.program_bytes = max(self.program_bytes, program.bytes)
         return program
 

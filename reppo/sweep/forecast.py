@@ -11,9 +11,9 @@ import jax
 from reppo.results.formatting import human_bytes, human_count, human_seconds
 from reppo.spec import Spec, difference
 from reppo.sweep.experiment import Experiment
-from reppo.sweep.plan import Batch, Execution, by_program
+from reppo.sweep.plan import Batch, Execution, by_program, needed_bytes
 from reppo.training import BatchProgram
-from reppo.training.memory import abstract_state, lane_bytes, tree_bytes
+from reppo.training.memory import abstract_state, tree_bytes
 from reppo.training.plan import evaluation_points, total_iterations
 
 
@@ -126,7 +126,7 @@ def forecast(experiment: Experiment, batches: Sequence[Batch], execution: Execut
                 * total_iterations(spec, experiment.steps)
                 * spec.algorithm.steps_per_iteration,
                 evaluation_steps=len(runs) * len(evaluation_points(spec, experiment.steps)) * episode_steps,
-                bytes=execution.at_once * lane_bytes(spec, state)
+                bytes=execution.at_once * needed_bytes(runs[0])
                 + (execution.width - execution.at_once) * tree_bytes(state),
             )
         )

@@ -1,7 +1,9 @@
 """Which runs go into which batch."""
 
 import dataclasses
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, final
 
 import jax
@@ -10,7 +12,7 @@ from reppo.errors import ConfigurationError, require
 from reppo.results import ResultsFolder
 from reppo.results.files import read_json, write_json
 from reppo.results.formatting import human_bytes
-from reppo.spec import Spec, difference, from_json
+from reppo.spec import Spec, difference, format_value, from_json
 from reppo.sweep.experiment import Experiment, Run
 from reppo.training.lanes import compile_key, lanes_at_once, lanes_mode
 from reppo.training.memory import lane_bytes
@@ -87,8 +89,8 @@ def choose_execution(experiment: Experiment, memory: int | None = None) -> Execu
     chosen = Execution(lanes_mode(), min(len(tuple(experiment.seeds)), MAX_WIDTH), len(jax.local_devices()))
     if memory is None:
         return chosen
-    specs = {compile_key(run.spec): run.spec for run in experiment.runs()}
-    need, name = max((lane_bytes(spec), spec.environment.name) for spec in specs.values())
+    runs = {compile_key(run.spec): run for run in experiment.runs()}
+    need, name = max((needed_bytes(run), run.environment) for run in runs.values())
     reserved = RESIDENT_BYTES if jax.default_backend() == "cpu" else 0
     fit = (memory - reserved) // need
     require(
@@ -100,6 +102,37 @@ def choose_execution(experiment: Experiment, memory: int | None = None) -> Execu
     if chosen.mode == "vmap":
         return dataclasses.replace(chosen, width=min(chosen.width, fit))
     return dataclasses.replace(chosen, devices=min(chosen.devices, fit))
+
+
+def needed_bytes(run: Run) -> int:
+    """`lane_bytes` of a run, from tracing its update: what fails there would fail in training.
+
+    Raises:
+        ConfigurationError: if the update cannot be traced; names the arm, the fault and the user's line.
+    """
+    try:
+        return lane_bytes(run.spec)
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        fault = str(error).strip().partition("\n")[0].removesuffix(".")
+        raise ConfigurationError(
+            f"The arm {run.arm} cannot be trained on {run.environment}: {_user_line(error)}{type(error).__name__}: "
+            f"{fault}. Hold each component of your own against the laws of its slot by the checks of reppo.testing."
+        ) from error
+
+
+def _user_line(error: Exception) -> str:
+    """The last place of a traceback that is neither this library nor an installed package."""
+    here = Path(__file__).parent.parent
+    frames = traceback.extract_tb(error.__traceback__)
+    files = [(Path(frame.filename), frame.lineno) for frame in frames]
+    own = [
+        f"{file}, line {line}: "
+        for file, line in files
+        if file.is_file() and here not in file.parents and "site-packages" not in file.parts
+    ]
+    return own[-1] if own else ""
 
 
 def _besides(reserved: int) -> str:
@@ -201,7 +234,9 @@ def _explain(old: dict[str, Any], new: Spec) -> str:
         changed = difference(from_json(old), new)
     except ConfigurationError as error:
         return f"Its spec cannot be read here: {error}"
-    shown = "; ".join(f"{path} was {before!r} and is now {after!r}" for path, before, after in changed[:3])
+    shown = "; ".join(
+        f"{path} was {format_value(before)} and is now {format_value(after)}" for path, before, after in changed[:3]
+    )
     return f"Its spec differs: {shown}{'; ...' if len(changed) > 3 else ''}."
 
 

@@ -140,7 +140,6 @@ CASES = {
     "an unknown theme": (command("list", "ablations", "--theme", "klo"), r"Unknown theme of ablations 'klo'. Did you "),
     "an unknown ablation": (command("show", "kl/no_lk"), r"Unknown ablation 'kl/no_lk'. Did you mean 'kl/no_kl'.*repp"),
     "an unknown name": (command("show", "HLGaus"), r"Unknown name 'HLGaus'. Did you mean 'HLGauss'.*reppo list"),
-    "a name of something abstract": (command("show", "AbstractValue"), r"AbstractValue is abstract.*reppo list compon"),
     "an unknown preset to compare": (command("diff", "reppo", "repo_small"), r"Unknown preset or ablation 'repo_small"),
     "an unknown base": (command("show", "kl/no_kl", "--base", "repo"), r"Unknown preset 'repo'. Did you mean 'reppo'"),
     "an unknown task to show on": (

@@ -1,17 +1,21 @@
 """The commands that show, compare and complete, and those that use trained policies."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from reppo import cli, environments, presets
 from reppo.ablation import all_ablations, find_ablation
-from reppo.component import concrete_components
+from reppo.component import Component, concrete_components
 from reppo.describe import find_spec
 from reppo.spec import difference, from_json, resolve
+
+ROOT = Path(cli.__file__).parent.parent
 
 
 def shown(capsys, *arguments):
@@ -41,6 +45,72 @@ def test_everything_is_listed_in_words_and_as_data(kind, names, capsys):
     theme = entries[0]["theme"]
     some = as_json(capsys, "list", kind, "--theme", theme)
     assert some == [entry for entry in entries if entry["theme"] == theme]
+
+
+def test_a_slot_is_shown_with_what_fills_it_and_what_its_methods_are_given(capsys):
+    entry = as_json(capsys, "show", "AbstractGate")
+    assert {"PerState", "PerBatch", "NoGate"} <= set(entry["filled_by"]) and entry["fields"] == []
+    (method,) = entry["methods"]
+    assert method["signature"] == "(self, kl: Float[batch], bound: Float[]) -> Bool[batch]"
+    text = shown(capsys, "show", "AbstractGate")
+    assert "__call__(self, kl: Float[batch]" in text and "True where the policy is within the bound." in text
+    assert as_json(capsys, "show", "PerState")["methods"] == []
+    for name, cls in Component.registry.items():
+        if name not in concrete_components() and cls.__module__.startswith("reppo."):
+            assert name in shown(capsys, "show", name)
+
+
+OWN = """
+from typing import final
+
+import jax.numpy as jnp
+from reppo import Experiment, environments
+from reppo.ablation import ablation
+from reppo.losses import AbstractGate
+from reppo.spec import replace_path
+from tests.tiny import tiny_preset
+
+
+@final
+class Sometimes(AbstractGate):
+    def __call__(self, kl, bound):
+        return {expression}
+
+
+@ablation("kl/sometimes", question="Is it?", touches=["algorithm.actor_loss.gate"])
+def sometimes(spec):
+    return replace_path(spec, "algorithm.actor_loss.gate", Sometimes())
+
+
+experiment = Experiment(
+    name="own", base=tiny_preset, environments=[environments.probe("BestAction")], arms=[sometimes], steps=128
+)
+"""
+
+
+def reppo_command(*arguments):
+    command = [sys.executable, "-m", "reppo.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+
+
+def test_a_fault_in_ones_own_component_is_named_before_anything_trains(tmp_path):
+    file = tmp_path / "own.py"
+    file.write_text(OWN.format(expression="jnp.nothing(kl)"))
+    done = reppo_command("run", file, "--out", tmp_path)
+    assert done.returncode == 2 and "Traceback" not in done.stderr and "compiling" not in done.stdout + done.stderr
+    line = OWN[: OWN.index("{expression}")].count("\n") + 1
+    assert f"The arm kl/sometimes cannot be trained on BestAction: {file}, line {line}: AttributeError" in done.stderr
+
+
+def test_a_policy_with_a_component_of_ones_own_is_evaluated_with_the_file_that_declares_it(tmp_path):
+    file = tmp_path / "own.py"
+    file.write_text(OWN.format(expression="kl < bound"))
+    assert reppo_command("run", file, "--out", tmp_path).returncode == 0
+    run = tmp_path / "own/runs/kl.sometimes/BestAction/seed0"
+    without, given = reppo_command("evaluate", run), reppo_command("evaluate", run, "--file", file)
+    assert without.returncode == 2 and "Unknown component 'Sometimes'" in without.stderr and "--file" in without.stderr
+    assert given.returncode == 0 and "BestAction, kl/sometimes, seed 0" in given.stdout
+    assert "kl/sometimes" in reppo_command("show", "kl/sometimes", "--file", file).stdout
 
 
 def test_an_ablation_is_shown_with_its_question_its_difference_and_the_spec_that_it_gives(capsys):

@@ -19,8 +19,7 @@ from reppo.environments import (
 )
 from reppo.rollout import AbstractPolicy, collect, evaluate
 from reppo.spec import Evaluation, Spec
-from reppo.training import train
-from reppo.training.loop import _rollout_metrics
+from reppo.training import loop, train
 from tests.algorithms.toys import ToyReplay
 
 HORIZON, LENGTH, ENVIRONMENTS = 5, 17, 6
@@ -86,7 +85,7 @@ def test_episodes_end_at_their_limits_and_the_true_next_observation_is_kept(coll
 def test_only_whole_episodes_are_added_up(collected):
     limit, trajectory, ends = collected
     assert (limit < HORIZON).any()
-    metrics = _rollout_metrics(ends, trajectory.terminated, trajectory.truncated)
+    metrics = loop._rollout_metrics(ends, trajectory.terminated, trajectory.truncated)
     whole = sum((LENGTH - (first if first < HORIZON else 0)) // HORIZON for first in limit)
     step = metrics["episodes/reward/step"]
     assert step.count == metrics["episodes/return"].count == whole
@@ -133,6 +132,8 @@ def test_every_training_environment_has_physics_of_its_own_and_evaluation_the_no
 
 def test_a_run_keeps_the_physics_of_its_environments():
     spec = Spec(environment=CountingTask(), algorithm=ToyReplay(), evaluation=Evaluation(interval=64, episodes=2))
+    drawn = np.concatenate([jax.random.key_data(loop._physics(spec, jax.random.key(seed))) for seed in (0, 1)])
+    assert len(np.unique(drawn, axis=0)) == 2 * spec.algorithm.num_environments  # others in every run
     _, reports = train(spec, seed=0, steps=32 * 40)
     reward = reports[-1].metrics["replay/reward"]
     assert reward.maximum < 1.0  # every gain is below 1; the nominal one would let it come close

@@ -68,7 +68,11 @@ def test_a_lane_depends_neither_on_its_place_nor_on_its_neighbors_even_if_they_d
     diverged = np.asarray(report.diverged_at)
     assert diverged[0] >= 0 and diverged[2] >= 0 and diverged[1] == -1
     assert all(np.isfinite(leaf[0]).all() for leaf in arrays(states.algorithm) if leaf.dtype.kind == "f")
+    stood_still = [leaf[0].copy() for leaf in arrays(states.algorithm)]
     assert np.asarray(states.iteration)[0] == 6
+    states, report = program.advance(states, [broken, spec, broken], 2)
+    np.testing.assert_array_equal(np.asarray(report.diverged_at), diverged)  # the first time, for good
+    assert_same([leaf[0] for leaf in arrays(states.algorithm)], stood_still)
 
 
 def test_chunks_of_any_length_give_the_same_run(spec, program, trained):
@@ -189,7 +193,8 @@ def test_a_recurrent_policy_keeps_its_memory_within_an_episode_only():
 def test_one_nonfinite_state_ends_one_episode_and_is_counted():
     spec = tiny_spec("NonFinite")
     state, reports = train(spec, seed=0, steps=128 * 4)
-    assert reports[-1].metrics["episodes/nonfinite"].total > 0
+    nonfinite, truncated = (reports[-1].metrics[f"episodes/{cause}"].total for cause in ("nonfinite", "truncated"))
+    assert nonfinite > 0 and truncated == 0  # each end is counted under one cause
     assert state.diverged_at == -1
 
 
