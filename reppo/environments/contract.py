@@ -202,7 +202,12 @@ class AbstractEnvironment(eqx.Module):
 
     def observation_shapes(self) -> Observation:
         """The observation with a `jax.ShapeDtypeStruct` in place of each array. Runs nothing."""
-        return eqx.filter_eval_shape(lambda key: self.reset(key)[1], jax.random.key(0))
+        return eqx.filter_eval_shape(_first_observation, self, jax.random.key(0))
+
+
+@eqx.filter_jit  # traced once for all arms of a study: tracing the reset of a physics engine takes seconds
+def _first_observation(environment: AbstractEnvironment, key: Key[Array, ""]) -> Observation:
+    return environment.reset(key)[1]
 
 
 class AbstractEnvironmentSpec(Component):

@@ -134,7 +134,9 @@ class _Sweep:
             )
         )
         groups = by_program(self.batches)
-        needed = [needed_bytes(group[0].runs[0]) for group in groups]  # a component that fails does so before training
+        needed = [
+            needed_bytes(group[0].runs[0])[0] for group in groups
+        ]  # a component that fails does so before training
         for group in groups:
             program = self._compile(group[0])
             for batch in group:

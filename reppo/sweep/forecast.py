@@ -13,7 +13,6 @@ from reppo.spec import Spec, difference
 from reppo.sweep.experiment import Experiment
 from reppo.sweep.plan import Batch, Execution, by_program, needed_bytes
 from reppo.training import BatchProgram
-from reppo.training.memory import abstract_state, tree_bytes
 from reppo.training.plan import evaluation_points, total_iterations
 
 
@@ -113,7 +112,7 @@ def forecast(experiment: Experiment, batches: Sequence[Batch], execution: Execut
         runs = [run for batch in group for run in batch.runs]
         spec = runs[0].spec
         reference = first.setdefault(spec.environment.name, spec)
-        state = abstract_state(spec)
+        lane, state = needed_bytes(runs[0])
         episode_steps = spec.evaluation.episodes * spec.environment.make().horizon
         groups.append(
             GroupForecast(
@@ -126,8 +125,7 @@ def forecast(experiment: Experiment, batches: Sequence[Batch], execution: Execut
                 * total_iterations(spec, experiment.steps)
                 * spec.algorithm.steps_per_iteration,
                 evaluation_steps=len(runs) * len(evaluation_points(spec, experiment.steps)) * episode_steps,
-                bytes=execution.at_once * needed_bytes(runs[0])
-                + (execution.width - execution.at_once) * tree_bytes(state),
+                bytes=execution.at_once * lane + (execution.width - execution.at_once) * state,
             )
         )
     return Forecast(experiment.name, execution, tuple(groups))

@@ -15,7 +15,7 @@ from reppo.results.formatting import human_bytes
 from reppo.spec import Spec, difference, format_value, from_json
 from reppo.sweep.experiment import Experiment, Run
 from reppo.training.lanes import compile_key, lanes_at_once, lanes_mode
-from reppo.training.memory import lane_bytes
+from reppo.training.memory import abstract_state, lane_bytes, tree_bytes
 
 MAX_WIDTH = 16
 """Most lanes of a program where the experiment has more seeds than that."""
@@ -90,7 +90,7 @@ def choose_execution(experiment: Experiment, memory: int | None = None) -> Execu
     if memory is None:
         return chosen
     runs = {compile_key(run.spec): run for run in experiment.runs()}
-    need, name = max((needed_bytes(run), run.environment) for run in runs.values())
+    need, name = max((needed_bytes(run)[0], run.environment) for run in runs.values())
     reserved = RESIDENT_BYTES if jax.default_backend() == "cpu" else 0
     fit = (memory - reserved) // need
     require(
@@ -104,14 +104,15 @@ def choose_execution(experiment: Experiment, memory: int | None = None) -> Execu
     return dataclasses.replace(chosen, devices=min(chosen.devices, fit))
 
 
-def needed_bytes(run: Run) -> int:
-    """`lane_bytes` of a run, from tracing its update: what fails there would fail in training.
+def needed_bytes(run: Run) -> tuple[int, int]:
+    """`lane_bytes` of a run, and the bytes of its state, from tracing its update.
 
     Raises:
         ConfigurationError: if the update cannot be traced; names the arm, the fault and the user's line.
     """
     try:
-        return lane_bytes(run.spec)
+        state = abstract_state(run.spec)
+        return lane_bytes(run.spec, state), tree_bytes(state)
     except ConfigurationError:
         raise
     except Exception as error:

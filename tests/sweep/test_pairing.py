@@ -150,10 +150,11 @@ assert len(set(tuple(leaf.tobytes() for leaf in run) for run in runs.values())) 
 """
 
 
+@pytest.mark.slow  # compiles for every number of devices
 @pytest.mark.parametrize(
     ("mode", "per_device", "iterations", "tolerance"),
     # Batched by vmap, a CPU's products are summed in an order that depends on the threads that a device has.
-    [("map", 1, 4, 0), pytest.param("vmap", 2, 1, 1e-5, marks=pytest.mark.slow)],
+    [("map", 1, 4, 0), ("vmap", 2, 1, 1e-5)],
 )
 def test_two_and_four_devices_give_the_runs_of_one_at_equal_width_per_device(mode, per_device, iterations, tolerance):
     code = DEVICES.format(mode=mode, per_device=per_device, iterations=iterations, tolerance=tolerance)
