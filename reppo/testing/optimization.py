@@ -48,8 +48,9 @@ def _descend(optimizer: AbstractOptimizer, start: Any, scale: Any) -> Any:
 
 
 @eqx.filter_jit
-def _once(optimizer: AbstractOptimizer, gradient: Any) -> Any:
-    transform = optimizer.transform()
+def _once(part: AbstractOptimizer | AbstractClip, gradient: Any) -> Any:
+    """The first update of parameters of 1 by a gradient."""
+    transform = part.transform()
     parameters = jnp.ones_like(gradient)
     return transform.update(gradient, transform.init(parameters), parameters)[0]
 
@@ -131,18 +132,11 @@ def check_clip(clip: AbstractClip, *, skip: Collection[str] = ()) -> None:
     hold(AbstractClip, clip, skip)
 
 
-@eqx.filter_jit
-def _clipped(clip: AbstractClip, gradient: Any) -> Any:
-    transform = clip.transform()
-    parameters = jnp.ones_like(gradient)
-    return transform.update(gradient, transform.init(parameters), parameters)[0]
-
-
 @law(AbstractClip, "limits", "no element grows or changes its sign, and all stays finite, 0 among it")
 def _clip_limits(clip: AbstractClip) -> None:
     def body(gradient: Any, scale: Any) -> None:
         gradient = gradient * np.float32(scale)
-        made = np.asarray(_clipped(clip, gradient))
+        made = np.asarray(_once(clip, gradient))
         ensure(made.shape == gradient.shape and np.isfinite(made).all(), f"{made}")
         ensure((np.abs(made) <= np.abs(gradient) * (1 + 1e-5)).all() and (made * gradient >= 0).all(), f"{made}")
 
