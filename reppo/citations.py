@@ -291,10 +291,9 @@ def cite(experiment: Experiment) -> list[tuple[Work, list[str]]]:
 
     for what, text in _EVERY_EXPERIMENT.items():
         add(what, text)
-    for run in experiment.runs():
-        for component in list_paths(run.spec).values():
-            if isinstance(component, Component):
-                add(type(component).__name__, type(component).__doc__ or "")
+    parts = [part for run in experiment.runs() for part in list_paths(run.spec).values()]
+    for component in dict.fromkeys(type(part) for part in parts if isinstance(part, Component)):
+        add(component.__name__, component.__doc__ or "")
     for arm in experiment.arms:
         for ablation in (Arm() + arm).ablations:
             add(ablation.name, ablation.reference)
