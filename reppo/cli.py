@@ -128,12 +128,12 @@ def _parser() -> _Parser:
     _add_json(cite)
 
     evaluate = add("evaluate", _evaluate, "evaluate a trained policy")
-    _add_policy(evaluate)
+    _add_policy(evaluate, episodes="fresh ones")
     evaluate.add_argument("--episodes", type=_count, metavar="N", help="default: as in the run's evaluations")
     _add_json(evaluate)
 
     render = add("render", _render, "write a video of an episode of a trained policy")
-    _add_policy(render)
+    _add_policy(render, episodes="the run's own")
     render.add_argument("--out", type=Path, metavar="FILE", help="a .gif or .mp4; default: episode.gif in RUN")
     render.add_argument("--episode", type=int, default=0, metavar="N", help="which evaluation episode; default: 0")
     render.add_argument("--steps", type=_count, metavar="N", help="only the first steps; default: the whole episode")
@@ -196,11 +196,11 @@ def _read_file(arguments: argparse.Namespace) -> None:
         load_experiment(arguments.file)
 
 
-def _add_policy(parser: argparse.ArgumentParser) -> None:
+def _add_policy(parser: argparse.ArgumentParser, episodes: str) -> None:
     _add_file(parser)
     parser.add_argument("run", type=Path, metavar="RUN", help="the folder of a run: results/.../seed0")
     parser.add_argument("--which", choices=["best", "last"], default="best", help="which policy; default: best")
-    parser.add_argument("--seed", type=int, metavar="N", help="of the episodes; default: the run's own")
+    parser.add_argument("--seed", type=int, metavar="N", help=f"whose evaluation episodes; default: {episodes}")
 
 
 def _names(text: str) -> list[str]:
@@ -458,6 +458,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     evaluated = evaluate_policy(policy, arguments.episodes, arguments.seed)
     returns = np.asarray(evaluated.episode_return, np.float64)
     lengths = np.asarray(evaluated.episode_length)
+    scored = returns[np.isfinite(returns)]
     record = policy.record
     if arguments.json:
         data = {
@@ -466,21 +467,37 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             "arm": record.arm,
             "environment": record.environment,
             "seed": record.seed,
+            "episodes_of": "fresh" if arguments.seed is None else arguments.seed,
             "episodes": len(returns),
-            "mean": float(returns.mean()),
-            "iqm": float(iqm(returns)),
-            "returns": returns.tolist(),
+            "mean": float(scored.mean()) if scored.size else None,
+            "iqm": float(iqm(scored)) if scored.size else None,
+            "returns": [value if np.isfinite(value) else None for value in returns.tolist()],
             "lengths": lengths.tolist(),
             "nonfinite": int(np.sum(evaluated.nonfinite)),
         }
         print(json.dumps(data, indent=2))
         return 0
-    print(f"{record.environment}, {record.arm}, seed {record.seed}, {arguments.which} policy, {len(returns)} episodes")
     print(
-        f"  return  mean {returns.mean():.1f}  IQM {iqm(returns):.1f}  from {returns.min():.1f} to {returns.max():.1f}"
+        f"{record.environment}, {record.arm}, seed {record.seed}, {arguments.which} policy, {len(returns)} "
+        f"{_whose_episodes(arguments, record.seed)}"
     )
+    if scored.size:
+        print(
+            f"  return  mean {scored.mean():.1f}  IQM {iqm(scored):.1f}  from {scored.min():.1f} to {scored.max():.1f}"
+        )
+    if scored.size < returns.size:
+        print(f"  {returns.size - scored.size} episodes have no return: the simulation broke in them")
     print(f"  length  mean {lengths.mean():.0f}  from {lengths.min()} to {lengths.max()}")
     return 0
+
+
+def _whose_episodes(arguments: argparse.Namespace, own_seed: int) -> str:
+    if arguments.seed is None:
+        return "fresh episodes"
+    if arguments.seed != own_seed:
+        return f"episodes of the evaluations of seed {arguments.seed}"
+    chosen = ", on which this policy was chosen" if arguments.which == "best" else ""
+    return f"episodes of the run's own evaluations{chosen}"
 
 
 def _render(arguments: argparse.Namespace) -> int:

@@ -311,6 +311,7 @@ class Reppo(AbstractAlgorithm):
         metrics = {
             "targets/value": Summary.of(data.actor.target, where=data.counts),
             "targets/outside_support": Summary.of(self.value.outside(data.actor.target), where=data.counts),
+            "observations/far": Summary.of(self.normalizer.far(state.actor_statistics, trajectory.observation.actor)),
         }
         return data, metrics
 

@@ -192,13 +192,17 @@ class AbstractEnvironment(eqx.Module):
         """Whether a reset costs about as little as a step: then every episode starts from a fresh one."""
         return False
 
-    def is_finite(self, state: State, transition: Transition) -> Bool[Array, ""]:
-        """Whether the state, the observation and the reward hold no NaN and no infinity."""
-        return tree_is_finite((state, transition.observation, transition.reward))
+    @property
+    def largest(self) -> float:
+        """The greatest magnitude of a number of this task that still means something; what is beyond it is a fault.
 
-    def select(self, condition: Bool[Array, ""], this: State, other: State) -> State:
-        """Gives the state `this` where `condition` holds, and `other` elsewhere."""
-        return where_tree(condition, this, other)
+        A simulation on its way to NaN passes through finite numbers that would spoil statistics and networks for good.
+        """
+        return 1e8
+
+    def is_sane(self, state: State, transition: Transition) -> Bool[Array, ""]:
+        """Whether no number of the state, the observation and the reward is NaN or beyond `largest`."""
+        return tree_is_within((state, transition.observation, transition.reward), self.largest)
 
     def observation_shapes(self) -> Observation:
         """The observation with a `jax.ShapeDtypeStruct` in place of each array. Runs nothing."""
@@ -250,9 +254,9 @@ def foreign_code() -> contextlib.AbstractContextManager[None]:
     return jax.numpy_rank_promotion("allow")
 
 
-def tree_is_finite(tree: PyTree) -> Bool[Array, ""]:
-    """Whether the floating-point leaves of `tree` hold no NaN and no infinity."""
-    leaves = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree) if eqx.is_inexact_array(leaf)]
+def tree_is_within(tree: PyTree, bound: float) -> Bool[Array, ""]:
+    """Whether the floating-point leaves of `tree` hold no NaN and nothing beyond `bound` in magnitude."""
+    leaves = [(jnp.abs(leaf) <= bound).all() for leaf in jax.tree.leaves(tree) if eqx.is_inexact_array(leaf)]
     return jnp.stack(leaves).all() if leaves else jnp.asarray(True)
 
 

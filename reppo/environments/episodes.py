@@ -21,7 +21,9 @@ class EpisodeState(eqx.Module):
     Attributes:
         task: the state of the task.
         observation: what the task shows now.
-        next_start: where the next episode starts: a state of the task and its observation.
+        next_starts: where the next episodes start, `[start, ...]`: states of the task and their observations. `None`
+            for a task that resets cheaply.
+        starts_used: how many of them were used since the last `refresh`.
         clock: steps since the episode began. The task never sees it.
         limit: the number of steps after which this episode is truncated; below the horizon in a staggered first one.
         episode_return: the sum of the rewards of this episode so far.
@@ -30,7 +32,8 @@ class EpisodeState(eqx.Module):
 
     task: State
     observation: Observation
-    next_start: tuple[State, Observation]
+    next_starts: tuple[State, Observation] | None
+    starts_used: Int[Array, ""]
     clock: Int[Array, ""]
     limit: Int[Array, ""]
     episode_return: Float[Array, ""]
@@ -49,7 +52,8 @@ class TimeStep(eqx.Module):
         terminated: the task ended: no value follows.
         truncated: the episode was cut and would have gone on: the value of `final_observation` follows. Never set
             together with `terminated`, which wins.
-        nonfinite: the state, the observation or the reward was not finite; such a step is truncated.
+        nonfinite: the simulation broke: the state, the observation or the reward was not finite, or absurdly large (see
+            `AbstractEnvironment.largest`); such a step is truncated.
         complete: False in a first episode that a stagger shortened, however it ends: leave it out of scores.
         episode_return: the sum of the rewards of this episode, with this step's.
         episode_length: the number of steps of this episode, with this one.
@@ -77,12 +81,17 @@ class TimeStep(eqx.Module):
 class Episodes(eqx.Module):
     """An environment that starts a new episode where one ends.
 
-    A new episode starts from a stored start, so that a step never pays for a reset. `refresh` renews the stored
-    start: call it once an iteration, or an environment keeps restarting from the same state. Tasks that reset
-    cheaply start every episode from a fresh reset instead.
+    A new episode starts from a stored start, so that a step never pays for a reset. Each is used once, in turn;
+    `refresh` renews them: call it once an iteration. An environment that ends more episodes than there are starts
+    before that begins with the first again. Tasks that reset cheaply start every episode from a fresh reset instead.
+
+    Attributes:
+        environment: the task.
+        num_starts: stored starts of each environment, at least 1.
     """
 
     environment: AbstractEnvironment
+    num_starts: int = eqx.field(static=True, default=4)
 
     @property
     def horizon(self) -> int:
@@ -96,7 +105,7 @@ class Episodes(eqx.Module):
 
     def randomize(self, key: Key[Array, ""]) -> "Episodes":
         """The same with the task's physics drawn anew; see `AbstractEnvironment.randomize`."""
-        return Episodes(self.environment.randomize(key))
+        return Episodes(self.environment.randomize(key), self.num_starts)
 
     def reset(self, key: Key[Array, ""], stagger: bool | Bool[Array, ""] = False) -> EpisodeState:
         """Starts the first episode.
@@ -111,16 +120,16 @@ class Episodes(eqx.Module):
             the state; its `observation` is the one to act on first.
         """
         start_key, next_key, clock_key = jax.random.split(key, 3)
-        # One reset in the program, batched: those of physics engines take long to compile.
-        starts = jax.vmap(self.environment.reset)(jnp.stack([start_key, next_key]))
+        # One reset in the program, for all starts in turn: those of physics engines take long to compile.
+        starts = jax.lax.map(self.environment.reset, jnp.concatenate([start_key[None], self._start_keys(next_key)]))
         task, observation = jax.tree.map(lambda leaf: leaf[0], starts)
-        next_start = jax.tree.map(lambda leaf: leaf[1], starts)
         horizon = jnp.asarray(self.horizon, jnp.int32)
         offset = jnp.where(stagger, jax.random.randint(clock_key, (), 0, horizon, jnp.int32), 0)
         return EpisodeState(
             task=task,
             observation=observation,
-            next_start=next_start,
+            next_starts=None if self._resets_cheaply else jax.tree.map(lambda leaf: leaf[1:], starts),
+            starts_used=jnp.zeros((), jnp.int32),
             clock=jnp.zeros((), jnp.int32),
             limit=horizon - offset,
             episode_return=jnp.zeros((), jnp.float32),
@@ -128,8 +137,11 @@ class Episodes(eqx.Module):
         )
 
     def refresh(self, key: Key[Array, ""], state: EpisodeState) -> EpisodeState:
-        """Draws a new start for the next episode; nothing else changes. The key is consumed."""
-        return eqx.tree_at(lambda old: old.next_start, state, self.environment.reset(key))
+        """Draws new starts for the next episodes; nothing else changes. The key is consumed."""
+        if self._resets_cheaply:
+            return state
+        starts = jax.lax.map(self.environment.reset, self._start_keys(key))
+        return eqx.tree_at(lambda old: (old.next_starts, old.starts_used), state, (starts, jnp.zeros((), jnp.int32)))
 
     def step(
         self, key: Key[Array, ""], state: EpisodeState, action: Float[Array, " action"]
@@ -147,7 +159,7 @@ class Episodes(eqx.Module):
         step_key, start_key = jax.random.split(key)
         task, transition = self.environment.step(step_key, state.task, action)
 
-        nonfinite = ~self.environment.is_finite(task, transition)
+        nonfinite = ~self.environment.is_sane(task, transition)
         reward = jnp.where(nonfinite, 0.0, transition.reward)
         terminated = transition.terminated & ~nonfinite
         final_observation = where_tree(nonfinite, state.observation, transition.observation)
@@ -156,9 +168,8 @@ class Episodes(eqx.Module):
         truncated = (transition.truncated | (clock >= state.limit) | nonfinite) & ~terminated
 
         ended = terminated | truncated
-        start = self.environment.reset(start_key) if self.environment.resets_cheaply else state.next_start
-        next_task = self.environment.select(ended, start[0], task)
-        observation = where_tree(ended, start[1], final_observation)
+        start = self._next_start(state, start_key)
+        next_task, observation = where_tree(ended, start, (task, final_observation))
 
         episode_return = state.episode_return + reward
         metrics = {
@@ -167,7 +178,8 @@ class Episodes(eqx.Module):
         next_state = EpisodeState(
             task=next_task,
             observation=observation,
-            next_start=state.next_start,
+            next_starts=state.next_starts,
+            starts_used=state.starts_used + ended,
             clock=jnp.where(ended, 0, clock),
             limit=jnp.where(ended, self.horizon, state.limit),
             episode_return=jnp.where(ended, 0.0, episode_return),
@@ -186,3 +198,16 @@ class Episodes(eqx.Module):
             episode_metrics=metrics,
         )
         return next_state, timestep
+
+    @property
+    def _resets_cheaply(self) -> bool:
+        return self.environment.resets_cheaply
+
+    def _start_keys(self, key: Key[Array, ""]) -> Key[Array, " start"]:
+        return jax.random.split(key, 0 if self._resets_cheaply else self.num_starts)
+
+    def _next_start(self, state: EpisodeState, key: Key[Array, ""]) -> tuple[State, Observation]:
+        """Where the next episode would start."""
+        if self._resets_cheaply:
+            return self.environment.reset(key)
+        return jax.tree.map(lambda leaf: leaf[state.starts_used % self.num_starts], state.next_starts)

@@ -29,7 +29,7 @@ from reppo.environments.contract import (
     freeze_settings,
     settings_label,
     strengthen,
-    tree_is_finite,
+    tree_is_within,
     where_tree,
 )
 from reppo.environments.table import PLAYGROUND
@@ -42,6 +42,9 @@ MENAGERIE_VARIABLE = "REPPO_MENAGERIE"
 
 # The numbers of worlds that the contact buffers of Playground's own configurations are made for.
 _CONTROL_WORLDS, _ROBOT_WORLDS = 2048, 8192
+
+OVERFLOW = "overflow"
+"""The metric of a step at which Warp had no room for all contacts or constraints, and left some of them out."""
 
 _swap = threading.RLock()
 
@@ -151,13 +154,19 @@ class PlaygroundEnvironment(AbstractEnvironment):
     for `action_repeat` steps of the task, whose rewards are added up until it terminates. Randomness after the
     reset comes from the task's own stream, which starts with the reset's key; the key of a step is not used.
 
+    The physics' workspace (`data._impl`: contacts, constraints, factorizations) is computed anew by every step from the
+    rest of the state, and is no part of the state: Warp keeps the contacts of all copies in buffers without an axis of
+    copies, which nobody could stack, take or select.
+
     Attributes:
         model: the physics model; its arrays are leaves, so that environments with different physics can be vmapped.
+        workspace: structure, shapes and dtypes of the physics' workspace.
         resolved_backend: the physics in use, `"jax"` or `"warp"`.
     """
 
     model: PyTree
     task: Any = static()
+    workspace: tuple[Any, tuple[jax.ShapeDtypeStruct, ...]] = static()
     spec: PlaygroundTask = static()
     horizon: int = static()
     action_repeat: int = static()
@@ -173,13 +182,13 @@ class PlaygroundEnvironment(AbstractEnvironment):
 
     @property
     def metric_names(self) -> tuple[str, ...]:
-        """The task's own metrics, mostly the terms of its reward."""
+        """The task's own metrics, mostly the terms of its reward; on Warp also `OVERFLOW`."""
         return self.names_of_metrics
 
     def reset(self, key: Key[Array, ""]) -> tuple[State, Observation]:
         """Starts an episode; see `AbstractEnvironment.reset`."""
         with self._physics():
-            state = strengthen(self.task.reset(jax.random.key_data(key)))
+            state = strengthen(_without_workspace(self.task.reset(jax.random.key_data(key))))
         return state, _observation(state.obs)
 
     def step(self, key: Key[Array, ""], state: State, action: Float[Array, " action"]) -> tuple[State, Transition]:
@@ -187,13 +196,14 @@ class PlaygroundEnvironment(AbstractEnvironment):
         del key
         action = self.action_space.from_unit(action)
         with self._physics():
-            next_state, reward = self._repeat(state, action)
+            next_state, reward, overflow = self._repeat(state, action)
+        metrics = next_state.metrics if overflow is None else {**next_state.metrics, OVERFLOW: overflow}
         transition = Transition(
             observation=_observation(next_state.obs),
             reward=jnp.asarray(reward, jnp.float32),
             terminated=jnp.asarray(next_state.done, bool),
             truncated=jnp.asarray(False),
-            metrics={name: jnp.asarray(next_state.metrics[name], jnp.float32) for name in self.metric_names},
+            metrics={name: jnp.asarray(metrics[name], jnp.float32) for name in self.metric_names},
         )
         return next_state, transition
 
@@ -217,31 +227,20 @@ class PlaygroundEnvironment(AbstractEnvironment):
         require(worlds >= 1, f"The number of worlds is {worlds}; give at least 1.")
         if self.resolved_backend != "warp" or "naconmax" in dict(self.spec.config):
             return self
-        return _make(self.spec, worlds)
+        wider = _make(self.spec, worlds)
+        return self if wider.workspace == self.workspace else wider
 
-    def is_finite(self, state: State, transition: Transition) -> Bool[Array, ""]:
-        """Whether positions, velocities, observation and reward are finite; other physics data need not be."""
-        return tree_is_finite((state.data.qpos, state.data.qvel, transition.observation, transition.reward))
-
-    def select(self, condition: Bool[Array, ""], this: State, other: State) -> State:
-        """Gives the state `this` where `condition` holds, and `other` elsewhere.
-
-        Warp keeps the contacts of all copies in buffers that `vmap` does not batch. Those are `other`'s: the next
-        step computes them anew.
-        """
-        chosen = where_tree(condition, this, other)
-        if self.resolved_backend != "warp":
-            return chosen
-        from mujoco.mjx.warp import types
-
-        physics = other.data._impl
-        shared = {name: getattr(physics, name) for name in types.DATA_NON_VMAP}
-        return chosen.replace(data=chosen.data.replace(_impl=chosen.data._impl.replace(**shared)))
+    def is_sane(self, state: State, transition: Transition) -> Bool[Array, ""]:
+        """Whether positions, velocities, observation and reward are sane; other physics data need not be."""
+        return tree_is_within(
+            (state.data.qpos, state.data.qvel, transition.observation, transition.reward), self.largest
+        )
 
     def _with_model(self, model: PyTree) -> "PlaygroundEnvironment":
         return PlaygroundEnvironment(
             model=model,
             task=self.task,
+            workspace=self.workspace,
             spec=self.spec,
             horizon=self.horizon,
             action_repeat=self.action_repeat,
@@ -262,27 +261,55 @@ class PlaygroundEnvironment(AbstractEnvironment):
             finally:
                 self.task._mjx_model = own
 
-    def _repeat(self, state: State, action: Float[Array, " action"]) -> tuple[State, Float[Array, ""]]:
-        def once(before: State) -> State:
+    def _repeat(
+        self, state: State, action: Float[Array, " action"]
+    ) -> tuple[State, Float[Array, ""], Bool[Array, ""] | None]:
+        """Holds an action for `action_repeat` steps of the task: the state after, the rewards' sum, any overflow."""
+
+        def once(before: State) -> tuple[State, Bool[Array, ""] | None]:
             # The task writes into the dictionaries of the state that it is given: it gets a copy of them.
-            return cast_like(self.task.step(jax.tree.map(lambda leaf: leaf, before), action), before)
+            after = self.task.step(self._with_workspace(jax.tree.map(lambda leaf: leaf, before)), action)
+            return cast_like(_without_workspace(after), before), _overflow(after.data._impl)
 
         if self.action_repeat == 1:
-            after = once(state)
-            return after, after.reward
+            after, overflow = once(state)
+            return after, after.reward, overflow
 
-        def body(_: Any, carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
-            now, total, ended = carry
-            after = once(now)
+        def body(_: Any, carry: tuple[State, Array, Array, Any]) -> tuple[State, Array, Array, Any]:
+            now, total, ended, overflow = carry
+            after, more = once(now)
             return (
-                self.select(ended, now, after),
+                where_tree(ended, now, after),
                 jnp.where(ended, total, total + after.reward),
                 ended | after.done.astype(bool),
+                None if more is None else overflow | (more & ~ended),
             )
 
-        start = (state, jnp.zeros_like(state.reward), jnp.asarray(False))
-        after, total, _ = jax.lax.fori_loop(0, self.action_repeat, body, start)
-        return after, total
+        none = jnp.asarray(False)
+        start = (state, jnp.zeros_like(state.reward), none, None if self.resolved_backend == "jax" else none)
+        after, total, _, overflow = jax.lax.fori_loop(0, self.action_repeat, body, start)
+        return after, total, overflow
+
+    def _with_workspace(self, state: State) -> State:
+        """The state with an empty workspace, which the next step of the physics fills."""
+        structure, leaves = self.workspace
+        empty = jax.tree.unflatten(structure, [jnp.zeros(leaf.shape, leaf.dtype) for leaf in leaves])
+        return state.replace(data=state.data.replace(_impl=empty))
+
+
+def _without_workspace(state: State) -> State:
+    return state.replace(data=state.data.replace(_impl=None))
+
+
+def _overflow(workspace: Any) -> Bool[Array, ""] | None:
+    """Whether Warp had no room for all contacts or constraints of its last substep; `None` for the JAX backend.
+
+    Warp counts those that it leaves out too.
+    """
+    if not hasattr(workspace, "nacon"):
+        return None
+    contacts = jnp.maximum(workspace.nacon[0], workspace.ncollision[0]) > workspace.naconmax
+    return contacts | (workspace.nefc.reshape(()) > workspace.njmax)
 
 
 def _observation(observation: Any) -> Observation:
@@ -325,16 +352,19 @@ def _make(spec: PlaygroundTask, worlds: int | None) -> PlaygroundEnvironment:
     with foreign_code():
         start = jax.eval_shape(task.reset, jax.random.key_data(jax.random.key(0)))
     settings = task._config
+    leaves, structure = jax.tree.flatten(start.data._impl)
+    backend = str(task.mjx_model.impl.value)
     return PlaygroundEnvironment(
         model=task.mjx_model,
         task=task,
+        workspace=(structure, tuple(leaves)),
         spec=spec,
         horizon=max(1, settings.episode_length // settings.action_repeat),
         action_repeat=settings.action_repeat,
         action_space=ActionSpace.unit(task.action_size),
         reward_range=spec.reward_range,
-        names_of_metrics=tuple(sorted(start.metrics)),
-        resolved_backend=str(task.mjx_model.impl.value),
+        names_of_metrics=tuple(sorted([*start.metrics, *([OVERFLOW] if backend == "warp" else [])])),
+        resolved_backend=backend,
     )
 
 

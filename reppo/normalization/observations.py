@@ -3,6 +3,9 @@
 The statistics live in the algorithm's state, never among the parameters (an optimizer with weight decay would move
 them), and are frozen for a whole iteration: collection, targets and every epoch see the same ones, so that
 KL(old, new) is exactly 0 at the first minibatch. They are merged with the rollout at its end.
+
+A number that is absurdly far from what was seen (`FAR`) counts as one at that distance: a simulation on its way to NaN
+would otherwise spoil the statistics for the rest of the run.
 """
 
 from abc import abstractmethod
@@ -15,6 +18,9 @@ from jaxtyping import Array, Float, PyTree
 
 from reppo.component import Component, Scalar, hyper
 from reppo.errors import require
+
+FAR = 300.0
+"""Observations count as at most `FAR * (1 + standard deviation)` away from their mean."""
 
 
 class AbstractNormalizer(Component):
@@ -31,6 +37,13 @@ class AbstractNormalizer(Component):
     @abstractmethod
     def update(self, statistics: Any, observations: PyTree[Array]) -> Any:
         """Merges in observations with any leading axes, such as `[time, environment]`."""
+
+    def far(self, statistics: Any, observations: PyTree[Array]) -> Float[Array, ""]:
+        """The share of the numbers of observations, with any leading axes, that count as nearer than they are.
+
+        0 unless a normalizer says otherwise.
+        """
+        return jnp.zeros(())
 
     def observe(self, statistics: Any, observations: PyTree[Array]) -> Any:
         """What acting goes by once it sees the observations of a time step, `[environment, ...]`.
@@ -86,7 +99,9 @@ class RunningMeanVariance(AbstractNormalizer):
 
     def __call__(self, statistics: MeanVariance, observation: PyTree[Array]) -> PyTree[Array]:
         return jax.tree.map(
-            lambda x, mean, variance: (x - mean) * jax.lax.rsqrt(variance + self.epsilon),
+            lambda x, mean, variance: (
+                (_near(x, mean, jnp.sqrt(variance)) - mean) * jax.lax.rsqrt(variance + self.epsilon)
+            ),
             observation,
             statistics.mean,
             statistics.variance,
@@ -94,6 +109,9 @@ class RunningMeanVariance(AbstractNormalizer):
 
     def update(self, statistics: MeanVariance, observations: PyTree[Array]) -> MeanVariance:
         return _merged(statistics, observations)
+
+    def far(self, statistics: MeanVariance, observations: PyTree[Array]) -> Float[Array, ""]:
+        return _share_far(statistics, observations)
 
     def validate(self) -> None:
         _require_epsilon(self.epsilon)
@@ -114,7 +132,7 @@ class RunningMeanDeviation(AbstractNormalizer):
 
     def __call__(self, statistics: MeanVariance, observation: PyTree[Array]) -> PyTree[Array]:
         return jax.tree.map(
-            lambda x, mean, variance: (x - mean) / (jnp.sqrt(variance) + self.epsilon),
+            lambda x, mean, variance: (_near(x, mean, jnp.sqrt(variance)) - mean) / (jnp.sqrt(variance) + self.epsilon),
             observation,
             statistics.mean,
             statistics.variance,
@@ -122,6 +140,9 @@ class RunningMeanDeviation(AbstractNormalizer):
 
     def update(self, statistics: MeanVariance, observations: PyTree[Array]) -> MeanVariance:
         return _merged(statistics, observations)
+
+    def far(self, statistics: MeanVariance, observations: PyTree[Array]) -> Float[Array, ""]:
+        return _share_far(statistics, observations)
 
     def validate(self) -> None:
         _require_epsilon(self.epsilon)
@@ -151,6 +172,9 @@ class PerStepStatistics(AbstractNormalizer):
 
     def update(self, statistics: Any, observations: PyTree[Array]) -> Any:
         return self.normalizer.update(statistics, observations)
+
+    def far(self, statistics: Any, observations: PyTree[Array]) -> Float[Array, ""]:
+        return self.normalizer.far(statistics, observations)
 
     def observe(self, statistics: Any, observations: PyTree[Array]) -> Any:
         return self.normalizer.update(statistics, observations)
@@ -189,6 +213,9 @@ class MergedTwice(AbstractNormalizer):
     def update(self, statistics: Any, observations: PyTree[Array]) -> Any:
         return self.normalizer.update(self.normalizer.update(statistics, observations), observations)
 
+    def far(self, statistics: Any, observations: PyTree[Array]) -> Float[Array, ""]:
+        return self.normalizer.far(statistics, observations)
+
 
 @final
 class NoNormalization(AbstractNormalizer):
@@ -214,7 +241,8 @@ def _nothing_seen(shapes: PyTree[jax.ShapeDtypeStruct]) -> MeanVariance:
 
 def _merged(statistics: MeanVariance, observations: PyTree[Array]) -> MeanVariance:
     """The statistics of what was seen before and these observations, whatever their leading axes."""
-    flat = jax.tree.map(lambda x, mean: x.reshape(-1, *mean.shape).astype(jnp.float32), observations, statistics.mean)
+    flat = _as_rows(statistics, observations)
+    flat = jax.tree.map(_all_near, flat, *_known_range(statistics, flat))
     seen = jax.tree.leaves(flat)[0].shape[0]
     count = statistics.count + seen
     share = seen / count
@@ -231,6 +259,38 @@ def _merged(statistics: MeanVariance, observations: PyTree[Array]) -> MeanVarian
         mean=jax.tree.map(merged_mean, flat, statistics.mean),
         variance=jax.tree.map(merged_variance, flat, statistics.mean, statistics.variance),
     )
+
+
+def _as_rows(statistics: MeanVariance, observations: PyTree[Array]) -> PyTree[Array]:
+    """Observations with any leading axes as `[rows, ...]` of float32."""
+    return jax.tree.map(lambda x, mean: x.reshape(-1, *mean.shape).astype(jnp.float32), observations, statistics.mean)
+
+
+def _near(x: Array, mean: Array, deviation: Array) -> Array:
+    """Moves what is farther from the mean than `FAR` allows to that distance."""
+    reach = FAR * (1 + deviation)
+    return jnp.clip(x, mean - reach, mean + reach)
+
+
+_all_near = jax.vmap(_near, in_axes=(0, None, None))
+
+
+def _known_range(statistics: MeanVariance, observations: PyTree[Array]) -> tuple[PyTree[Array], PyTree[Array]]:
+    """Mean and deviation of what was seen; before that 0, and the geometric mean magnitude of `[rows, ...]`.
+
+    A few absurd numbers hardly move a geometric mean.
+    """
+    magnitude = lambda x: jnp.expm1(jnp.log1p(jnp.abs(x)).mean(0))
+    seen = statistics.count > 0
+    deviation = lambda x, variance: jnp.where(seen, jnp.sqrt(variance), magnitude(x))
+    return statistics.mean, jax.tree.map(deviation, observations, statistics.variance)
+
+
+def _share_far(statistics: MeanVariance, observations: PyTree[Array]) -> Float[Array, ""]:
+    rows = _as_rows(statistics, observations)
+    near = jax.tree.map(_all_near, rows, *_known_range(statistics, rows))
+    moved = jax.tree.map(lambda x, moved: jnp.mean(x != moved), rows, near)
+    return jnp.stack(jax.tree.leaves(moved)).mean()
 
 
 def _require_epsilon(epsilon: Scalar) -> None:

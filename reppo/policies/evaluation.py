@@ -14,34 +14,38 @@ from reppo.rollout import Evaluated, evaluate
 def evaluate_policy(policy: TrainedPolicy, episodes: int | None = None, seed: int | None = None) -> Evaluated:
     """Runs whole episodes with the deterministic policy, each counted once.
 
-    By default these are the evaluation episodes of the run, so that the last policy repeats the run's last
-    evaluation. More episodes begin with those; another seed gives others.
+    By default the episodes are fresh: none that training was evaluated on, on which the best policy was chosen.
 
     Args:
         policy: the policy.
-        episodes: how many; as many as the run's evaluations by default.
-        seed: of the starts and of the environment's randomness; the run's own by default.
+        episodes: how many; as many as the run's evaluations by default. More begin with the same ones.
+        seed: gives the episodes that a run of this seed is evaluated on. That of the policy's own run gives its own
+            evaluation episodes, so that the last policy repeats the run's last evaluation. Fresh ones by default.
+
+    Returns:
+        The outcome of each episode; one in which the simulation broke has the return NaN.
 
     Raises:
         ConfigurationError: if the number of episodes is below 1, or the seed is not from 0 to 2^32 - 1.
     """
     number = policy.spec.evaluation.episodes if episodes is None else episodes
-    seed = policy.record.seed if seed is None else seed
     require(number >= 1, f"The number of episodes is {number}; give at least 1.")
-    require(0 <= seed < 2**32, f"The seed is {seed}; give a whole number from 0 to 4294967295.")
+    require(seed is None or 0 <= seed < 2**32, f"The seed is {seed}; give a whole number from 0 to 4294967295.")
+    own = jax.random.key(policy.record.seed)
+    root = subkey(own, "fresh evaluation") if seed is None else jax.random.key(seed)
 
     @eqx.filter_jit
     def run(acting: object, environment: AbstractEnvironment, root: Key[Array, ""]) -> Evaluated:
         key = subkey(root, "evaluation")
         starts = evaluation_starts(environment, root, number)
         memory = jax.vmap(policy.spec.algorithm.memory)(jax.random.split(subkey(key, "memory"), number))
-        return evaluate(Episodes(environment), acting, starts, memory, key)  # pyright: ignore[reportArgumentType]
+        return evaluate(Episodes(environment, num_starts=1), acting, starts, memory, key)  # pyright: ignore[reportArgumentType]
 
     with jax.default_matmul_precision(policy.spec.matmul_precision):
-        return run(policy.policy, policy.environment, jax.random.key(seed))
+        return run(policy.policy, policy.environment.with_worlds(number), root)
 
 
 def evaluation_starts(environment: AbstractEnvironment, root: Key[Array, ""], number: int) -> EpisodeState:
-    """The starts of the evaluation episodes of a run, `[episode, ...]`, as training draws them from the run's key."""
+    """The starts of evaluation episodes, `[episode, ...]`, as training draws them from the run's key, its `root`."""
     keys = jax.random.split(subkey(root, "evaluation", "reset"), number)
-    return jax.vmap(lambda key: Episodes(environment).reset(key, stagger=False))(keys)
+    return jax.vmap(lambda key: Episodes(environment, num_starts=1).reset(key, stagger=False))(keys)

@@ -184,7 +184,7 @@ def _play(
 
     @eqx.filter_jit
     def run(acting: Any, environment: AbstractEnvironment, root: Array) -> tuple[Any, Array, Array]:
-        episodes, key = Episodes(environment), subkey(root, "evaluation")
+        episodes, key = Episodes(environment, num_starts=1), subkey(root, "evaluation")
         starts = evaluation_starts(environment, root, episode + 1)
         start = jax.tree.map(lambda leaf: leaf[-1], starts)
         memory = policy.spec.algorithm.memory(jax.random.split(subkey(key, "memory"), episode + 1)[-1])
@@ -200,6 +200,6 @@ def _play(
         return states, rewards, ended
 
     with jax.default_matmul_precision(policy.spec.matmul_precision):
-        states, rewards, ended = run(policy.policy, policy.environment, jax.random.key(seed))
+        states, rewards, ended = run(policy.policy, policy.environment.with_worlds(episode + 1), jax.random.key(seed))
     length = int(np.argmax(ended)) + 1 if np.any(ended) else len(ended)
     return jax.tree.map(lambda leaf: np.asarray(leaf)[:length], states), np.asarray(rewards)[:length]

@@ -16,9 +16,10 @@ class Evaluated(eqx.Module):
     """Outcome of each evaluation episode; leaves are `[episode]`.
 
     Attributes:
-        episode_return: undiscounted sum of rewards.
+        episode_return: undiscounted sum of rewards; NaN where the simulation broke: such an episode has no score, and a
+            policy must gain nothing by breaking the simulator.
         episode_length: number of steps.
-        nonfinite: whether it ended because the simulation gave a number that is not finite.
+        nonfinite: whether it ended because the simulation broke (see `TimeStep`).
         metrics: sum of each of the task's metrics.
     """
 
@@ -54,7 +55,8 @@ def evaluate(
         )
         states, timestep = jax.vmap(environment.step)(keys, states, action)
         ends_now = running & (timestep.terminated | timestep.truncated)
-        now = Evaluated(timestep.episode_return, timestep.episode_length, timestep.nonfinite, timestep.episode_metrics)
+        episode_return = jnp.where(timestep.nonfinite, jnp.nan, timestep.episode_return)
+        now = Evaluated(episode_return, timestep.episode_length, timestep.nonfinite, timestep.episode_metrics)
         outcome = jax.tree.map(lambda new, old: jnp.where(ends_now, new, old), now, outcome)
         return (states, memory, outcome, running & ~ends_now), None
 

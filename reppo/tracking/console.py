@@ -149,9 +149,10 @@ class Console(AbstractTracker):
 
     def _remember(self, chunk: ChunkFinished) -> None:
         for lane in chunk.lanes:
-            if len(lane.returns):
+            finite = [value for value in lane.returns if math.isfinite(value)]
+            if finite:
                 means = self._returns.setdefault((lane.environment, lane.arm), {})
-                means[lane.run_id] = sum(lane.returns) / len(lane.returns)
+                means[lane.run_id] = sum(finite) / len(finite)
 
     def _note(self, line: str) -> None:
         """Tells what begins: a line of its own outside a terminal, part of the region within."""

@@ -16,9 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reppo.environments import AbstractEnvironment
 from reppo.spec import Spec
-from reppo.training.loop import ChunkReport, TrainState, init, train_chunk
+from reppo.training.loop import ChunkReport, TrainState, init, make_environment, train_chunk
 
 
 def lanes_mode() -> str:
@@ -62,7 +61,6 @@ class BatchProgram:
         spec: Spec,
         width: int,
         mode: str,
-        environment: AbstractEnvironment | None = None,
         devices: int | None = None,
     ):
         """Prepares, but does not compile.
@@ -71,7 +69,6 @@ class BatchProgram:
             spec: any spec of the group.
             width: number of lanes.
             mode: `"map"` or `"vmap"`.
-            environment: `spec.environment.make()`, where it was made already.
             devices: most devices to split the lanes over; all of this process by default.
         """
         self.width = width
@@ -81,10 +78,7 @@ class BatchProgram:
         devices = len(jax.local_devices()) if devices is None else devices
         self._at_once = lanes_at_once(mode, width, devices)
         used = _devices_used(width, devices)
-        environment = spec.environment.make() if environment is None else environment
-        # The largest batch is that of the first resets: a start and a next one for training and evaluation.
-        copies = 2 * (spec.algorithm.num_environments + spec.evaluation.episodes)
-        environment = environment.with_worlds(self._at_once // used * copies)
+        environment = make_environment(spec, self._at_once // used)
         environment_arrays, static_environment = eqx.partition(environment, eqx.is_array)
         scalars, static_spec = eqx.partition(spec, eqx.is_array)
         self.abstract_state = eqx.filter_eval_shape(init, spec, 0, environment)
@@ -132,18 +126,22 @@ class BatchProgram:
         """Shapes and dtypes of the arrays of all lanes' states, as a checkpoint holds them."""
         return _stacked_shapes(self._abstract_lane, self.width)
 
+    def trace(self) -> tuple[Any, Any]:
+        """Traces both programs, without compiling them."""
+        scalars = _stacked_shapes(self._abstract_scalars, self._at_once)
+        seeds = jax.ShapeDtypeStruct((self._at_once,), jnp.uint32)
+        states = _stacked_shapes(self._abstract_lane, self._at_once)
+        iterations = jax.ShapeDtypeStruct((), jnp.int32)
+        return (
+            self._init_function.trace((scalars, seeds), self._environment),
+            self._chunk_function.trace((scalars, states), self._environment, iterations),
+        )
+
     def compile(self) -> "BatchProgram":
         """Compiles both programs, once; `compile_seconds` says how long it took, tracing included."""
         if self._chunk is None:
             start = time.perf_counter()
-            scalars = _stacked_shapes(self._abstract_scalars, self._at_once)
-            seeds = jax.ShapeDtypeStruct((self._at_once,), jnp.uint32)
-            states = _stacked_shapes(self._abstract_lane, self._at_once)
-            iterations = jax.ShapeDtypeStruct((), jnp.int32)
-            lowered = (
-                self._init_function.lower((scalars, seeds), self._environment),
-                self._chunk_function.lower((scalars, states), self._environment, iterations),
-            )
+            lowered = [traced.lower() for traced in self.trace()]
             # At the same time: XLA keeps little more than one core busy with one program.
             with ThreadPoolExecutor() as threads:
                 self._init, self._chunk = threads.map(lambda program: program.compile(), lowered)

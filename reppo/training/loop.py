@@ -1,6 +1,7 @@
 """The training loop of one run: collect, make targets, improve, evaluate."""
 
 import dataclasses
+import math
 
 import equinox as eqx
 import jax
@@ -12,6 +13,9 @@ from reppo.keys import subkey
 from reppo.rollout import AbstractPolicy, EpisodeEnds, Evaluated, collect, evaluate
 from reppo.spec import Spec
 from reppo.summary import Summary
+
+MOST_STARTS = 8
+"""Most stored starts of an environment: memory of as many states of the task, and as many resets an iteration."""
 
 
 class TrainState(eqx.Module):
@@ -29,6 +33,7 @@ class TrainState(eqx.Module):
         diverged_at: the iteration whose update gave numbers that are not finite; -1 if none did. From then on
             the algorithm's state stands still at the last finite one.
         best_return: mean return of the best evaluation so far.
+        best_broken: its number of episodes in which the simulation broke. Fewer of them are better than any return.
         best_policy: the policy of that evaluation.
     """
 
@@ -40,6 +45,7 @@ class TrainState(eqx.Module):
     evaluation_starts: EpisodeState
     diverged_at: Int[Array, ""]
     best_return: Float[Array, ""]
+    best_broken: Int[Array, ""]
     best_policy: AbstractPolicy
 
 
@@ -65,11 +71,11 @@ def init(
     Args:
         spec: a resolved spec.
         seed: the run's seed, a whole number from 0 to 2^32 - 1.
-        environment: `spec.environment.make()`, where it was made already.
+        environment: `make_environment(spec)`, where it was made already.
     """
     seed = jnp.asarray(seed, jnp.uint32)
     root = jax.random.key(seed)
-    episodes = Episodes(spec.environment.make() if environment is None else environment)
+    episodes = _episodes(spec, environment)
     num_environments, num_episodes = spec.algorithm.num_environments, spec.evaluation.episodes
 
     # One batch of resets for training and evaluation: those of physics engines take long to compile.
@@ -92,6 +98,7 @@ def init(
         evaluation_starts=jax.tree.map(lambda x: x[num_environments:], starts),
         diverged_at=jnp.array(-1, jnp.int32),
         best_return=jnp.array(-jnp.inf),
+        best_broken=jnp.array(num_episodes, jnp.int32),
         best_policy=_as_arrays(spec.algorithm.policy(algorithm)),
     )
 
@@ -108,9 +115,9 @@ def train_chunk(
         spec: a resolved spec.
         state: as `init` or an earlier chunk gave it.
         iterations: how many; traced, so that any number runs the same program. 0 only evaluates.
-        environment: `spec.environment.make()`, where it was made already.
+        environment: `make_environment(spec)`, where it was made already.
     """
-    episodes = Episodes(spec.environment.make() if environment is None else environment)
+    episodes = _episodes(spec, environment)
 
     arrays, static = eqx.partition(state, eqx.is_array)
 
@@ -141,7 +148,7 @@ def iterate(spec: Spec, state: TrainState, episodes: Episodes) -> tuple[TrainSta
     num_environments = algorithm.num_environments
     physics = _physics(spec, root)
 
-    # Every environment gets a new state to start its next episode from.
+    # Every environment gets new states to start its next episodes from.
     refresh_keys = jax.random.split(subkey(key, "refresh"), num_environments)
     started = jax.vmap(lambda p, k, s: episodes.randomize(p).refresh(k, s))(physics, refresh_keys, state.episodes)
 
@@ -196,6 +203,17 @@ def train(spec: Spec, seed: int, steps: int) -> tuple[TrainState, list[ChunkRepo
     return state, reports
 
 
+def make_environment(spec: Spec, lanes: int = 1) -> AbstractEnvironment:
+    """The environment of a spec, with room for the copies that so many lanes reset or step at the same time."""
+    return spec.environment.make().with_worlds(lanes * (spec.algorithm.num_environments + spec.evaluation.episodes))
+
+
+def _episodes(spec: Spec, environment: AbstractEnvironment | None) -> Episodes:
+    """The environment in episodes, with a stored start for every eight steps of an iteration, eight at most."""
+    environment = make_environment(spec) if environment is None else environment
+    return Episodes(environment, num_starts=min(MOST_STARTS, math.ceil(spec.algorithm.rollout_length / 8)))
+
+
 @eqx.filter_jit  # traced once for all arms of a study: tracing the reset of a physics engine takes seconds
 def _start(episodes: Episodes, keys: Key[Array, " episode"], stagger: Bool[Array, " episode"]) -> EpisodeState:
     return jax.vmap(episodes.reset)(keys, stagger)
@@ -217,11 +235,12 @@ def _evaluate(spec: Spec, state: TrainState, episodes: Episodes) -> Evaluated:
 
 
 def _keep_best(spec: Spec, state: TrainState, evaluated: Evaluated) -> TrainState:
-    score = evaluated.episode_return.mean()
-    better = score > state.best_return
-    policy = _select(better, _as_arrays(spec.algorithm.policy(state.algorithm)), state.best_policy)
-    best = jnp.where(better, score, state.best_return)
-    return eqx.tree_at(lambda s: (s.best_policy, s.best_return), state, (policy, best))
+    broken = jnp.sum(evaluated.nonfinite, dtype=jnp.int32)
+    score = jnp.nanmean(evaluated.episode_return)
+    better = (broken < state.best_broken) | ((broken == state.best_broken) & (score > state.best_return))
+    new = (_as_arrays(spec.algorithm.policy(state.algorithm)), score, broken)
+    best = lambda s: (s.best_policy, s.best_return, s.best_broken)
+    return eqx.tree_at(best, state, _select(better, new, best(state)))
 
 
 def _rollout_metrics(

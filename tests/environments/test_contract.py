@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reppo import environments
-from reppo.environments.contract import cast_like, freeze_settings, settings_label, strengthen, tree_is_finite
+from reppo.environments.contract import cast_like, freeze_settings, settings_label, strengthen, tree_is_within
 from reppo.errors import ConfigurationError
 
 BOUND = st.floats(-100, 100, width=32)
@@ -63,7 +63,8 @@ def test_trees_get_fixed_dtypes_and_keep_their_keys():
     assert (jax.random.key_data(tree["key"]) == jax.random.key_data(key)).all()
 
 
-def test_finiteness_looks_at_floating_point_leaves_only():
-    assert tree_is_finite((jnp.ones(2), jnp.arange(3), jax.random.key(0)))
-    assert tree_is_finite(jnp.arange(2))
-    assert not tree_is_finite((jnp.ones(2), jnp.asarray([1.0, jnp.inf])))
+def test_the_bound_is_held_by_floating_point_leaves_only():
+    assert tree_is_within((jnp.ones(2), jnp.arange(3), jax.random.key(0)), 1.0)
+    assert tree_is_within(jnp.arange(20), 1.0)
+    for bad in (jnp.inf, -jnp.inf, jnp.nan, -2.0):
+        assert not tree_is_within((jnp.ones(2), jnp.asarray([1.0, bad])), 1.5)

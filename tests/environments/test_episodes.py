@@ -4,6 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,7 +72,8 @@ def test_rollout_is_that_of_a_slow_reference(seed, script, stagger, cheap):
     assert stagger or first.limit == HORIZON
     steps = jax.tree.map(np.asarray, steps)
     limit, observation = int(first.limit), np.asarray(first.observation.actor)
-    stored = np.asarray(first.next_start[1].actor)
+    stored = [] if cheap else list(np.asarray(first.next_starts[1].actor))
+    ends = 0
     clock, total, square, complete = 0, np.float32(0), np.float32(0), limit == HORIZON
     for t, (terminate, truncate, nan, reward) in enumerate(actions):
         clock += 1
@@ -98,9 +100,10 @@ def test_rollout_is_that_of_a_slow_reference(seed, script, stagger, cheap):
             fresh = steps.observation.actor[t]
             assert fresh[1] == 0
             if cheap:
-                assert fresh[0] not in (observation[0], stored[0])
+                assert fresh[0] != observation[0]
             else:
-                np.testing.assert_array_equal(fresh, stored)
+                np.testing.assert_array_equal(fresh, stored[ends % len(stored)])
+            ends += 1
             observation, clock, limit, complete = fresh, 0, HORIZON, True
             total = square = np.float32(0)
         else:
@@ -127,15 +130,28 @@ def test_staggered_environments_do_not_end_together():
 
 @settings(max_examples=10)
 @given(st.integers(0, 2**31 - 2))
-def test_refresh_renews_the_stored_start_only(seed):
+def test_refresh_renews_the_stored_starts_only(seed):
     episodes = Episodes(Scripted())
     state = episodes.reset(jax.random.key(seed))
+    state = eqx.tree_at(lambda old: old.starts_used, state, jnp.asarray(2))
     renewed = episodes.refresh(jax.random.key(seed + 1), state)
-    starts = [state.observation.actor[0], state.next_start[1].actor[0], renewed.next_start[1].actor[0]]
-    assert len({float(start) for start in starts}) == 3
-    assert renewed.next_start[0][0] == renewed.next_start[1].actor[0]
-    without = lambda old: eqx.tree_at(lambda state: state.next_start, old, ())
+    starts = [state.observation.actor[:1], state.next_starts[1].actor[:, 0], renewed.next_starts[1].actor[:, 0]]
+    assert len(np.unique(np.concatenate(starts))) == 1 + 4 + 4
+    np.testing.assert_array_equal(renewed.next_starts[0][0], renewed.next_starts[1].actor[:, 0])
+    assert renewed.starts_used == 0
+    without = lambda old: eqx.tree_at(lambda state: (state.next_starts, state.starts_used), old, ((), 0))
     assert eqx.tree_equal(without(state), without(renewed))
+
+
+@given(st.integers(0, 2**31 - 2), st.integers(1, 3))
+def test_episodes_that_follow_each_other_begin_differently(seed, length):
+    """Up to as many as there are stored starts, and again after they were renewed."""
+    actions = jnp.full((STEPS, 4), -1.0)
+    first, last, steps = rollout(Scripted(horizon=length), np.int32(seed), actions, False)
+    starts = np.asarray(steps.observation.actor[:, 0])[np.asarray(steps.ended)]
+    assert len(starts) == STEPS // length
+    assert len(np.unique([float(first.observation.actor[0]), *starts[:4]])) == 5
+    np.testing.assert_array_equal(starts[4:8], starts[:4][: len(starts[4:8])])  # then those come again
 
 
 def test_environments_of_a_batch_differ_and_the_state_can_be_carried():
@@ -146,6 +162,28 @@ def test_environments_of_a_batch_differ_and_the_state_can_be_carried():
     after, _ = jax.vmap(episodes.step)(keys, state, jnp.full((4, 4), -0.5))
     shapes = lambda tree: jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype, leaf.aval.weak_type), tree)
     assert shapes(state) == shapes(after)
+
+
+@pytest.mark.parametrize("size", [1e12, -1e20, np.inf, np.nan])
+def test_an_absurd_number_ends_the_episode_before_it_is_infinite(size):
+    class Exploding(environments.AbstractEnvironment):
+        horizon: int = static(default=9)
+        action_space: ActionSpace = static(default=ActionSpace.unit(1))
+        reward_range: tuple[float, float] | None = static(default=None)
+
+        def reset(self, key):
+            return jnp.zeros(()), Observation(jnp.zeros(1))
+
+        def step(self, key, state, action):
+            observation = Observation(jnp.where(action > 0, size, 1e6))
+            return state, Transition(observation, jnp.ones(()), jnp.asarray(False), jnp.asarray(False), {})
+
+    episodes = Episodes(Exploding())
+    state = episodes.reset(jax.random.key(0))
+    state, step = episodes.step(jax.random.key(1), state, jnp.zeros(1))
+    assert not step.nonfinite and step.final_observation.actor == 1e6
+    state, step = episodes.step(jax.random.key(2), state, jnp.ones(1))
+    assert step.nonfinite and step.truncated and step.reward == 0 and step.final_observation.actor == 1e6
 
 
 def test_a_part_that_is_not_finite_is_caught_wherever_it_is():

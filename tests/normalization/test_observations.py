@@ -186,3 +186,21 @@ def test_after_the_rollout_both_know_the_same():
         statistics,
         moving.update(moving.init(shapes), data),
     )
+
+
+@pytest.mark.parametrize("normalizer", [RunningMeanVariance(), RunningMeanDeviation(), PerStepStatistics()])
+@pytest.mark.parametrize("seen_before", [False, True])
+@pytest.mark.parametrize("size", [1e7, -1e12, 1e20])
+def test_a_few_absurd_numbers_do_not_spoil_the_statistics(normalizer, seen_before, size):
+    shape = {"x": jax.ShapeDtypeStruct((2,), jnp.float32)}
+    sane = 1 + 2 * jax.random.normal(jax.random.key(0), (1000, 2))
+    absurd = sane.at[7, 0].set(size)
+    statistics = normalizer.init(shape)
+    if seen_before:
+        statistics = normalizer.update(statistics, {"x": sane})
+    assert normalizer.far(statistics, {"x": sane}) == 0
+    np.testing.assert_allclose(normalizer.far(statistics, {"x": absurd}), 1 / 2000, rtol=1e-5)
+    spoilt, whole = (normalizer.update(statistics, {"x": x}) for x in (absurd, sane))
+    assert abs(spoilt.mean["x"][0] - 1) < 2 and 1 < spoilt.variance["x"][0] < 1e3
+    np.testing.assert_array_equal(spoilt.variance["x"][1], whole.variance["x"][1])
+    assert abs(normalizer(whole, {"x": jnp.full(2, size)})["x"]).max() < 1e3
