@@ -266,7 +266,7 @@ def _as_rows(statistics: MeanVariance, observations: PyTree[Array]) -> PyTree[Ar
     return jax.tree.map(lambda x, mean: x.reshape(-1, *mean.shape).astype(jnp.float32), observations, statistics.mean)
 
 
-def _near(x: Array, mean: Array, deviation: Array) -> Array:
+def _near(x: Any, mean: Any, deviation: Any) -> Array:
     """Moves what is farther from the mean than `FAR` allows to that distance."""
     reach = FAR * (1 + deviation)
     return jnp.clip(x, mean - reach, mean + reach)

@@ -174,7 +174,10 @@ def test_policies_are_evaluated_and_shown(pendulum_results, tmp_path, capsys):
     assert data["episodes"] == len(data["returns"]) == 4 and data["lengths"] == [200] * 4 and data["nonfinite"] == 0
     assert data["mean"] == pytest.approx(sum(data["returns"]) / 4)
     text = shown(capsys, "evaluate", str(run), "--which", "last", "--episodes", "4")
-    assert f"mean {data['mean']:.1f}" in text and "Pendulum-v1, base, seed 0, last policy, 4 episodes" in text
+    assert f"mean {data['mean']:.1f}" in text and "Pendulum-v1, base, seed 0, last policy, 4 fresh episodes" in text
+    assert data["episodes_of"] == "fresh"
+    own = shown(capsys, "evaluate", str(run), "--episodes", "4", "--seed", "0")
+    assert "best policy, 4 episodes of the run's own evaluations, on which this policy was chosen" in own
     assert "5 frames of an episode of 200 steps" in shown(capsys, "render", str(run), "--steps", "5", "--width", "64")
     assert (run / "episode.gif").read_bytes()[:4] == b"GIF8"
 

@@ -29,7 +29,7 @@ def frames_of(path):
 
 def test_an_episode_becomes_a_gif_at_the_speed_of_the_task(policy, tmp_path):
     rendered = render_episode(policy, tmp_path / "new" / "episode.gif", episode=2, width=160, height=120)
-    recorded = evaluate_policy(policy)
+    recorded = evaluate_policy(policy, seed=policy.record.seed)
     np.testing.assert_allclose(rendered.episode_return, recorded.episode_return[2], rtol=1e-4)
     assert rendered.episode_length == rendered.frames == 200
     frames, duration = frames_of(rendered.path)

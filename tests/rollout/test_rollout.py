@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from reppo import environments
 from reppo.component import static
 from reppo.environments import (
     AbstractEnvironment,
@@ -101,6 +102,14 @@ def test_every_evaluation_episode_is_whole_and_deterministic():
     np.testing.assert_array_equal(outcome.episode_return, np.full(3, 0.25 * HORIZON))
     np.testing.assert_array_equal(outcome.episode_length, np.full(3, HORIZON))
     np.testing.assert_array_equal(outcome.metrics["reward/step"], np.full(3, sum(range(1, HORIZON + 1))))
+
+
+def test_an_evaluation_episode_in_which_the_simulation_broke_has_no_return():
+    episodes = Episodes(environments.probe("NonFinite").make())
+    starts = jax.vmap(episodes.reset)(jax.random.split(jax.random.key(0), 3))
+    outcome = evaluate(episodes, Half(), starts, (), jax.random.key(1))
+    assert outcome.nonfinite.all() and jnp.isnan(outcome.episode_return).all()
+    np.testing.assert_array_equal(outcome.episode_length, np.full(3, 3))
 
 
 @final

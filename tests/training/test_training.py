@@ -11,8 +11,9 @@ import pytest
 from reppo import environments
 from reppo.environments import Observation
 from reppo.losses import FixedMultiplier
+from reppo.rollout import Evaluated
 from reppo.spec import Evaluation, Spec, list_paths, replace_path, resolve
-from reppo.training import BatchProgram, Checkpoints, init, train, train_chunk
+from reppo.training import BatchProgram, Checkpoints, init, loop, train, train_chunk
 from reppo.training.plan import evaluation_points
 from tests.algorithms.toys import ToyRecurrent, ToyReplay
 from tests.tiny import tiny_reppo, tiny_spec
@@ -216,6 +217,23 @@ def test_best_policy_is_that_of_the_best_evaluation(trained):
     np.testing.assert_array_equal(
         states.best_policy.actor.mlp.linears[0].weight, states.algorithm.learner.actor.mlp.linears[0].weight
     )
+
+
+def test_a_policy_that_breaks_the_simulation_is_not_preferred_to_one_that_does_not(spec):
+    """Under negative rewards an episode that breaks off early would else be the best there is."""
+    state = eqx.filter_jit(init)(spec, 0)
+    nan = jnp.nan
+    for returns, best, broken in (
+        ([nan, -3.0, nan, nan], -3.0, 3),
+        ([nan, -9.0, -9.0, -9.0], -9.0, 1),
+        ([-50.0] * 4, -50.0, 0),
+        ([nan, -1.0, -1.0, -1.0], -50.0, 0),
+        ([-40.0] * 4, -40.0, 0),
+        ([nan] * 4, -40.0, 0),
+    ):
+        returns = jnp.array(returns)
+        state = loop._keep_best(spec, state, Evaluated(returns, jnp.ones(4, jnp.int32), jnp.isnan(returns), {}))
+        assert state.best_return == best and state.best_broken == broken
 
 
 def test_an_unresolved_support_is_refused():
