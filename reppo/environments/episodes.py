@@ -48,7 +48,8 @@ class TimeStep(eqx.Module):
         observation: the one to act on next; after an end, the first of the next episode.
         final_observation: the true next observation, also at an end; bootstrap from this one. After a non-finite
             step, the last finite observation.
-        reward: float32; 0 at a non-finite step.
+        reward: float32; at a non-finite step the least of the task's range, or 0 where that is not known, so that nothing
+            is gained by breaking the simulation. Tasks that only cost should declare their range.
         terminated: the task ended: no value follows.
         truncated: the episode was cut and would have gone on: the value of `final_observation` follows. Never set
             together with `terminated`, which wins.
@@ -160,7 +161,7 @@ class Episodes(eqx.Module):
         task, transition = self.environment.step(step_key, state.task, action)
 
         nonfinite = ~self.environment.is_sane(task, transition)
-        reward = jnp.where(nonfinite, 0.0, transition.reward)
+        reward = jnp.where(nonfinite, self._worst_reward, transition.reward)
         terminated = transition.terminated & ~nonfinite
         final_observation = where_tree(nonfinite, state.observation, transition.observation)
 
@@ -198,6 +199,10 @@ class Episodes(eqx.Module):
             episode_metrics=metrics,
         )
         return next_state, timestep
+
+    @property
+    def _worst_reward(self) -> float:
+        return 0.0 if self.environment.reward_range is None else self.environment.reward_range[0]
 
     @property
     def _resets_cheaply(self) -> bool:

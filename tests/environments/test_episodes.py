@@ -169,7 +169,7 @@ def test_an_absurd_number_ends_the_episode_before_it_is_infinite(size):
     class Exploding(environments.AbstractEnvironment):
         horizon: int = static(default=9)
         action_space: ActionSpace = static(default=ActionSpace.unit(1))
-        reward_range: tuple[float, float] | None = static(default=None)
+        reward_range: tuple[float, float] | None = static(default=(-2.0, 1.0))
 
         def reset(self, key):
             return jnp.zeros(()), Observation(jnp.zeros(1))
@@ -183,7 +183,8 @@ def test_an_absurd_number_ends_the_episode_before_it_is_infinite(size):
     state, step = episodes.step(jax.random.key(1), state, jnp.zeros(1))
     assert not step.nonfinite and step.final_observation.actor == 1e6
     state, step = episodes.step(jax.random.key(2), state, jnp.ones(1))
-    assert step.nonfinite and step.truncated and step.reward == 0 and step.final_observation.actor == 1e6
+    assert step.nonfinite and step.truncated and step.final_observation.actor == 1e6
+    assert step.reward == -2  # the least there is: nothing is gained by breaking the simulation
 
 
 def test_a_part_that_is_not_finite_is_caught_wherever_it_is():
