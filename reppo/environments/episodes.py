@@ -48,8 +48,8 @@ class TimeStep(eqx.Module):
         observation: the one to act on next; after an end, the first of the next episode.
         final_observation: the true next observation, also at an end; bootstrap from this one. After a non-finite
             step, the last finite observation.
-        reward: float32; at a non-finite step the least of the task's range, or 0 where that is not known, so that nothing
-            is gained by breaking the simulation. Tasks that only cost should declare their range.
+        reward: float32; at a non-finite step the least of the task's range, or 0 where that is not known, so that
+            nothing is gained by breaking the simulation. Tasks that only cost should declare their range.
         terminated: the task ended: no value follows.
         truncated: the episode was cut and would have gone on: the value of `final_observation` follows. Never set
             together with `terminated`, which wins.

@@ -1,6 +1,7 @@
 """Tasks of MuJoCo Playground: https://github.com/google-deepmind/mujoco_playground."""
 
 import contextlib
+import dataclasses
 import functools
 import importlib.util
 import math
@@ -8,7 +9,7 @@ import os
 import pathlib
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, final
 
 import jax
@@ -147,6 +148,27 @@ class PlaygroundTask(AbstractEnvironmentSpec):
 
 
 @final
+class Structure:
+    """The structure of a tree, with the shapes and dtypes of its leaves, compared by identity.
+
+    Warp's models and workspaces hold arrays in their structures, which cannot be compared, as compiled programs do with
+    what they are called with.
+    """
+
+    def __init__(self, tree: PyTree) -> None:
+        leaves, self._structure = jax.tree.flatten(tree)
+        self.leaves = tuple(jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+
+    def tree(self, leaves: Sequence[Any]) -> Any:
+        """The tree with these leaves."""
+        return jax.tree.unflatten(self._structure, leaves)
+
+    def zeros(self) -> Any:
+        """The tree with zeros in place of all leaves."""
+        return self.tree([jnp.zeros(leaf.shape, leaf.dtype) for leaf in self.leaves])
+
+
+@final
 class PlaygroundEnvironment(AbstractEnvironment):
     """A task of MuJoCo Playground, without time limit and without auto-reset.
 
@@ -159,14 +181,16 @@ class PlaygroundEnvironment(AbstractEnvironment):
     copies, which nobody could stack, take or select.
 
     Attributes:
-        model: the physics model; its arrays are leaves, so that environments with different physics can be vmapped.
-        workspace: structure, shapes and dtypes of the physics' workspace.
+        model_leaves: the arrays of the physics model, so that environments with different physics can be vmapped.
+        model_structure: what makes them the physics model.
+        workspace: the structure of the physics' workspace.
         resolved_backend: the physics in use, `"jax"` or `"warp"`.
     """
 
-    model: PyTree
+    model_leaves: list[Any]
+    model_structure: Structure = static()
     task: Any = static()
-    workspace: tuple[Any, tuple[jax.ShapeDtypeStruct, ...]] = static()
+    workspace: Structure = static()
     spec: PlaygroundTask = static()
     horizon: int = static()
     action_repeat: int = static()
@@ -174,6 +198,11 @@ class PlaygroundEnvironment(AbstractEnvironment):
     reward_range: tuple[float, float] | None = static()
     names_of_metrics: tuple[str, ...] = static()
     resolved_backend: str = static()
+
+    @property
+    def model(self) -> Any:
+        """The physics model."""
+        return self.model_structure.tree(self.model_leaves)
 
     @property
     def randomizes(self) -> bool:
@@ -215,7 +244,7 @@ class PlaygroundEnvironment(AbstractEnvironment):
         draw = registry.get_domain_randomizer(self.spec.task)
         with foreign_code():
             batch, axes = draw(self.model, jax.random.key_data(key)[None])
-        return self._with_model(_first_of_batch(batch, axes))
+        return self.with_model(_first_of_batch(batch, axes))
 
     def with_worlds(self, worlds: int) -> "PlaygroundEnvironment":
         """The same task with room for the contacts of `worlds` copies; call it before any `randomize`.
@@ -228,7 +257,7 @@ class PlaygroundEnvironment(AbstractEnvironment):
         if self.resolved_backend != "warp" or "naconmax" in dict(self.spec.config):
             return self
         wider = _make(self.spec, worlds)
-        return self if wider.workspace == self.workspace else wider
+        return self if wider.workspace.leaves == self.workspace.leaves else wider
 
     def is_sane(self, state: State, transition: Transition) -> Bool[Array, ""]:
         """Whether positions, velocities, observation and reward are sane; other physics data need not be."""
@@ -236,19 +265,9 @@ class PlaygroundEnvironment(AbstractEnvironment):
             (state.data.qpos, state.data.qvel, transition.observation, transition.reward), self.largest
         )
 
-    def _with_model(self, model: PyTree) -> "PlaygroundEnvironment":
-        return PlaygroundEnvironment(
-            model=model,
-            task=self.task,
-            workspace=self.workspace,
-            spec=self.spec,
-            horizon=self.horizon,
-            action_repeat=self.action_repeat,
-            action_space=self.action_space,
-            reward_range=self.reward_range,
-            names_of_metrics=self.names_of_metrics,
-            resolved_backend=self.resolved_backend,
-        )
+    def with_model(self, model: Any) -> "PlaygroundEnvironment":
+        """The same task with another physics model of the same structure."""
+        return dataclasses.replace(self, model_leaves=jax.tree.leaves(model))
 
     @contextlib.contextmanager
     def _physics(self) -> Iterator[None]:
@@ -292,9 +311,7 @@ class PlaygroundEnvironment(AbstractEnvironment):
 
     def _with_workspace(self, state: State) -> State:
         """The state with an empty workspace, which the next step of the physics fills."""
-        structure, leaves = self.workspace
-        empty = jax.tree.unflatten(structure, [jnp.zeros(leaf.shape, leaf.dtype) for leaf in leaves])
-        return state.replace(data=state.data.replace(_impl=empty))
+        return state.replace(data=state.data.replace(_impl=self.workspace.zeros()))
 
 
 def _without_workspace(state: State) -> State:
@@ -352,12 +369,12 @@ def _make(spec: PlaygroundTask, worlds: int | None) -> PlaygroundEnvironment:
     with foreign_code():
         start = jax.eval_shape(task.reset, jax.random.key_data(jax.random.key(0)))
     settings = task._config
-    leaves, structure = jax.tree.flatten(start.data._impl)
     backend = str(task.mjx_model.impl.value)
     return PlaygroundEnvironment(
-        model=task.mjx_model,
+        model_leaves=jax.tree.leaves(task.mjx_model),
+        model_structure=Structure(task.mjx_model),
         task=task,
-        workspace=(structure, tuple(leaves)),
+        workspace=Structure(start.data._impl),
         spec=spec,
         horizon=max(1, settings.episode_length // settings.action_repeat),
         action_repeat=settings.action_repeat,
