@@ -31,7 +31,7 @@ def test_the_limits_may_be_traced_and_are_constants_to_the_gradient():
 
 
 def steps_back(limited, start, pushes):
-    """Adam's steps until a parameter is within the limits again, after it was pushed out for some; infinite if never."""
+    """Adam's steps until a parameter that was pushed out for some is within the limits again; infinite if never."""
     optimizer = optax.adam(1e-2)
 
     def move(loss, state):

@@ -368,7 +368,7 @@ def _divergence_nearer(divergence: AbstractDivergence) -> None:
 def _divergence_saturated(divergence: AbstractDivergence) -> None:
     def body(old: Any, new: Any, out: float, seed: Any) -> None:
         moved = tuple((loc + np.float32(out), scale) for loc, scale in (old, new))
-        here, there = (float(np.mean(_divergence(divergence, *both, seed)[0])) for both in ((old, new), moved))
+        here, there = (float(np.mean(_divergence(divergence, a, b, seed)[0])) for a, b in ((old, new), moved))
         ensure(abs(there - here) < 1e-2 * (1 + abs(here)), f"{here}, and {there} with both means {out} further out")
 
     for_all(body, 8, old=_POLICY, new=_POLICY, out=floats(-6, 6), seed=seeds())
@@ -421,7 +421,7 @@ def _actor_loss(actor_loss: AbstractActorLoss, loc: Any, scale: Any, best: Any, 
 @eqx.filter_jit
 def _moved_loss(actor_loss: AbstractActorLoss, old: Any, new: Any, best: Any, temperature: Any, seed: Any) -> Any:
     """The same where the policy has moved from `old`, (loc, scale), to `new`, (loc, log scale)."""
-    drawn = _collected(*old, seed)
+    drawn = _collected(old[0], old[1], seed)
     actions = jnp.clip(jnp.tanh(drawn), -0.999, 0.999)
     repeated = lambda x: jnp.broadcast_to(x, (_BATCH, *x.shape))
     batch = ActorBatch(
