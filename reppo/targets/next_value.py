@@ -59,7 +59,7 @@ class AbstractNextValue(Component):
         """The estimate.
 
         Args:
-            distribution: the policy at the next state.
+            distribution: the policy at the next state; where an action was taken there, the very one that drew it.
             evaluate: action -> (Q, embedding) at the next state.
             taken: the action that was taken there, and the draw behind it.
             continues: whether that action exists: not where the step ended its episode, nor at the end of the rollout.
