@@ -128,10 +128,10 @@ def sampled(spec: Spec) -> Spec:
     "kl/sampled_4",
     question="Are 4 samples enough to estimate the KL?",
     touches=[DIVERGENCE],
-    reference="the reference's single-file version (github.com/cvoelcker/reppo)",
+    expects="same",
 )
 def sampled_4(spec: Spec) -> Spec:
-    """The mean log-ratio at 4 actions of the old policy."""
+    """The mean log-ratio at 4 actions of the old policy, both densities at the same action."""
     return replace(spec, {DIVERGENCE: SampledKL(4)})
 
 
@@ -156,3 +156,14 @@ def low_variance(spec: Spec) -> Spec:
 def mismatched(spec: Spec) -> Spec:
     """The reference's estimate: the old density at what was drawn, the new one at the same clipped to +-0.9999."""
     return replace(spec, {DIVERGENCE: MismatchedKL(16)})
+
+
+@ablation(
+    "kl/mismatched_4",
+    question="What does it do that the reference's single-file version estimates this from 4 samples?",
+    touches=[DIVERGENCE],
+    reference="the reference's single-file version (github.com/cvoelcker/reppo)",
+)
+def mismatched_4(spec: Spec) -> Spec:
+    """The reference's estimate, the two densities at different actions, from 4 samples."""
+    return replace(spec, {DIVERGENCE: MismatchedKL(4)})

@@ -3,7 +3,15 @@
 from ablations.edit import replace
 from reppo.ablation import ablation
 from reppo.spec import Spec
-from reppo.targets import FreshAction, FreshValueTakenBonus, ModeAction, ShiftedFlag, TakenAction
+from reppo.targets import (
+    FreshAction,
+    FreshValueClippedBonus,
+    FreshValueTakenBonus,
+    ModeAction,
+    ShiftedFlag,
+    TakenAction,
+    TakenActionClippedBonus,
+)
 
 LAMBDA = "algorithm.targets.lam"
 NEXT_VALUE = "algorithm.next_value"
@@ -36,7 +44,7 @@ def monte_carlo(spec: Spec) -> Spec:
     "targets/many_samples",
     question="Does it help to average the next state's value over many actions?",
     touches=[NEXT_VALUE],
-    reference="the reference's single-file version (github.com/cvoelcker/reppo)",
+    reference="for the number of samples, the reference's single-file version (github.com/cvoelcker/reppo)",
     expects="same",
 )
 def many_samples(spec: Spec) -> Spec:
@@ -48,24 +56,44 @@ def many_samples(spec: Spec) -> Spec:
     "targets/taken_action",
     question="Is the action that was really taken next as good as a fresh one?",
     touches=[NEXT_VALUE],
-    reference="a later published version of REPPO",
     expects="same",
 )
 def taken_action(spec: Spec) -> Spec:
-    """Q at the action really taken next; where there is none, the mean over 8 fresh ones."""
+    """Q at the action really taken next, its density before the clip; where there is none, means over 8 fresh ones."""
     return replace(spec, {NEXT_VALUE: TakenAction(8)})
+
+
+@ablation(
+    "targets/taken_action_clipped",
+    question="Does it do harm to take the entropy bonus of the action really taken next after its clip?",
+    touches=[NEXT_VALUE],
+    reference="a later version of the reference implementation (github.com/cvoelcker/reppo)",
+)
+def taken_action_clipped(spec: Spec) -> Spec:
+    """As `targets/taken_action`, with the log-density of the clipped action: no entropy where policies saturate."""
+    return replace(spec, {NEXT_VALUE: TakenActionClippedBonus(8)})
 
 
 @ablation(
     "targets/taken_bonus",
     question="May the entropy bonus be that of the action really taken next, while the value is that of fresh ones?",
     touches=[NEXT_VALUE],
-    reference="the reference's single-file version (github.com/cvoelcker/reppo)",
     expects="same",
 )
 def taken_bonus(spec: Spec) -> Spec:
-    """The value of 64 fresh actions with the log-density of the one taken."""
+    """The value of 64 fresh actions with the log-density of the one taken, before its clip."""
     return replace(spec, {NEXT_VALUE: FreshValueTakenBonus(64)})
+
+
+@ablation(
+    "targets/taken_bonus_clipped",
+    question="May the entropy bonus be that of the action really taken next after its clip, beside fresh values?",
+    touches=[NEXT_VALUE],
+    reference="the reference's single-file version (github.com/cvoelcker/reppo)",
+)
+def taken_bonus_clipped(spec: Spec) -> Spec:
+    """The value of 64 fresh actions with the log-density of the one taken, after its clip to +-0.999."""
+    return replace(spec, {NEXT_VALUE: FreshValueClippedBonus(64)})
 
 
 @ablation(

@@ -17,6 +17,7 @@ ROOT = Path(reppo.__file__).parent
 ORDER = [
     "errors",
     "component",
+    "numerics",
     "keys",
     "summary",
     "environments",

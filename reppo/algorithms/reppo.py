@@ -49,6 +49,7 @@ from reppo.targets import (
     FreshAction,
     OwnFlag,
     SoftLambda,
+    Taken,
 )
 
 
@@ -108,10 +109,17 @@ class Minibatch(eqx.Module):
 
 
 class PolicyDistribution(eqx.Module):
-    """The policy's distribution when it acted, before the tanh: what KL(old, new) needs."""
+    """The policy's distribution when it acted, and what it drew; all of it before the tanh.
+
+    Attributes:
+        loc: mean.
+        scale: standard deviation.
+        drawn: the draw behind the action, before the limit on actions; the mean where the policy took its mode.
+    """
 
     loc: Float[Array, "*batch action"]
     scale: Float[Array, "*batch action"]
+    drawn: Float[Array, "*batch action"]
 
 
 @final
@@ -137,10 +145,11 @@ class ReppoPolicy(AbstractPolicy):
     ) -> tuple[Float[Array, " action"], Any, PolicyDistribution]:
         distribution = self.head(self.actor(self.normalizer(self.statistics, observation.actor)))  # pyright: ignore
         if deterministic:
-            action = distribution.mode()
+            drawn, action = distribution.loc, distribution.mode()
         else:
-            action = jnp.clip(distribution.sample(key), -self.max_action, self.max_action)
-        return action, memory, PolicyDistribution(distribution.loc, distribution.scale)
+            drawn = distribution.draw(key)
+            action = jnp.clip(jnp.tanh(drawn), -self.max_action, self.max_action)
+        return action, memory, PolicyDistribution(distribution.loc, distribution.scale, drawn)
 
     def observe(self, observation: Observation) -> "ReppoPolicy":
         return dataclasses.replace(self, statistics=self.normalizer.observe(self.statistics, observation.actor))
@@ -159,7 +168,7 @@ class Reppo(AbstractAlgorithm):
         gamma: discount factor, in [0, 1].
         reward_scale: factor on rewards in everything that is learned, positive; reported returns are unscaled.
         entropy_target: entropy that the temperature aims for, per action dimension, in nats.
-        max_action: limit on sampled actions, in (0, 1]: at the borders the log-density is not defined.
+        max_action: limit on the actions that are taken, in (0, 1]. Densities are those of what was drawn before it.
         normalizer: normalization of observations.
         actor: builder of the actor network.
         head: distribution that the actor's outputs stand for.
@@ -272,9 +281,7 @@ class Reppo(AbstractAlgorithm):
         observation, following = self._normalize(state, trajectory)
         ended = trajectory.terminated | trajectory.truncated
 
-        def next_value(
-            observation: Observation, taken: Float[Array, " action"], continues: Bool[Array, ""], key: Key[Array, ""]
-        ) -> Any:
+        def next_value(observation: Observation, taken: Taken, continues: Bool[Array, ""], key: Key[Array, ""]) -> Any:
             def evaluate(action: Float[Array, " action"]) -> tuple[Float[Array, ""], Float[Array, " embedding"]]:
                 output = learner.critic(observation.for_critic, action)  # pyright: ignore[reportCallIssue]
                 return self.value.decode(output.logits), output.embedding
@@ -283,7 +290,7 @@ class Reppo(AbstractAlgorithm):
             return self.next_value(distribution, evaluate, taken, continues, key)
 
         keys = jax.random.split(key, (time, environments))
-        taken = jnp.roll(trajectory.action, -1, axis=0)
+        taken = jax.tree.map(lambda x: jnp.roll(x, -1, axis=0), Taken(trajectory.action, trajectory.extras.drawn))
         continues = (~ended).at[-1].set(False)
         estimate = jax.vmap(jax.vmap(next_value))(following, taken, continues, keys)
         bonus = jax.vmap(jax.vmap(lambda log_prob, terminated: self.entropy_bonus(temperature, log_prob, terminated)))(
@@ -301,6 +308,7 @@ class Reppo(AbstractAlgorithm):
                 old_loc=_rows(trajectory.extras.loc),
                 old_scale=_rows(trajectory.extras.scale),
                 target=_rows(targets),
+                drawn=_rows(trajectory.extras.drawn),
             ),
             next_embedding=_rows(estimate.embedding),
             reward=_rows(reward),

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from reppo.component import Component, Scalar, hyper
 from reppo.distributions.tanh_normal import TanhNormal
 from reppo.errors import require
+from reppo.numerics import limit
 
 
 class AbstractHead(Component):
@@ -32,7 +33,8 @@ class TanhNormalHead(AbstractHead):
             configuration says 0; here it is what it says.
 
     The squashed normal of SAC (Haarnoja et al. 2018, arXiv 1801.01290). Differs from the reference in that `log_std` is
-    limited to [-10, 4], far outside of what training reaches, so that no overflow ends a run.
+    limited to [-10, 4], far outside of what training reaches, so that no overflow ends a run. Beyond a limit its
+    gradient still leads back (`reppo.numerics.limit`).
     """
 
     floor: Scalar = hyper(0.0)
@@ -42,7 +44,7 @@ class TanhNormalHead(AbstractHead):
 
     def __call__(self, outputs: Float[Array, " outputs"]) -> TanhNormal:
         loc, log_std = jnp.split(outputs, 2)
-        return TanhNormal(loc=loc, scale=jnp.exp(jnp.clip(log_std, -10.0, 4.0)) + self.floor)
+        return TanhNormal(loc=loc, scale=jnp.exp(limit(log_std, -10.0, 4.0)) + self.floor)
 
     def validate(self) -> None:
         require(0 <= self.floor <= 10, f"The floor of the standard deviation is {self.floor!s}; give one in [0, 10].")

@@ -26,20 +26,44 @@ class TanhNormal(eqx.Module):
 
     def sample(self, key: Key[Array, ""]) -> Float[Array, " action"]:
         """Draws an action in (-1, 1), differentiable in `loc` and `scale`."""
-        return jnp.tanh(self._pre_tanh(key))
+        return jnp.tanh(self.draw(key))
 
     def sample_and_log_prob(self, key: Key[Array, ""]) -> tuple[Float[Array, " action"], Float[Array, ""]]:
         """Draws an action and gives its log-density, which never passes through the inverse of tanh."""
-        u = self._pre_tanh(key)
-        return jnp.tanh(u), self._log_prob_pre_tanh(u)
+        u = self.draw(key)
+        return jnp.tanh(u), self.log_prob_of_draw(u)
+
+    def draw(self, key: Key[Array, ""]) -> Float[Array, " action"]:
+        """Draws `u`, the sample before the tanh, differentiable in `loc` and `scale`.
+
+        What is asked later of a sampled action is asked of its `u`: in float32 `tanh(u)` is 1 from about 9 on, and a
+        limit on actions takes more away.
+        """
+        return self.loc + self.scale * jax.random.normal(key, self.loc.shape)
 
     def log_prob(self, action: Float[Array, " action"]) -> Float[Array, ""]:
         """Log-density of an action in [-1, 1], summed over action dimensions.
 
-        At the borders, where the density is not defined, that of the nearest float32 inside is given.
+        At the borders, where the density is not defined, that of the nearest float32 inside is given. Of an action that
+        the policy drew, `log_prob_of_draw` knows more: near the borders an action says little of the `u` behind it,
+        and the density of one that a limit moved is that of another action.
         """
-        inside = 1 - jnp.finfo(jnp.float32).epsneg
-        return self._log_prob_pre_tanh(jnp.arctanh(jnp.clip(action, -inside, inside)))
+        return self.log_prob_of_draw(undo_tanh(action))
+
+    def log_prob_of_draw(self, u: Float[Array, " action"]) -> Float[Array, ""]:
+        """Log-density of the action `tanh(u)`, summed over action dimensions."""
+        gaussian = -0.5 * ((u - self.loc) / self.scale) ** 2 - jnp.log(self.scale) - _LOG_SQRT_2PI
+        # log(1 - tanh(u)^2), stable for large |u|.
+        log_determinant = 2 * (jnp.log(2.0) - u - jax.nn.softplus(-2 * u))
+        return jnp.sum(gaussian - log_determinant)
+
+    def log_ratio(self, other: "TanhNormal", u: Float[Array, " action"]) -> Float[Array, ""]:
+        """Log of this density over the other's at the action `tanh(u)`, summed over action dimensions.
+
+        The tanh cancels: this is the ratio of the two Gaussians at `u`. Exactly 0 between equal distributions.
+        """
+        z, other_z = (u - self.loc) / self.scale, (u - other.loc) / other.scale
+        return jnp.sum(0.5 * (other_z - z) * (other_z + z) - jnp.log(self.scale / other.scale))
 
     def kl(self, other: "TanhNormal") -> Float[Array, ""]:
         """KL(self, other), exact, summed over action dimensions.
@@ -54,11 +78,8 @@ class TanhNormal(eqx.Module):
         """`tanh(loc)`: the image of the Gaussian's mode, which is what evaluation acts by."""
         return jnp.tanh(self.loc)
 
-    def _pre_tanh(self, key: Key[Array, ""]) -> Float[Array, " action"]:
-        return self.loc + self.scale * jax.random.normal(key, self.loc.shape)
 
-    def _log_prob_pre_tanh(self, u: Float[Array, " action"]) -> Float[Array, ""]:
-        gaussian = -0.5 * ((u - self.loc) / self.scale) ** 2 - jnp.log(self.scale) - _LOG_SQRT_2PI
-        # log(1 - tanh(u)^2), stable for large |u|.
-        log_determinant = 2 * (jnp.log(2.0) - u - jax.nn.softplus(-2 * u))
-        return jnp.sum(gaussian - log_determinant)
+def undo_tanh(action: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """`u` of an action `tanh(u)` in [-1, 1]; at the borders, that of the nearest float32 inside."""
+    inside = 1 - jnp.finfo(jnp.float32).epsneg
+    return jnp.arctanh(jnp.clip(action, -inside, inside))

@@ -12,12 +12,13 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from reppo.component import Component, hyper, static
 from reppo.component import Scalar as ScalarLike
-from reppo.distributions import TanhNormal
+from reppo.distributions import TanhNormal, undo_tanh
 from reppo.errors import require
 from reppo.keys import subkey
-from reppo.losses.divergences import AbstractDivergence, ExactKL
+from reppo.losses.divergences import MAX_LOG_RATIO, AbstractDivergence, ExactKL
 from reppo.losses.gates import AbstractGate, PerState
 from reppo.losses.objectives import AbstractObjective, ClippedKL
+from reppo.numerics import limit
 
 Policy = Callable[[PyTree[Array]], TanhNormal]
 """From one (normalized) actor observation to the distribution over actions."""
@@ -35,6 +36,8 @@ class ActorBatch(eqx.Module):
         old_loc: mean of the policy that took them, before the tanh.
         old_scale: its standard deviation, likewise.
         target: the critic's targets, `[batch]`.
+        drawn: what the policy drew when it took them, before the tanh and the limit on actions, `[batch, action]`; None
+            where only the actions are known, whose densities are then those of the actions as they are.
     """
 
     actor_observation: PyTree[Array]
@@ -43,6 +46,7 @@ class ActorBatch(eqx.Module):
     old_loc: Float[Array, "batch action"]
     old_scale: Float[Array, "batch action"]
     target: Float[Array, " batch"]
+    drawn: Float[Array, "batch action"] | None = None
 
 
 class AbstractActorLoss(Component):
@@ -168,11 +172,9 @@ class ScoreFunctionLoss(AbstractActorLoss):
             kl_key: Key[Array, ""],
         ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
             distribution = policy(actor_observation)
-            actions = jax.lax.stop_gradient(
-                jax.vmap(distribution.sample)(jax.random.split(action_key, self.num_samples))
-            )
-            log_probs = jax.vmap(distribution.log_prob)(actions)
-            q = jax.vmap(lambda action: critic(critic_observation, action))(actions)
+            drawn = jax.lax.stop_gradient(jax.vmap(distribution.draw)(jax.random.split(action_key, self.num_samples)))
+            log_probs = jax.vmap(distribution.log_prob_of_draw)(drawn)
+            q = jax.vmap(lambda u: critic(critic_observation, jnp.tanh(u)))(drawn)
             cost = jax.lax.stop_gradient(temperature * log_probs - q)
             baseline = (jnp.sum(cost) - cost) / (self.num_samples - 1)
             # A number whose value is the mean of q and whose gradient is the estimate, with its sign turned.
@@ -198,6 +200,10 @@ class ClippedSurrogateLoss(AbstractActorLoss):
     `-min(ratio * A, clip(ratio, 1 - clip, 1 + clip) * A) + temperature * log pi(a'|s)`, where `ratio` is new over old
     density of the action taken, `A = target - mean of Q(s, a')` over fresh actions, standardized over the minibatch,
     and the entropy is that of a fresh action, reparameterized. No bound on the divergence: the clip takes its place.
+
+    Both densities are those of what was drawn, before the tanh and the limit on actions. The log-ratio is held within
+    +-20, so that no action overflows however far the policy has moved; beyond that the gradient still leads back, where
+    the exponential alone would be infinite or 0.
 
     Attributes:
         clip: how far the ratio counts, in (0, 1).
@@ -242,16 +248,18 @@ class ClippedSurrogateLoss(AbstractActorLoss):
 
         def log_ratio(
             observation: PyTree[Array],
-            action: Float[Array, " action"],
+            drawn: Float[Array, " action"],
             old_loc: Float[Array, " action"],
             old_scale: Float[Array, " action"],
         ) -> Float[Array, ""]:
-            return policy(observation).log_prob(action) - TanhNormal(old_loc, old_scale).log_prob(action)
+            return policy(observation).log_ratio(TanhNormal(old_loc, old_scale), drawn)
 
         values, log_prob, kl = _over_states(value, batch, key)
         advantage = batch.target - values
         advantage = (advantage - jnp.mean(advantage)) / (jnp.std(advantage) + 1e-8)
-        ratio = jnp.exp(jax.vmap(log_ratio)(batch.actor_observation, batch.action, batch.old_loc, batch.old_scale))
+        drawn = undo_tanh(batch.action) if batch.drawn is None else batch.drawn
+        log_ratios = jax.vmap(log_ratio)(batch.actor_observation, drawn, batch.old_loc, batch.old_scale)
+        ratio = jnp.exp(limit(log_ratios, -MAX_LOG_RATIO, MAX_LOG_RATIO))
         clipped = jnp.clip(ratio, 1 - self.clip, 1 + self.clip)
         losses = temperature * log_prob - jnp.minimum(ratio * advantage, clipped * advantage)
         metrics = {"entropy": -log_prob, "kl": kl, "behind_gate": jnp.where(ratio == clipped, 0.0, 1.0)}

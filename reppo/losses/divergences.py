@@ -11,6 +11,10 @@ from jaxtyping import Array, Float, Key
 from reppo.component import Component, static
 from reppo.distributions import TanhNormal
 from reppo.errors import require
+from reppo.numerics import limit
+
+MAX_LOG_RATIO = 20.0
+"""Within +- this the log of a ratio of densities is held before it is exponentiated."""
 
 
 class AbstractDivergence(Component):
@@ -41,19 +45,18 @@ class ExactReverseKL(AbstractDivergence):
 class SampledKL(AbstractDivergence):
     """KL(old, new) as the mean log-ratio at actions drawn from the old policy.
 
-    Both densities are taken at the same action, so that the divergence of a policy from itself is exactly 0; see
-    `MismatchedKL` for what the reference implementation computes.
+    Both densities are taken at the same action, before the tanh, which cancels: no action is too near the border, and
+    the divergence of a policy from itself is exactly 0. `MismatchedKL` is what the reference implementation computes.
 
     Attributes:
-        num_samples: number of actions, at least 1; 16 in the reference.
+        num_samples: number of actions, at least 1.
     """
 
     num_samples: int = static(16)
 
     def __call__(self, old: TanhNormal, new: TanhNormal, key: Key[Array, ""]) -> Float[Array, ""]:
         def log_ratio(sample_key: Key[Array, ""]) -> Float[Array, ""]:
-            action = _clip(old.sample(sample_key))
-            return old.log_prob(action) - new.log_prob(action)
+            return old.log_ratio(new, old.draw(sample_key))
 
         return _mean_over_samples(log_ratio, self.num_samples, key)
 
@@ -65,7 +68,9 @@ class SampledKL(AbstractDivergence):
 class LowVarianceKL(AbstractDivergence):
     """KL(old, new) as the mean of `ratio - 1 - log(ratio)`, `ratio = new / old`, at actions drawn from the old policy.
 
-    Never negative and of lower variance than the mean log-ratio while the two policies are near each other.
+    Never negative and of lower variance than the mean log-ratio while the two policies are near each other. Densities
+    as for `SampledKL`. The log-ratio is held below 20, so that its exponential does not overflow where the new policy
+    is narrow; beyond that the gradient still leads back.
 
     Attributes:
         num_samples: number of actions, at least 1.
@@ -77,8 +82,7 @@ class LowVarianceKL(AbstractDivergence):
 
     def __call__(self, old: TanhNormal, new: TanhNormal, key: Key[Array, ""]) -> Float[Array, ""]:
         def estimate(sample_key: Key[Array, ""]) -> Float[Array, ""]:
-            action = _clip(old.sample(sample_key))
-            log_ratio = new.log_prob(action) - old.log_prob(action)
+            log_ratio = limit(new.log_ratio(old, old.draw(sample_key)), -jnp.inf, MAX_LOG_RATIO)
             return jnp.expm1(log_ratio) - log_ratio
 
         return _mean_over_samples(estimate, self.num_samples, key)
@@ -103,17 +107,12 @@ class MismatchedKL(AbstractDivergence):
     def __call__(self, old: TanhNormal, new: TanhNormal, key: Key[Array, ""]) -> Float[Array, ""]:
         def log_ratio(sample_key: Key[Array, ""]) -> Float[Array, ""]:
             action, old_log_prob = old.sample_and_log_prob(sample_key)
-            return old_log_prob - new.log_prob(_clip(action))
+            return old_log_prob - new.log_prob(jnp.clip(action, -1 + 1e-4, 1 - 1e-4))
 
         return _mean_over_samples(log_ratio, self.num_samples, key)
 
     def validate(self) -> None:
         _require_samples(self.num_samples)
-
-
-def _clip(action: Float[Array, " action"]) -> Float[Array, " action"]:
-    """Away from the borders, where the log-density is not defined."""
-    return jnp.clip(action, -1 + 1e-4, 1 - 1e-4)
 
 
 def _mean_over_samples(

@@ -1,14 +1,19 @@
 """Lagrange multipliers: the temperature of the entropy and the weight of the KL constraint."""
 
+import math
 from abc import abstractmethod
 from typing import final
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from reppo.component import Component, Scalar, hyper
 from reppo.errors import require
+from reppo.numerics import limit
+
+_LEAST, _MOST = 1e-8, 1e8
 
 
 class AbstractMultiplier(Component):
@@ -37,8 +42,11 @@ class AbstractMultiplier(Component):
 class LearnedMultiplier(AbstractMultiplier):
     """`exp` of a learned parameter, moved by the gradient of `multiplier * slack`.
 
+    The multiplier is held within [1e-8, 1e8]: it neither overflows, however long its constraint is violated, nor
+    shrinks to a 0 from which it could not rise. Beyond a limit its gradient still leads back (`reppo.numerics.limit`).
+
     Attributes:
-        initial: value at the start, positive.
+        initial: value at the start, in [1e-8, 1e8].
 
     Reference: Haarnoja et al. 2018 (arXiv 1812.05905), section 5; arXiv 2507.11019, section 3.
     """
@@ -50,14 +58,18 @@ class LearnedMultiplier(AbstractMultiplier):
 
     def value(self, parameter: Float[Array, ""] | None) -> Float[Array, ""] | Scalar:
         assert parameter is not None
-        return jax.lax.stop_gradient(jnp.exp(parameter))
+        return jax.lax.stop_gradient(_exp(parameter))
 
     def loss(self, parameter: Float[Array, ""] | None, slack: Float[Array, ""]) -> Float[Array, ""]:
         assert parameter is not None
-        return jnp.exp(parameter) * jax.lax.stop_gradient(slack)
+        return _exp(parameter) * jax.lax.stop_gradient(slack)
 
     def validate(self) -> None:
-        require(self.initial > 0, f"The initial multiplier is {self.initial!s}; give a positive one.")
+        require(
+            np.float32(_LEAST) <= self.initial <= np.float32(_MOST),
+            f"The initial multiplier is {self.initial!s}; give one in [{_LEAST:g}, {_MOST:g}]. A FixedMultiplier may "
+            "be 0.",
+        )
 
 
 @final
@@ -81,3 +93,7 @@ class FixedMultiplier(AbstractMultiplier):
 
     def validate(self) -> None:
         require(self.weight >= 0, f"The multiplier is {self.weight!s}; give one of at least 0.")
+
+
+def _exp(parameter: Float[Array, ""]) -> Float[Array, ""]:
+    return jnp.exp(limit(parameter, math.log(_LEAST), math.log(_MOST)))

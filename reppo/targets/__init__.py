@@ -4,10 +4,13 @@ from reppo.targets.entropy_bonus import AbstractEntropyBonus, BonusAlways, Bonus
 from reppo.targets.next_value import (
     AbstractNextValue,
     FreshAction,
+    FreshValueClippedBonus,
     FreshValueTakenBonus,
     ModeAction,
     NextValue,
+    Taken,
     TakenAction,
+    TakenActionClippedBonus,
 )
 from reppo.targets.returns import AbstractTargets, SoftLambda, soft_lambda_returns
 from reppo.targets.truncation import AbstractTruncation, Cuts, OwnFlag, ShiftedFlag
@@ -21,6 +24,7 @@ __all__ = [
     "BonusUntilTermination",
     "Cuts",
     "FreshAction",
+    "FreshValueClippedBonus",
     "FreshValueTakenBonus",
     "ModeAction",
     "NextValue",
@@ -28,6 +32,8 @@ __all__ = [
     "OwnFlag",
     "ShiftedFlag",
     "SoftLambda",
+    "Taken",
     "TakenAction",
+    "TakenActionClippedBonus",
     "soft_lambda_returns",
 ]

@@ -246,6 +246,21 @@ def _multiplier_direction(multiplier: AbstractMultiplier) -> None:
     for_all(body, slack=st.one_of(floats(-10, -0.125), floats(0.125, 10)))
 
 
+@law(AbstractMultiplier, "way back", "however long it was pushed one way, it is finite, and a gradient leads back")
+def _multiplier_way_back(multiplier: AbstractMultiplier) -> None:
+    def body(slack: Any) -> None:
+        parameter = multiplier.init()
+        if parameter is None:
+            return
+        push = _multiplier(multiplier, parameter, jnp.float32(slack))["gradient"]
+        result = _multiplier(multiplier, parameter - 1000 * np.sign(push), jnp.float32(-slack))
+        ensure(np.isfinite(result["value"]), f"the weight {result['value']} after a push by the slack {slack}")
+        back = result["gradient"]
+        ensure(np.isfinite(back) and back * push < 0, f"a gradient of {back} after a push by {push}")
+
+    for_all(body, slack=st.one_of(floats(-10, -0.125), floats(0.125, 10)))
+
+
 @law(AbstractMultiplier, "constant", "to every loss but its own the weight is a constant")
 def _multiplier_constant(multiplier: AbstractMultiplier) -> None:
     leak = _multiplier(multiplier, multiplier.init(), jnp.float32(1.0))["leak"]
@@ -349,11 +364,42 @@ def _divergence_nearer(divergence: AbstractDivergence) -> None:
     for_all(body, 8, loc=vectors(2, -0.5, 0.5), shift=floats(0.5, 1), scale=floats(0.25, 0.5), seed=seeds())
 
 
+@law(AbstractDivergence, "saturated", "where on the tanh the two policies lie does not matter: it cancels")
+def _divergence_saturated(divergence: AbstractDivergence) -> None:
+    def body(old: Any, new: Any, out: float, seed: Any) -> None:
+        moved = tuple((loc + np.float32(out), scale) for loc, scale in (old, new))
+        here, there = (float(np.mean(_divergence(divergence, a, b, seed)[0])) for a, b in ((old, new), moved))
+        ensure(abs(there - here) < 1e-2 * (1 + abs(here)), f"{here}, and {there} with both means {out} further out")
+
+    for_all(body, 8, old=_POLICY, new=_POLICY, out=floats(-6, 6), seed=seeds())
+
+
+@law(
+    AbstractDivergence,
+    "way back",
+    "however far the new policy has moved, in mean or scale, the divergence is finite and its gradient leads back",
+)
+def _divergence_way_back(divergence: AbstractDivergence) -> None:
+    def body(loc: Any, scale: Any, distance: float, side: float, log_scale: float, seed: Any) -> None:
+        moved = np.float32(side * distance)
+        away = _divergence(divergence, (loc, scale), (loc + moved, scale), seed)
+        other = _divergence(divergence, (loc, scale), (loc, np.full(2, np.exp(log_scale), np.float32)), seed)
+        for (values, gradients), part, out in ((away, 0, moved), (other, 1, log_scale)):
+            slope = np.mean(np.asarray(gradients[part], float), axis=0) * out
+            where = f"with the mean moved by {out}" if part == 0 else f"with a log scale of {out}"
+            ensure(np.isfinite(values).all(), f"{values} {where}")
+            ensure((slope > 0).all(), f"a slope outward of {slope} {where}")
+
+    drawn = {"loc": vectors(2, -1, 1), "scale": vectors(2, 0.25, 1), "distance": floats(4, 1000), "seed": seeds()}
+    scales = st.one_of(floats(-10, -5), floats(2, 4))
+    for_all(body, 8, side=st.sampled_from([-1.0, 1.0]), log_scale=scales, **drawn)
+
+
 def check_actor_loss(actor_loss: AbstractActorLoss, *, skip: Collection[str] = ()) -> None:
     """Holds an actor loss against the laws of its slot: `LAWS[AbstractActorLoss]`.
 
-    It is given a policy with two actions, a critic that prefers one of them, and a minibatch that the policy collected
-    itself. Arguments and errors as for `check_objective`.
+    It is given a policy, a critic that prefers one action, and a minibatch that was collected by the policy itself, or
+    by one from which it has moved far. Arguments and errors as for `check_objective`.
     """
     hold(AbstractActorLoss, actor_loss, skip)
 
@@ -362,28 +408,39 @@ _BATCH = 256
 
 
 @eqx.filter_jit
+def _collected(loc: Any, scale: Any, seed: Any) -> Any:
+    """What a policy drew, before the tanh."""
+    return jax.vmap(TanhNormal(loc, scale).draw)(jax.random.split(jax.random.key(seed), _BATCH))
+
+
 def _actor_loss(actor_loss: AbstractActorLoss, loc: Any, scale: Any, best: Any, seed: Any) -> Any:
     """Loss, metrics and gradients in (loc, log scale), at the old policy itself, for Q(a) = -|a - best|^2."""
-    keys = jax.random.split(jax.random.key(seed), _BATCH)
-    old = TanhNormal(loc, scale)
-    actions = jax.vmap(old.sample)(keys)
+    return _moved_loss(actor_loss, (loc, scale), (loc, np.log(scale)), best, np.float32(1e-3), seed)
+
+
+@eqx.filter_jit
+def _moved_loss(actor_loss: AbstractActorLoss, old: Any, new: Any, best: Any, temperature: Any, seed: Any) -> Any:
+    """The same where the policy has moved from `old`, (loc, scale), to `new`, (loc, log scale)."""
+    drawn = _collected(old[0], old[1], seed)
+    actions = jnp.clip(jnp.tanh(drawn), -0.999, 0.999)
     repeated = lambda x: jnp.broadcast_to(x, (_BATCH, *x.shape))
     batch = ActorBatch(
         actor_observation=jnp.zeros((_BATCH, 1)),
         critic_observation=jnp.zeros((_BATCH, 1)),
         action=actions,
-        old_loc=repeated(loc),
-        old_scale=repeated(scale),
+        old_loc=repeated(old[0]),
+        old_scale=repeated(old[1]),
         target=-jnp.sum((actions - best[None]) ** 2, axis=1),
+        drawn=drawn,
     )
 
     def loss(parameters: Any) -> Any:
         policy = lambda _: TanhNormal(parameters[0], jnp.exp(parameters[1]))
         critic = lambda _, action: -jnp.sum((action - best) ** 2)
-        weights = (jnp.float32(1e-3), jnp.float32(1.0))
-        return actor_loss(policy, critic, batch, *weights, jax.random.fold_in(jax.random.key(seed), 1))
+        key = jax.random.fold_in(jax.random.key(seed), 1)
+        return actor_loss(policy, critic, batch, temperature, jnp.float32(1.0), key)
 
-    return jax.value_and_grad(loss, has_aux=True)((loc, jnp.log(scale)))
+    return jax.value_and_grad(loss, has_aux=True)(new)
 
 
 def _drawn_policy() -> dict[str, st.SearchStrategy[Any]]:
@@ -421,3 +478,43 @@ def _actor_loss_improves(actor_loss: AbstractActorLoss) -> None:
         ensure(gradient @ (best - np.tanh(loc)) < 0, f"a gradient in the mean of {gradient} for the best action {best}")
 
     for_all(body, 8, **_drawn_policy())
+
+
+def _far(seed: Any) -> tuple[Any, Any, list[Any]]:
+    """An old policy of 16 actions, the best action, and new policies, nearly deterministic, far from the old.
+
+    The first has moved away from the best action; the second has closed in on the worst that was taken.
+    """
+    random = np.random.default_rng(int(seed))
+    loc, scale = (np.float32(random.uniform(*ends, 16)) for ends in ((-0.5, 0.5), (0.25, 0.75)))
+    side = np.float32(random.choice([-1, 1], 16))
+    drawn = np.asarray(_collected(loc, scale, seed))
+    worst = drawn[np.argmax(np.sum((np.tanh(drawn) - 0.9 * side) ** 2, axis=1))]
+    narrow = np.full(16, -9, np.float32)
+    # Half a standard deviation off the worst action: at its center the density has no slope.
+    policies = [(loc - side, narrow), (worst + side * np.exp(narrow) / 2, narrow)]
+    return (loc, scale), 0.9 * side, policies
+
+
+@law(AbstractActorLoss, "finite", "loss and gradients are finite however far the policy has moved")
+def _actor_loss_finite(actor_loss: AbstractActorLoss) -> None:
+    def body(out: float, log_scale: float, seed: Any) -> None:
+        old, best, policies = _far(seed)
+        for new in (*policies, (old[0] + np.float32(out), np.full(16, log_scale, np.float32))):
+            (loss, _), gradients = _moved_loss(actor_loss, old, new, best, np.float32(1e-3), seed)
+            ensure(np.isfinite(loss), f"the loss {loss}")
+            ensure(all(np.isfinite(leaf).all() for leaf in gradients), f"the gradients {gradients}")
+
+    for_all(body, 8, out=floats(-1000, 1000), log_scale=floats(-10, 4), seed=seeds())
+
+
+@law(AbstractActorLoss, "way back", "however unlikely the actions taken have become, its gradient leads to better ones")
+def _actor_loss_way_back(actor_loss: AbstractActorLoss) -> None:
+    def body(seed: Any) -> None:
+        old, best, policies = _far(seed)
+        for new in policies:
+            gradient = np.asarray(_moved_loss(actor_loss, old, new, best, np.float32(0), seed)[1][0], float)
+            slope = gradient @ (best - np.tanh(new[0]))
+            ensure(slope < 0, f"a slope of {slope} towards the best action, from a mean of {new[0]}")
+
+    for_all(body, 8, seed=seeds())

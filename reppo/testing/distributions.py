@@ -95,6 +95,26 @@ def _finite(head: AbstractHead) -> None:
     for_all(body, outputs=_DRAWN, scale=floats(1, 100), seed=seeds())
 
 
+@eqx.filter_jit
+def _pull(head: AbstractHead, outputs: Any, away: Any) -> Any:
+    """Slope, along `away`, of the KL from the policy at some outputs to the one that lies `away` from them."""
+    middle = head(outputs)
+    gradient = jax.grad(lambda o: middle.kl(head(o)))(outputs + away)
+    return jnp.sum(gradient * away)
+
+
+@law(AbstractHead, "way back", "however far an output has gone, past any limit too, a gradient leads back")
+def _way_back(head: AbstractHead) -> None:
+    def body(outputs: Any, distance: float) -> None:
+        outputs = _outputs(head, outputs, 2)
+        for away in np.eye(outputs.size, dtype=np.float32) * np.float32(distance):
+            for side in (away, -away):
+                slope = _pull(head, outputs, side)
+                ensure(np.isfinite(slope) and slope > 0, f"{slope} is the slope of the KL outward, {side} away")
+
+    for_all(body, 8, outputs=_DRAWN, distance=floats(20, 100))
+
+
 @law(AbstractHead, "density", "the log-density that comes with a sample is the log-density at that sample")
 def _own_density(head: AbstractHead) -> None:
     def body(outputs: Any, seed: Any) -> None:

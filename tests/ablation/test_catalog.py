@@ -94,8 +94,9 @@ def test_every_arxiv_number_is_one():
 PAPER = "kl/no_kl kl/penalized value/mse normalization/no_norm auxiliary/none".split()
 IMPLEMENTATIONS = """
     normalization/layer_norm policy/floor policy/small_floor entropy/low_start auxiliary/zero_weight
-    auxiliary/embedding_only kl/sampled kl/sampled_4 kl/mismatched targets/many_samples targets/taken_action
-    targets/taken_bonus entropy/bonus_at_termination optimizer/adamw optimizer/adamw_light optimizer/shared_multipliers
+    auxiliary/embedding_only kl/sampled kl/mismatched kl/mismatched_4 targets/many_samples
+    targets/taken_action_clipped targets/taken_bonus_clipped entropy/bonus_at_termination optimizer/adamw
+    optimizer/adamw_light optimizer/shared_multipliers
     updates/critic_then_actor kl/gate_per_batch kl/reverse critic/zero_offset network/uniform_initialization
     targets/shifted_truncation observations/per_step observations/small_epsilon observations/deviation
     observations/merged_twice network/deeper_actor auxiliary/with_terminations policy/unclipped_action

@@ -16,6 +16,7 @@ from reppo.environments import Observation
 from reppo.losses import ClippedKL, FixedMultiplier, NoAuxiliary, PathwiseLoss, Scalar, SelfPrediction, Unconstrained
 from reppo.networks import NoNorm
 from reppo.rollout import Trajectory
+from reppo.targets import SoftLambda, TakenAction
 from tests.tiny import tiny_reppo
 
 TIME, ENVIRONMENTS = 8, 16
@@ -213,6 +214,46 @@ def test_sampled_actions_stay_within_the_limit_and_deterministic_ones_are_the_mo
     assert jnp.abs(actions).max() == 0.5
     action, _, extras = policy((), observation, keys[0], deterministic=True)
     np.testing.assert_allclose(action, jnp.tanh(extras.loc))
+
+
+def test_beside_a_clipped_action_stands_the_draw_behind_it():
+    algorithm = tiny_reppo(max_action=0.5)
+    state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make())
+    trajectory = make_trajectory(algorithm, state)
+    drawn = trajectory.extras.drawn
+    assert jnp.abs(drawn).max() > 1
+    np.testing.assert_array_equal(trajectory.action, jnp.clip(jnp.tanh(drawn), -0.5, 0.5))
+    data, _ = algorithm._prepare(state, trajectory, jax.random.key(2))
+    np.testing.assert_array_equal(data.actor.drawn, drawn.reshape(TIME * ENVIRONMENTS, 1))
+
+
+def test_the_bonus_of_the_action_taken_next_is_that_of_its_draw():
+    """All actions are clipped to 0.01, so that they say nothing of the draws; lambda 0, so that each row is its own."""
+    algorithm = tiny_reppo(
+        max_action=0.01,
+        next_value=TakenAction(),
+        targets=SoftLambda(lam=0.0),
+        temperature=FixedMultiplier(1.0),
+        reward_scale=1.0,
+    )
+    state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make())
+    trajectory = make_trajectory(algorithm, state)
+    prepare = eqx.filter_jit(lambda t: algorithm._prepare(state, t, jax.random.key(2))[0].actor.target)
+    moved = eqx.tree_at(lambda t: t.extras.drawn, trajectory, trajectory.extras.drawn + 0.5)
+    change = (prepare(moved) - prepare(trajectory)).reshape(TIME, ENVIRONMENTS)
+
+    following = algorithm.normalizer.rollout(
+        state.actor_statistics, trajectory.observation.actor, trajectory.final_observation.actor
+    )[1]
+    policy = jax.vmap(jax.vmap(lambda o: algorithm.head(state.learner.actor(o))))(following)
+    loc, scale = np.asarray(policy.loc, float)[..., 0], np.asarray(policy.scale, float)[..., 0]
+    u = np.roll(np.asarray(trajectory.extras.drawn, float)[..., 0], -1, axis=0)
+    density = lambda u: -0.5 * ((u - loc) / scale) ** 2 - 2 * (np.log(2) - np.logaddexp(u, -u))
+    goes_on = ~np.asarray(trajectory.terminated | trajectory.truncated)
+    goes_on[-1] = False
+    expected = np.where(goes_on, -float(algorithm.gamma) * (density(u + 0.5) - density(u)), 0)
+    np.testing.assert_allclose(change, expected, rtol=1e-3, atol=1e-3)
+    assert np.abs(expected).max() > 0.5
 
 
 def test_a_learned_multiplier_without_a_bound_is_refused():

@@ -1,12 +1,13 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from reppo.distributions import TanhNormalHead
+from reppo.distributions import TanhNormal, TanhNormalHead
 
 OUTPUTS = arrays(np.float32, 6, elements=st.floats(-5, 3, width=32))
 
@@ -37,3 +38,19 @@ def test_the_default_adds_nothing_and_overflow_is_impossible():
 def test_size_counts_mean_and_log_std(action_size):
     assert TanhNormalHead().size(action_size) == 2 * action_size
     assert TanhNormalHead()(jnp.zeros(2 * action_size)).loc.shape == (action_size,)
+
+
+@pytest.mark.parametrize("log_std", [-14.0, 7.0, 1e4])
+def test_a_log_std_beyond_its_limits_is_learned_back(log_std):
+    target = TanhNormal(jnp.zeros(1), jnp.ones(1))
+    optimizer = optax.adam(0.05 if abs(log_std) < 100 else 100.0)
+    loss = lambda outputs: target.kl(TanhNormalHead()(outputs))
+
+    def step(state, _):
+        outputs, optimizer_state = state
+        updates, optimizer_state = optimizer.update(jax.grad(loss)(outputs), optimizer_state)
+        return (outputs + updates, optimizer_state), outputs[1]
+
+    outputs = jnp.array([0.0, log_std])
+    _, path = jax.jit(lambda state: jax.lax.scan(step, state, None, length=600))((outputs, optimizer.init(outputs)))
+    assert np.any((path > -10) & (path < 4))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from reppo.distributions import TanhNormal
+from reppo.distributions import TanhNormal, undo_tanh
 
 GOLDEN = np.load(pathlib.Path(__file__).parents[1] / "data" / "golden.npz")
 SIZE = 3
@@ -79,6 +79,44 @@ def test_samples_differ_with_the_key_and_agree_between_methods(loc, scale, seed,
     np.testing.assert_allclose(first, np.tanh(loc + scale * noise[0]), rtol=1e-5, atol=1e-6)
     assert seed == other or not np.array_equal(*noise)
     assert seed == other or np.abs(first).min() > 0.999 or not np.array_equal(first, second)
+
+
+FAR = arrays(np.float32, SIZE, elements=st.floats(-20, 20, width=32))
+
+
+@given(FAR, SCALE, SEED)
+def test_of_a_draw_the_density_is_known_however_far_out(loc, scale, seed):
+    action, u, log_prob_of_draw = draw(loc, scale, jax.random.key(seed))
+    np.testing.assert_array_equal(action, sample(loc, scale, jax.random.key(seed)))
+    z = (np.asarray(u, float) - loc) / scale
+    log_determinant = 2 * (np.log(2) - np.logaddexp(u, -u, dtype=float))
+    expected = -0.5 * z**2 - np.log(scale) - 0.5 * np.log(2 * np.pi) - log_determinant
+    np.testing.assert_allclose(log_prob_of_draw, expected.sum(), rtol=1e-4, atol=1e-3)
+
+
+@jax.jit
+def draw(loc, scale, key):
+    policy = TanhNormal(loc, scale)
+    u = policy.draw(key)
+    return jnp.tanh(u), u, policy.log_prob_of_draw(u)
+
+
+@given(FAR, SCALE, LOC, SCALE, LOC)
+def test_the_log_ratio_is_that_of_the_gaussians(u, scale, shift, other_scale, other_shift):
+    loc, other_loc = u + shift, u + other_shift
+    actual = log_ratio(loc, scale, other_loc, other_scale, u)
+    at = lambda *policy: scipy.stats.norm.logpdf(u.astype(float), *(np.asarray(x, float) for x in policy))
+    expected = (at(loc, scale) - at(other_loc, other_scale)).sum()
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=tolerance(scale) + tolerance(other_scale))
+    assert log_ratio(loc, scale, loc, scale, u) == 0
+
+
+log_ratio = jax.jit(lambda loc, scale, *rest: TanhNormal(loc, scale).log_ratio(TanhNormal(*rest[:2]), rest[2]))
+
+
+def test_undoing_the_tanh_is_finite_at_the_borders():
+    action = jnp.array([-1, -0.5, 0, 0.999, 1])
+    np.testing.assert_allclose(undo_tanh(action), [-8.664, -0.5493, 0, 3.8002, 8.664], rtol=1e-3)
 
 
 def test_dimensions_of_a_sample_are_independent():

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reppo.distributions import TanhNormal
 from reppo.keys import subkey
 from reppo.losses import (
+    ActorBatch,
     ClippedKL,
     ClippedSurrogateLoss,
     PathwiseLoss,
@@ -191,3 +193,71 @@ def test_metrics_are_constants(loss):
         )
 
     jax.tree.map(lambda g: np.testing.assert_array_equal(g, 0), eqx.filter_jit(eqx.filter_grad(metrics))(policy))
+
+
+def test_where_the_policy_saturates_the_score_function_knows_its_entropy():
+    policy, critic, batch = problem(0)
+    far = lambda observation: TanhNormal(12 + policy(observation).loc, policy(observation).scale)
+    loss = eqx.filter_jit(
+        lambda loss: loss(far, critic, batch, TEMPERATURE, MULTIPLIER, jax.random.key(0))[1]["entropy"].mean()
+    )
+    score, pathwise = loss(ScoreFunctionLoss(num_samples=500)), loss(ClippedSurrogateLoss(num_samples=500))
+    np.testing.assert_allclose(score, pathwise, rtol=1e-4)
+    assert score < -30  # of -22 in each dimension, less the 0.7 of the Gaussian
+
+
+def surrogate_problem(loc, scale, drawn, target, limit=0.999):
+    """A batch of one old policy, and the surrogate's loss and gradient in (mean, log scale) of the new one."""
+    drawn = jnp.asarray(drawn, jnp.float32)
+    batch = ActorBatch(
+        actor_observation=jnp.zeros((len(drawn), 1)),
+        critic_observation=jnp.zeros((len(drawn), 1)),
+        action=jnp.clip(jnp.tanh(drawn), -limit, limit),
+        old_loc=jnp.full(drawn.shape, loc),
+        old_scale=jnp.full(drawn.shape, scale),
+        target=jnp.asarray(target, jnp.float32),
+        drawn=drawn,
+    )
+
+    @jax.jit
+    def run(new_loc, new_log_scale, batch):
+        def loss(mean, log_scale):
+            policy = lambda _: TanhNormal(mean, jnp.exp(log_scale))
+            zero = jnp.float32(0)
+            return ClippedSurrogateLoss()(policy, lambda *_: zero, batch, zero, zero, jax.random.key(0))
+
+        new = (jnp.full(drawn.shape[1], new_loc), jnp.full(drawn.shape[1], new_log_scale))
+        return jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(*new)
+
+    return batch, run
+
+
+def test_the_ratio_is_that_of_the_draws_where_actions_are_clipped():
+    """Mean 6: every action is 0.999, whose density under the new policy would be e^25 times that under the old."""
+    drawn = 6 + 0.3 * np.array([[-1.0], [-0.5], [0.5], [1.0]])
+    target = np.array([1.0, -1.0, 2.0, 0.0])
+    batch, run = surrogate_problem(6.0, 0.3, drawn, target)
+    assert np.unique(batch.action).size == 1
+    (value, metrics), _ = run(jnp.float32(5.97), jnp.log(jnp.float32(0.3)), batch)
+    ratio = np.exp(-0.5 * ((drawn - 5.97) / 0.3) ** 2 + 0.5 * ((drawn - 6) / 0.3) ** 2)[:, 0]
+    advantage = (target - target.mean()) / target.std()
+    expected = -np.mean(np.minimum(ratio * advantage, np.clip(ratio, 0.8, 1.2) * advantage))
+    np.testing.assert_allclose(value, expected, rtol=1e-3)
+    np.testing.assert_array_equal(metrics["behind_gate"], 0)
+    # Without the draws, what is known are the actions.
+    only_actions = eqx.tree_at(lambda b: b.drawn, batch, None)
+    (_, metrics), _ = run(jnp.float32(5.97), jnp.log(jnp.float32(0.3)), only_actions)
+    np.testing.assert_array_equal(metrics["behind_gate"], 1)
+
+
+@pytest.mark.parametrize("bad", [True, False], ids=["bad action", "good action"])
+def test_a_ratio_that_overflows_or_vanishes_leaves_a_gradient_that_leads_back(bad):
+    """Of four actions the new policy has one alone, which is worse than the others, or none, of which one is better."""
+    drawn = np.repeat([[0.0], [0.1], [-0.1], [0.2]], 16, axis=1)
+    _, run = surrogate_problem(0.0, 0.5, drawn, [-5.0, 1.0, 2.0, 3.0])
+    batch, _ = surrogate_problem(0.0, 0.5, drawn, [-5.0, 1.0, 2.0, 3.0])
+    new_loc = jnp.float32(1e-6 if bad else -1.0)
+    (value, _), (mean, log_scale) = run(new_loc, jnp.log(jnp.float32(1e-4)), batch)
+    assert np.isfinite(value) and np.all(np.isfinite(mean)) and np.all(np.isfinite(log_scale))
+    # Descent moves the mean away from the bad action, or towards the good ones, and widens the policy.
+    assert np.all(mean < 0) and np.all(log_scale < 0)

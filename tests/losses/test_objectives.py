@@ -186,6 +186,15 @@ def test_a_learned_multiplier_rises_while_its_constraint_is_violated(slack, rise
     assert bool(multiplier.value(parameter - 0.1 * gradient) > multiplier.value(parameter)) == rises
 
 
+@pytest.mark.parametrize(("far", "value"), [(1e4, 1e8), (-1e4, 1e-8)])
+def test_a_learned_multiplier_is_held_within_its_limits_and_comes_back_from_them(far, value):
+    multiplier = LearnedMultiplier()
+    parameter = jnp.float32(far)
+    np.testing.assert_allclose(multiplier.value(parameter), value, rtol=1e-4)
+    slopes = [multiplier_gradient(multiplier, parameter, jnp.float32(s))[1][0] for s in (np.sign(far), -np.sign(far))]
+    assert slopes[0] * far > 0 and slopes[1] == 0
+
+
 def test_a_learned_multiplier_is_a_constant_to_other_losses():
     assert jax.grad(lambda parameter: 3 * LearnedMultiplier().value(parameter))(jnp.float32(-1.0)) == 0
 

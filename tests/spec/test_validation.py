@@ -38,7 +38,14 @@ from reppo.normalization import RunningMeanDeviation, RunningMeanVariance
 from reppo.optimization import Adam, AdamW, Alternating, ClipByGlobalNorm, CriticThenActor
 from reppo.presets import reppo, reppo_small
 from reppo.spec import Evaluation, Spec, concerns, list_paths, replace_path, resolve, validate
-from reppo.targets import FreshAction, FreshValueTakenBonus, SoftLambda, TakenAction
+from reppo.targets import (
+    FreshAction,
+    FreshValueClippedBonus,
+    FreshValueTakenBonus,
+    SoftLambda,
+    TakenAction,
+    TakenActionClippedBonus,
+)
 
 SPEC = reppo(environments.probe("ConstantReward"))
 NAN = float("nan")
@@ -77,6 +84,8 @@ RANGES = [
     (FreshAction, "num_samples", [-1, 0], r"number of next actions is 0; give at least 1"),
     (TakenAction, "num_samples", [-1, 0], r"number of next actions is 0; give at least 1"),
     (FreshValueTakenBonus, "num_samples", [-1, 0], r"number of next actions is 0; give at least 1"),
+    (FreshValueClippedBonus, "num_samples", [-1, 0], r"number of next actions is 0; give at least 1"),
+    (TakenActionClippedBonus, "num_samples", [-1, 0], r"number of next actions is 0; give at least 1"),
     (SoftLambda, "lam", [NAN, -0.1, 1.5], r"lambda is 1\.5; give one in \[0, 1\]"),
     (ClippedKL, "kl_bound", [NAN, -1, 0], r"KL bound is 0\.0; give a positive one"),
     (PenalizedKL, "kl_bound", [NAN, -1, 0], r"KL bound is 0\.0; give a positive one"),
@@ -87,7 +96,7 @@ RANGES = [
     (ClippedSurrogateLoss, "clip", [NAN, 0, 1], r"clip of the surrogate is 1\.0; give one between 0 and 1"),
     (ClippedSurrogateLoss, "num_samples", [-1, 0], r"number of fresh actions is 0; give at least 1"),
     (SampledKL, "num_samples", [-1, 0], r"number of samples of the KL is 0; give at least 1"),
-    (LearnedMultiplier, "initial", [NAN, -1, 0], r"initial multiplier is 0\.0; give a positive one"),
+    (LearnedMultiplier, "initial", [NAN, -1, 1e9, 0], r"initial multiplier is 0\.0; give one in \[1e-08, 1e\+08\]"),
     (FixedMultiplier, "weight", [NAN, -1], r"multiplier is -1\.0; give one of at least 0"),
     (Alternating, "epochs", [-1, 0], r"number of epochs is 0; give at least 1"),
     (Alternating, "num_minibatches", [-1, 0], r"number of minibatches is 0; give at least 1"),

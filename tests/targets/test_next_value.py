@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from reppo.distributions import TanhNormal
 from reppo.errors import ConfigurationError
-from reppo.targets import FreshAction, FreshValueTakenBonus, ModeAction, TakenAction
+from reppo.targets import (
+    FreshAction,
+    FreshValueClippedBonus,
+    FreshValueTakenBonus,
+    ModeAction,
+    Taken,
+    TakenAction,
+    TakenActionClippedBonus,
+)
 
 POLICY = TanhNormal(jnp.array([0.3, -0.5]), jnp.array([0.6, 1.2]))
 SEED = st.integers(0, 2**31 - 1)
@@ -21,7 +29,7 @@ def evaluate(action):
     return 3 * action[0] - action[1] ** 2, jnp.concatenate([action, action**2])
 
 
-TAKEN = jnp.array([0.25, -0.75])
+TAKEN = Taken(jnp.array([0.25, -0.75]), jnp.arctanh(jnp.array([0.25, -0.75])))
 
 
 @eqx.filter_jit
@@ -79,8 +87,8 @@ def test_fresh_actions_do_not_know_what_was_taken(seed):
 def test_the_action_taken_is_valued_where_there_is_one_and_fresh_ones_elsewhere(seed):
     key = jax.random.key(seed)
     followed, fresh = estimate(TakenAction(5), key, True), estimate(TakenAction(5), key, False)
-    np.testing.assert_allclose(followed.value, evaluate(TAKEN)[0], rtol=1e-6)
-    np.testing.assert_allclose(followed.embedding, evaluate(TAKEN)[1], rtol=1e-6)
+    np.testing.assert_allclose(followed.value, evaluate(TAKEN.action)[0], rtol=1e-6)
+    np.testing.assert_allclose(followed.embedding, evaluate(TAKEN.action)[1], rtol=1e-6)
     u, loc, scale = np.arctanh([0.25, -0.75]), np.array([0.3, -0.5]), np.array([0.6, 1.2])
     density = np.exp(-0.5 * ((u - loc) / scale) ** 2) / np.sqrt(2 * np.pi) / scale / (1 - np.tanh(u) ** 2)
     np.testing.assert_allclose(followed.log_prob, np.log(density).sum(), rtol=1e-5)
@@ -107,7 +115,61 @@ def test_the_mode_is_valued_without_chance_and_its_bonus_is_that_of_a_draw(seed)
     assert result.value == other.value and result.log_prob != other.log_prob
 
 
-@pytest.mark.parametrize("kind", [FreshAction, TakenAction, FreshValueTakenBonus])
+SATURATED = TanhNormal(jnp.array([6.0, 0.0]), jnp.array([0.2, 0.5]))
+
+
+def bonuses(next_value, number=400, limit=0.999):
+    """Of `-log pi` at many actions that a policy drew whose first dimension saturates, and that were clipped."""
+
+    def one(key):
+        u = SATURATED.draw(jax.random.fold_in(key, 1))
+        taken = Taken(jnp.clip(jnp.tanh(u), -limit, limit), u)
+        return -next_value(SATURATED, evaluate, taken, jnp.asarray(True), key).log_prob
+
+    return np.asarray(eqx.filter_jit(jax.vmap(one))(jax.random.split(jax.random.key(0), number)))
+
+
+def entropy_of_saturated():
+    """By quadrature: -10.8 in the dimension that saturates."""
+    grid, weight = np.polynomial.hermite_e.hermegauss(60)
+    weight = weight / weight.sum()
+    total = 0.0
+    for loc, scale in ((6.0, 0.2), (0.0, 0.5)):
+        u = loc + scale * grid
+        log_density = -0.5 * grid**2 - np.log(scale * np.sqrt(2 * np.pi)) - 2 * (np.log(2) - np.logaddexp(u, -u))
+        total -= weight @ log_density
+    return total
+
+
+@pytest.mark.parametrize("next_value", [FreshAction(), TakenAction(), FreshValueTakenBonus()])
+def test_the_bonus_is_the_entropy_also_where_actions_are_clipped(next_value):
+    made = bonuses(next_value)
+    np.testing.assert_allclose(made.mean(), entropy_of_saturated(), atol=5 * made.std() / 20)
+
+
+@pytest.mark.parametrize("next_value", [TakenActionClippedBonus(), FreshValueClippedBonus()])
+def test_the_bonus_of_a_clipped_action_is_no_entropy_there(next_value):
+    u, kept = np.arctanh(0.999), entropy_of_saturated() + 10.803
+    at_limit = 0.5 * ((u - 6) / 0.2) ** 2 + np.log(0.2 * np.sqrt(2 * np.pi)) + 2 * (np.log(2) - np.logaddexp(u, -u))
+    made = bonuses(next_value)
+    np.testing.assert_allclose(at_limit, 53.58, atol=0.01)
+    np.testing.assert_allclose(made.mean(), at_limit + kept, atol=0.3)
+
+
+@pytest.mark.parametrize(
+    ("clipped", "right"),
+    [(TakenActionClippedBonus(5), TakenAction(5)), (FreshValueClippedBonus(5), FreshValueTakenBonus(5))],
+)
+@pytest.mark.parametrize("continues", [True, False])
+def test_away_from_the_limit_the_clipped_bonus_is_the_right_one(clipped, right, continues):
+    key = jax.random.key(0)
+    for a, b in zip(*(jax.tree.leaves(estimate(kind, key, continues)) for kind in (clipped, right)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "kind", [FreshAction, TakenAction, TakenActionClippedBonus, FreshValueTakenBonus, FreshValueClippedBonus]
+)
 def test_no_samples_are_refused(kind):
     with pytest.raises(ConfigurationError, match="number of next actions is 0; give at least 1"):
         kind(num_samples=0).validate()

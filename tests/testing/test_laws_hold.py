@@ -20,10 +20,12 @@ WITHOUT_LAWS |= {"SupportFromRewards"}
 # Laws that a component breaks because that is what it is for.
 EXCUSED = {
     "BonusAlways": ["termination"],
-    "MismatchedKL": ["itself"],
+    "FreshValueClippedBonus": ["entropy"],
+    "MismatchedKL": ["itself", "saturated"],
     "ModeAction": ["value"],
     "NoGate": ["closed"],
     "ShiftedFlag": ["termination"],
+    "TakenActionClippedBonus": ["entropy"],
 }
 
 SHIPPED = {

@@ -142,7 +142,7 @@ TARGETS = {
         lambda right, *_: eqx.tree_at(lambda e: e.log_prob, right, -right.log_prob)
     ),
     (AbstractNextValue, "no next action"): estimate(
-        lambda right, d, evaluate, taken: with_value(right, evaluate(taken)[0])
+        lambda right, d, evaluate, taken: with_value(right, evaluate(taken.action)[0])
     ),
     (AbstractEntropyBonus, "shape"): calls(BonusAlways(), lambda self, t, log_prob, _: jnp.stack([-t * log_prob] * 2)),
     (AbstractEntropyBonus, "temperature"): calls(BonusAlways(), lambda self, t, log_prob, _: -log_prob),
@@ -196,6 +196,27 @@ def loss_like(change):
     return calls(PathwiseLoss(), lambda self, *arguments: change(*PathwiseLoss.__call__(self, *arguments)))
 
 
+def surrogate(limit):
+    """An unclipped surrogate with this limit on the log of the ratio."""
+
+    def rule(self, policy, critic, batch, temperature, kl_multiplier, key):
+        _, metrics = PathwiseLoss.__call__(self, policy, critic, batch, temperature, kl_multiplier, key)
+        log_ratio = jax.vmap(lambda o, u, *old: policy(o).log_ratio(TanhNormal(*old), u))
+        log_ratios = log_ratio(batch.actor_observation, batch.drawn, batch.old_loc, batch.old_scale)
+        advantage = batch.target - jnp.mean(batch.target)
+        return -jnp.mean(jnp.exp(limit(log_ratios)) * advantage), metrics
+
+    return calls(PathwiseLoss(), rule)
+
+
+def at_clipped_actions(self, old, new, key):
+    def log_ratio(key):
+        action = jnp.clip(old.sample(key), -0.9999, 0.9999)
+        return old.log_prob(action) - new.log_prob(action)
+
+    return jnp.mean(jax.vmap(log_ratio)(jax.random.split(key, 16)))
+
+
 ACTOR = {
     (AbstractObjective, "shape"): objective(lambda q, entropy, kl, inside: jnp.stack([entropy - q])),
     (AbstractObjective, "value"): objective(lambda q, entropy, kl, inside: entropy + q),
@@ -212,6 +233,9 @@ ACTOR = {
     (AbstractMultiplier, "direction"): wrong(
         LearnedMultiplier(), loss=lambda self, p, slack: -jnp.exp(p) * jax.lax.stop_gradient(slack)
     ),
+    (AbstractMultiplier, "way back"): wrong(
+        LearnedMultiplier(), loss=lambda self, p, slack: jnp.exp(jnp.clip(p, -9, 9)) * jax.lax.stop_gradient(slack)
+    ),
     (AbstractMultiplier, "constant"): wrong(LearnedMultiplier(), value=lambda self, p: jnp.exp(p)),
     (AbstractMultiplier, "slack"): wrong(LearnedMultiplier(), loss=lambda self, p, slack: jnp.exp(p) * slack),
     (AbstractDivergence, "shape"): calls(ExactKL(), lambda self, old, new, key: (old.loc - new.loc) ** 2),
@@ -219,9 +243,13 @@ ACTOR = {
     (AbstractDivergence, "positive"): calls(ExactKL(), lambda self, old, new, key: -old.kl(new)),
     (AbstractDivergence, "sum"): calls(ExactKL(), lambda self, old, new, key: old.kl(new) / old.loc.size),
     (AbstractDivergence, "nearer"): calls(ExactKL(), lambda self, old, new, key: jnp.sign(old.kl(new))),
+    (AbstractDivergence, "saturated"): calls(ExactKL(), at_clipped_actions),
+    (AbstractDivergence, "way back"): calls(ExactKL(), lambda self, old, new, key: jnp.minimum(old.kl(new), 2.0)),
     (AbstractActorLoss, "shape"): loss_like(lambda loss, metrics: (loss + metrics["kl"], metrics)),
     (AbstractActorLoss, "metrics"): loss_like(lambda loss, metrics: (loss, {"kl": metrics["kl"]})),
     (AbstractActorLoss, "improves"): loss_like(lambda loss, metrics: (-loss, metrics)),
+    (AbstractActorLoss, "finite"): surrogate(lambda log_ratio: log_ratio),
+    (AbstractActorLoss, "way back"): surrogate(lambda log_ratio: jnp.clip(log_ratio, -20, 20)),
 }
 
 # Distributions
@@ -237,13 +265,18 @@ def head(**methods):
 
 
 def unbounded(self, key):
-    u = self._pre_tanh(key)
-    return u, self._log_prob_pre_tanh(u)
+    u = self.draw(key)
+    return u, self.log_prob_of_draw(u)
 
 
 def without_determinant(self, key):
-    u = self._pre_tanh(key)
+    u = self.draw(key)
     return jnp.tanh(u), jnp.sum(-0.5 * ((u - self.loc) / self.scale) ** 2 - jnp.log(self.scale) - 0.9189385)
+
+
+def dead_beyond_limits(self, outputs):
+    loc, log_std = jnp.split(outputs, 2)
+    return TanhNormal(loc, jnp.exp(jnp.clip(log_std, -10.0, 4.0)))
 
 
 HEADS = {
@@ -252,6 +285,7 @@ HEADS = {
     (AbstractHead, "finite"): calls(
         TanhNormalHead(), lambda self, o: TanhNormal(o[: o.size // 2], jnp.exp(o[o.size // 2 :]))
     ),
+    (AbstractHead, "way back"): calls(TanhNormalHead(), dead_beyond_limits),
     (AbstractHead, "density"): head(sample_and_log_prob=without_determinant),
     (AbstractHead, "normalized"): head(log_prob=lambda self, action: 1 + TanhNormal.log_prob(self, action)),
     (AbstractHead, "pathwise"): head(sample=lambda self, key: jax.lax.stop_gradient(TanhNormal.sample(self, key))),
