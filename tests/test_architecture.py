@@ -37,6 +37,7 @@ ORDER = [
     "tracking",
     "policies",
     "sweep",
+    "gpu_check",
     "analysis",
     "reporting",
     "citations",
