@@ -94,8 +94,7 @@ def tiny(tell: Tell, rehearsal: bool, out: Path, suite: str, task: str, backend:
     program = _compiled(tell, spec, lanes)
     outcomes = []
     for _ in range(2):
-        with _device(out):
-            states, before, after = _trained(program, spec, lanes, iterations)
+        states, before, after = _trained(program, spec, lanes, iterations)
         _tell_returns(tell, before, after)
         outcomes.append((states, after.evaluated.episode_return))
     first, second = outcomes
@@ -109,22 +108,19 @@ def published(tell: Tell, rehearsal: bool, out: Path, backend: str, lanes: int) 
     """`presets.reppo` on CartpoleSwingup: seconds of an iteration (collection and update) and of an evaluation."""
     spec = _main_spec(backend, rehearsal)
     program = _compiled(tell, spec, lanes)
-    specs = [spec] * lanes
-    with _device(out):
-        states = program.start(specs, range(lanes))
-        states, _ = jax.block_until_ready(program.advance(states, specs, 0))
+    specs, iterations = [spec] * lanes, 2
+    horizon = spec.environment.make().horizon
+    states = program.start(specs, range(lanes))
+    states, _ = jax.block_until_ready(program.advance(states, specs, 0))  # Warp compiles its kernels here
     evaluation, both = [], []
     for _ in range(3):
-        with _device(out):
-            seconds, (states, _) = _timed(lambda states=states: program.advance(states, specs, 0))
-        evaluation.append(seconds)
-        with _device(out):
-            seconds, (states, report) = _timed(lambda states=states: program.advance(states, specs, 1))
-        both.append(seconds)
-        horizon = spec.environment.make().horizon
+        for seconds, number in ((evaluation, 0), (both, iterations)):
+            with _device(out):
+                spent, (states, report) = _timed(lambda s=states, n=number: program.advance(s, specs, n))
+            seconds.append(spent)
         tell(
             evaluation_seconds=min(evaluation),
-            iteration_seconds=min(both) - min(evaluation),
+            iteration_seconds=(min(both) - min(evaluation)) / iterations,
             evaluation_steps=lanes * spec.evaluation.episodes * horizon,
             iteration_steps=lanes * spec.algorithm.steps_per_iteration,
             device_bytes=_peak_bytes(),
@@ -169,14 +165,13 @@ def quickstart(tell: Tell, rehearsal: bool, out: Path, suite: str, task: str, ar
     base = presets.reppo_small(_task(suite, task, ""))
     spec = resolve((Arm() if arm == "base" else Arm() + find_ablation(arm))(base))
     program = _compiled(tell, spec, 4)
-    with _device(out):
-        _, before, after = _trained(program, spec, 4, 2)
+    _, before, after = _trained(program, spec, 4, 2)
     _tell_returns(tell, before, after)
 
 
 def resume(tell: Tell, rehearsal: bool, out: Path, suite: str, task: str) -> None:
     """`reppo run`, once whole, and once killed after a checkpoint and run again: the same evaluations and policies?"""
-    first, whole = 4 * 2048, 40 * 2048
+    first, whole = (2 * 2048, 10 * 2048) if rehearsal else (4 * 2048, 40 * 2048)
     folder = out / "resume" / task
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -322,7 +317,7 @@ def _distance(a: PyTree, b: PyTree) -> float:
 
 @contextlib.contextmanager
 def _device(out: Path) -> Iterator[None]:
-    """Has the device to itself, as far as other parts respect it too: compilations go on beside, but nothing runs."""
+    """Times nothing while another part times something; compilations and tiny runs go on beside it."""
     with open(out / "device.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -39,10 +39,10 @@ def _throughput(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
             continue
         steps, whole = part["iteration_steps"], part["iteration_seconds"]
         alone = found.get(f"update/{part['lanes']}", {}).get("update_seconds", {}).get("highest")
-        collect = None if alone is None or alone >= whole else whole - alone
+        collect = 0.0 if alone is None else whole - alone
         evaluation = part["evaluation_steps"], part["evaluation_seconds"]
         pairs = ((steps, collect), (steps, alone), evaluation, (steps, whole))
-        speeds = [human_count(amount / seconds) if seconds else "-" for amount, seconds in pairs]
+        speeds = [human_count(amount / seconds) if seconds and seconds > 0 else "-" for amount, seconds in pairs]
         used = human_bytes(part["device_bytes"]) if part.get("device_bytes") else "-"
         rows.append([part["backend"], str(part["lanes"]), *speeds, f"{part['compile_seconds']:.0f} s", used])
     header = (
