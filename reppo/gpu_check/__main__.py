@@ -63,7 +63,13 @@ def _check(arguments: argparse.Namespace, cache: str) -> int:
     if machine.status != "passed":
         print(f"Nothing else can be found out before this is mended: see {arguments.out / 'logs' / MACHINE}.log")
         return 1
-    rehearsal = arguments.rehearsal or machine.found["platform"] != "gpu"
+    if machine.found["platform"] == "cpu" and machine.found["driver"] and not arguments.rehearsal:
+        print(
+            f"There is an NVIDIA driver ({machine.found['driver']}), but JAX sees no GPU: install its CUDA extra, "
+            "as in make gpu-check EXTRAS=cuda12 (or cuda13), or rehearse on the CPU with REHEARSAL=1 (--rehearsal)."
+        )
+        return 1
+    rehearsal = arguments.rehearsal or machine.found["platform"] == "cpu"
     check.facts["rehearsal"] = rehearsal
     if rehearsal:
         print(f"{'=' * 80}\n{REHEARSAL}\n{'=' * 80}", flush=True)

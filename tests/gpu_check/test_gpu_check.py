@@ -182,3 +182,14 @@ def test_a_part_trains_here(tmp_path):
     assert machine["found"]["platform"] == "cpu" and not machine["found"]["unmet"]
     assert probe["status"] == "passed" and probe["found"]["twice"]["identical"]
     assert probe["found"]["returns"][0] > probe["found"]["returns_before"][0]
+
+
+def test_a_gpu_that_jax_does_not_see_is_no_rehearsal(tmp_path):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 580.1\n")
+    tool.chmod(0o755)
+    command = [sys.executable, "-m", "reppo.gpu_check", "--out", str(tmp_path / "out"), "--only", "tiny/probe"]
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert done.returncode == 1 and "JAX sees no GPU" in done.stdout and "580.1" in done.stdout
+    assert "REHEARSAL:" not in done.stdout and "tiny/probe" not in done.stdout
