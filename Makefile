@@ -3,15 +3,23 @@
 # make test-browser   tests the report page in Chromium (Debian: apt-get install chromium)
 # make docs         builds the documentation into site/
 # make lint         checks style and types
+# make gpu-check    finds out what works on this GPU; REHEARSAL=1: tiny sizes on the CPU
 # For a GPU: make quickstart EXTRAS=cuda12
+# For another Python: make test PYTHON=python3.12 builds .venv anew where it has another version
+# Without network: make gpu-check WHEELS=folder, beside the packages that PYTHON has; see docs/gpu.md
 
-PYTHON ?= python3
+PYTHON ?= $(firstword $(if $(WHEELS),,$(wildcard .venv/bin/python)) python3)
 EXTRAS ?=
+OUT ?= results/gpu-check
+BUDGET ?= 480
 comma := ,
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+STARTED := $(shell date +%s)
+CHECK := -m reppo.gpu_check --out $(OUT) --budget-seconds $(BUDGET) --started $(STARTED) $(if $(REHEARSAL),--rehearsal) $(if $(ONLY),--only $(ONLY))
+version = $(shell $(1) -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)
 
-.PHONY: quickstart test test-slow test-browser docs lint clean
+.PHONY: quickstart test test-slow test-browser docs lint gpu-check clean another-version
 
 quickstart: .venv/.installed
 	$(BIN)/reppo run experiments/quickstart.py
@@ -33,20 +41,34 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-.venv/bin/python:
-	$(PYTHON) -m venv .venv
+ifdef WHEELS
+gpu-check: .gpu-packages/.installed
+	PYTHONPATH=$(CURDIR):$(CURDIR)/.gpu-packages $(PYTHON) $(CHECK)
+else
+gpu-check: .venv/.installed
+	$(BIN)/python $(CHECK)
+endif
 
-.venv/.installed: pyproject.toml constraints.txt | .venv/bin/python
+.venv/pyvenv.cfg: $(if $(filter $(call version,$(PYTHON)),$(call version,$(BIN)/python)),,another-version)
+	$(PYTHON) -m venv --clear .venv
+
+.venv/.installed: pyproject.toml constraints.txt .venv/pyvenv.cfg
 	$(INSTALL) --editable .$(if $(EXTRAS),[$(EXTRAS)])
 	touch $@
 
-.venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
+.venv/.dev: pyproject.toml constraints.txt .venv/pyvenv.cfg
 	$(INSTALL) --editable .[dev$(if $(EXTRAS),$(comma)$(EXTRAS))]
 	touch $@ .venv/.installed
 
-.venv/.docs: pyproject.toml constraints.txt | .venv/bin/python
+.venv/.docs: pyproject.toml constraints.txt .venv/pyvenv.cfg
 	$(INSTALL) --editable .[docs]
 	touch $@ .venv/.installed
 
+# The wheels of a folder and this library, beside what PYTHON has: nothing else is installed, and nothing is fetched.
+.gpu-packages/.installed: pyproject.toml $(wildcard $(WHEELS)/*.whl)
+	$(PYTHON) -m pip install --quiet --no-index --find-links $(WHEELS) --no-deps --no-compile --upgrade \
+		--target .gpu-packages $(WHEELS)/*.whl .
+	touch $@
+
 clean:
-	rm -rf .venv site
+	rm -rf .venv .gpu-packages site

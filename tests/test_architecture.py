@@ -38,6 +38,7 @@ ORDER = [
     "tracking",
     "policies",
     "sweep",
+    "gpu_check",
     "analysis",
     "reporting",
     "citations",
