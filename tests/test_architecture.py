@@ -31,6 +31,7 @@ ORDER = [
     "spec",
     "presets",
     "ablation",
+    "ablations",
     "testing",
     "training",
     "results",
