@@ -9,7 +9,7 @@ import pkgutil
 from pathlib import Path
 
 __path__ = [str(Path(__file__).parent.parent / "ablations")]
-__all__ = [module.name for module in pkgutil.iter_modules(__path__)]
+__all__ = [module.name for module in pkgutil.iter_modules(__path__)]  # pyright: ignore[reportUnsupportedDunderAll]
 
 for _name in __all__:
     importlib.import_module(f"{__name__}.{_name}")

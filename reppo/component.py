@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import equinox as eqx
 import jax
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Float
 
 from reppo.errors import ConfigurationError, require, unknown_name
@@ -32,13 +33,15 @@ def as_plain(value: Any) -> Any:
 
     A float becomes the shortest decimal that names it: `np.float32(0.2)` is 0.2. Anything else is left as it is.
     """
-    if isinstance(value, tuple) and type(value) is tuple:
+    if type(value) is tuple:
         return tuple(map(as_plain, value))
-    if isinstance(value, np.generic | np.ndarray) or _is_concrete(value):
-        if np.ndim(value) == 0 and (dtype := np.dtype(value.dtype)).kind in "biufU":
-            scalar = np.asarray(value)[()]
-            return float(str(scalar)) if dtype.kind == "f" else scalar.item()
-    return value
+    if not isinstance(value, np.generic | np.ndarray | jax.Array) or isinstance(value, Tracer) or value.ndim:
+        return value
+    kind = getattr(value.dtype, "kind", None)  # keys of JAX have none
+    if kind not in ("b", "i", "u", "f", "U"):
+        return value
+    scalar = np.asarray(value)[()]
+    return float(str(scalar)) if kind == "f" else scalar.item()
 
 
 def as_float32(value: Any) -> Any:
@@ -55,11 +58,6 @@ def as_float32(value: Any) -> Any:
     if not hasattr(value, "dtype"):
         raise TypeError(f"Expected a number, got {value!r} of type {type(value).__name__}.")
     return value
-
-
-def _is_concrete(value: Any) -> bool:
-    """Whether a value is an array of JAX with numbers in it: not one that is being traced, no key."""
-    return isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer) and np.ndim(value) == 0
 
 
 def hyper(default: Any = dataclasses.MISSING, *, added: bool = False) -> Any:

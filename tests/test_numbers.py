@@ -1,5 +1,6 @@
 """Numbers of NumPy and JAX are numbers wherever one is asked for, and sweeps are in the order of their numbers."""
 
+import jax
 import jax.numpy as jnp
 import jaxtyping
 import numpy as np
@@ -79,6 +80,12 @@ def test_counts_are_held_as_pythons_numbers(count):
 def test_what_is_no_number_is_none_for_a_scalar(wrong):
     with pytest.raises(TypeError, match="Expected a number"):
         as_float32(wrong)
+
+
+@pytest.mark.parametrize("other", [jax.random.key(0), np.arange(2), jnp.arange(2), np.complex64(1), "a", None])
+def test_what_is_no_single_number_is_left_alone(other):
+    assert as_plain(other) is other
+    assert jax.jit(lambda x: as_plain(x) + 1)(1) == 2
 
 
 def test_a_float_stays_one_where_a_whole_number_is_given():

@@ -163,6 +163,7 @@ def _require_login() -> None:
     It reads environment variables, its settings files and netrc, as `wandb.init` will.
     """
     import wandb
+    from wandb.errors import AuthenticationError
 
     mode = wandb.setup().settings.mode
     require(
@@ -172,7 +173,7 @@ def _require_login() -> None:
     )
     try:
         known = wandb.login(prompt=False, verify=False)
-    except wandb.errors.AuthenticationError as error:
+    except AuthenticationError as error:
         raise ConfigurationError(f"Weights & Biases cannot use the key that it has: {error}.") from None
     server = wandb.setup().settings.base_url
     require(

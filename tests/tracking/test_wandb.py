@@ -219,8 +219,9 @@ def test_a_session_that_continues_a_run_repeats_its_rows_where_the_last_file_sta
     rows = client.opened["study-base0"].rows
     assert [step for step, _ in rows] == steps and rows[-1][1]["evaluation/return"] == 7.0
     if mode == "offline":
-        assert rows[1] == (50, {"evaluation/return": 51.0, "evaluation/lowest": 50.0, "evaluation/highest": 52.0}
-                           | {"kl": 0.1, "kl.min": 0.0, "kl.max": 0.5, "loss": 1.0, "loss.min": 1.0, "loss.max": 1.0})  # fmt: skip
+        returns = {"evaluation/return": 51.0, "evaluation/lowest": 50.0, "evaluation/highest": 52.0}
+        metrics = {"kl": 0.1, "kl.min": 0.0, "kl.max": 0.5, "loss": 1.0, "loss.min": 1.0, "loss.max": 1.0}
+        assert rows[1] == (50, returns | metrics)
 
 
 def test_a_run_that_ends_before_a_chunk_is_told_of_is_no_fault(tmp_path):
