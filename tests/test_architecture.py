@@ -79,6 +79,14 @@ def test_imports_go_one_way(file):
             assert module.split(".")[0] not in ("jax", "equinox", "optax"), f"{own} imports {module}"
 
 
+@pytest.mark.parametrize("file", sorted(ROOT.rglob("*.py")), ids=lambda f: str(f.relative_to(ROOT)))
+def test_texts_are_read_and_written_in_utf8_wherever_they_are(file):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr in ("read_text", "write_text"):
+                assert "encoding" in {keyword.arg for keyword in node.keywords}, f"{file}, line {node.lineno}"
+
+
 def classes():
     for info in pkgutil.walk_packages([str(ROOT)], "reppo."):
         module = importlib.import_module(info.name)

@@ -25,7 +25,7 @@ def use_all_cores(results: Path) -> None:
 
     number = min(usable_cores(), MAX_CPU_DEVICES)
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        number = int(json.loads((results / "experiment.json").read_text())["execution"]["devices"])
+        number = int(json.loads((results / "experiment.json").read_text(encoding="utf-8"))["execution"]["devices"])
     with contextlib.suppress(RuntimeError):
         jax.config.update("jax_num_cpu_devices", number)
 
@@ -84,7 +84,7 @@ def _control_groups(root: Path, controller: str) -> list[Path]:
 
 def _read_lines(path: Path) -> list[str]:
     try:
-        return path.read_text().splitlines()
+        return path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
         return []
 
