@@ -66,18 +66,19 @@ class Wandb(AbstractTracker):
             case SweepStarted():
                 self._experiment = event.experiment
             case BatchStarted():
-                self._lanes = {lane.run_id: lane for lane in event.lanes}
+                self._lanes |= {lane.run_id: lane for lane in event.lanes}
             case ChunkFinished():
                 for lane in event.lanes:
                     if lane.run_id not in self._runs:
                         self._begin(self._lanes[lane.run_id], event.environment_steps)
                     self._runs[lane.run_id].log(_row(lane.returns, lane.metrics), step=event.environment_steps)
             case RunFinished():
-                if event.record.run_id not in self._runs:  # it was at its end before this session told of a chunk
-                    self._begin(self._lanes[event.record.run_id], event.record.environment_steps + 1)
-                run = self._runs.pop(event.record.run_id)
-                run.summary.update({"status": event.record.status, "diverged_at": event.record.diverged_at})
-                run.finish(exit_code=0)
+                lane = self._lanes.get(event.record.run_id)
+                if lane is not None and lane.run_id not in self._runs:  # at its end before a chunk was told of
+                    self._begin(lane, event.record.environment_steps + 1)
+                if (run := self._runs.pop(event.record.run_id, None)) is not None:
+                    run.summary.update({"status": event.record.status, "diverged_at": event.record.diverged_at})
+                    run.finish(exit_code=0)
             case _:
                 pass
 

@@ -232,6 +232,8 @@ def test_a_run_that_ends_before_a_chunk_is_told_of_is_no_fault(tmp_path):
     tracker.receive(RunFinished(record=record("base", 0, environment_steps=50)))
     opened = client.opened["study-base0"]
     assert [step for step, _ in opened.rows] == [50] and opened.exit_code == 0
+    tracker.receive(RunFinished(record=record("other", 0)))  # a run of which nothing was told
+    assert set(client.opened) == {"study-base0"}
 
 
 def read_offline(path):
