@@ -1,6 +1,6 @@
 """The catalog of ablations: one module a theme, each a list of questions."""
 
-from ablations import (
+from . import (
     actor,
     auxiliary,
     critic,

@@ -1,9 +1,10 @@
 """The gradient that the actor follows."""
 
-from ablations.edit import replace
 from reppo.ablation import ablation
 from reppo.losses import ClippedSurrogateLoss, FixedMultiplier, ScoreFunctionLoss
 from reppo.spec import Spec, get_path
+
+from .edit import replace
 
 LOSS = "algorithm.actor_loss"
 

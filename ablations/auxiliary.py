@@ -1,9 +1,10 @@
 """The auxiliary task of the critic."""
 
-from ablations.edit import replace
 from reppo.ablation import ablation
 from reppo.losses import EmbeddingPrediction, NoAuxiliary, NoMask, RewardPrediction, UnlessTruncated
 from reppo.spec import Spec
+
+from .edit import replace
 
 TASK = "algorithm.auxiliary"
 WEIGHT = "algorithm.auxiliary.weight"

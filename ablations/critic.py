@@ -1,9 +1,10 @@
 """The critic network: what it says before training, and its embedding."""
 
-from ablations.edit import replace
 from reppo.ablation import ablation
 from reppo.networks import ActivatedEmbedding, NoOffset, ZeroBias, ZeroOffset
 from reppo.spec import Spec
+
+from .edit import replace
 
 
 @ablation(

@@ -1,10 +1,11 @@
 """The entropy of the policy: its weight, its target, and its part in the critic's targets."""
 
-from ablations.edit import replace
 from reppo.ablation import ablation
 from reppo.losses import FixedMultiplier, LearnedMultiplier
 from reppo.spec import Spec
 from reppo.targets import BonusAlways, NoBonus
+
+from .edit import replace
 
 TEMPERATURE = "algorithm.temperature"
 BONUS = "algorithm.entropy_bonus"

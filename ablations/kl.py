@@ -1,6 +1,5 @@
 """The constraint that keeps the policy near the one that collected the data."""
 
-from ablations.edit import replace
 from reppo.ablation import ablation
 from reppo.losses import (
     ExactReverseKL,
@@ -15,6 +14,8 @@ from reppo.losses import (
     Unconstrained,
 )
 from reppo.spec import Spec, get_path
+
+from .edit import replace
 
 OBJECTIVE = "algorithm.actor_loss.objective"
 BOUND = "algorithm.actor_loss.objective.kl_bound"

@@ -1,9 +1,10 @@
 """Size, activation and initial weights of the networks."""
 
-from ablations.edit import replace
 from reppo.ablation import ablation
 from reppo.networks import Relu, UniformFanIn
 from reppo.spec import Spec, get_path
+
+from .edit import replace
 
 ACTOR_WIDTH = "algorithm.actor.width"
 CRITIC_WIDTH = "algorithm.critic.width"

@@ -1,9 +1,10 @@
 """Normalization layers."""
 
-from ablations.edit import replace
 from reppo.ablation import ablation
 from reppo.networks import LayerNorm, NoNorm
 from reppo.spec import Spec
+
+from .edit import replace
 
 ACTOR = "algorithm.actor.norm"
 CRITIC = "algorithm.critic.norm"

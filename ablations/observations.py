@@ -1,9 +1,10 @@
 """Statistics that observations are normalized by."""
 
-from ablations.edit import replace
 from reppo.ablation import ablation
 from reppo.normalization import MergedTwice, NoNormalization, PerStepStatistics, RunningMeanDeviation
 from reppo.spec import Spec, get_path
+
+from .edit import replace
 
 NORMALIZER = "algorithm.normalizer"
 EPSILON = "algorithm.normalizer.epsilon"

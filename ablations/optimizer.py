@@ -1,9 +1,10 @@
 """Optimizers, clips, and who shares them."""
 
-from ablations.edit import replace
 from reppo.ablation import ablation
 from reppo.optimization import AdamW, NoClip, WithActor
 from reppo.spec import Spec, get_path
+
+from .edit import replace
 
 ACTOR = "algorithm.actor_optimizer"
 CRITIC = "algorithm.critic_optimizer"

@@ -1,8 +1,9 @@
 """The policy's distribution, and the actions that are stored."""
 
-from ablations.edit import replace
 from reppo.ablation import ablation
 from reppo.spec import Spec
+
+from .edit import replace
 
 FLOOR = "algorithm.head.floor"
 LIMIT = "algorithm.max_action"

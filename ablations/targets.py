@@ -1,6 +1,5 @@
 """The critic's targets: how far they look, what the next state is worth, and what truncation does to them."""
 
-from ablations.edit import replace
 from reppo.ablation import ablation
 from reppo.spec import Spec
 from reppo.targets import (
@@ -12,6 +11,8 @@ from reppo.targets import (
     TakenAction,
     TakenActionClippedBonus,
 )
+
+from .edit import replace
 
 LAMBDA = "algorithm.targets.lam"
 NEXT_VALUE = "algorithm.next_value"

@@ -1,10 +1,11 @@
 """How often, in what order and on how much data the networks are updated."""
 
-from ablations.edit import replace
 from reppo.ablation import ablation
 from reppo.errors import require
 from reppo.optimization import CriticThenActor
 from reppo.spec import Spec, get_path
+
+from .edit import replace
 
 SCHEDULE = "algorithm.schedule"
 EPOCHS = "algorithm.schedule.epochs"

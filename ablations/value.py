@@ -1,9 +1,10 @@
 """What the critic's outputs stand for."""
 
-from ablations.edit import replace
 from reppo.ablation import ablation
 from reppo.losses import DecodedMSE, Scalar, SupportFromRewards, TwoHot
 from reppo.spec import Spec, get_path
+
+from .edit import replace
 
 VALUE = "algorithm.value"
 BINS = "algorithm.value.num_bins"

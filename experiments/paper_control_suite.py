@@ -8,8 +8,8 @@ Parts of it are chosen on the command line:
 `reppo run experiments/paper_control_suite.py --environments CartpoleSwingup,WalkerRun --arms kl/no_kl`.
 """
 
-from ablations import auxiliary, kl, normalization, updates, value
 from reppo import Experiment, environments, presets
+from reppo.ablations import auxiliary, kl, normalization, updates, value
 
 TASKS = (
     "AcrobotSwingup AcrobotSwingupSparse BallInCup CartpoleBalance CartpoleBalanceSparse CartpoleSwingup "

@@ -6,8 +6,8 @@ for up to eight hours. Random pushes are off, as in the published runs. The scor
 episodes, in which an early fall counts many times; here every evaluation episode counts once.
 """
 
-from ablations import auxiliary, kl, normalization, updates, value
 from reppo import Experiment, environments, presets
+from reppo.ablations import auxiliary, kl, normalization, updates, value
 
 TASKS = ["G1JoystickFlatTerrain", "G1JoystickRoughTerrain", "T1JoystickFlatTerrain", "T1JoystickRoughTerrain"]
 

@@ -1,7 +1,7 @@
 """REPPO and three ablations of it on two tasks that a CPU can do."""
 
-from ablations import kl, normalization, value
 from reppo import Experiment, environments, presets
+from reppo.ablations import kl, normalization, value
 
 experiment = Experiment(
     name="quickstart",

@@ -1,6 +1,8 @@
 """The command line. Each command is a function of its parsed arguments; what is heavy is imported inside."""
 
 import argparse
+import contextlib
+import difflib
 import errno
 import json
 import os
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from reppo.tracking import AbstractTracker
 
 Command = Callable[[argparse.Namespace], int]
+_MOST_SEEDS = 100_000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,13 +39,21 @@ def run_declared(experiment: "Experiment", argv: Sequence[str] | None = None) ->
 
 def _guarded(parse: Callable[[], argparse.Namespace]) -> int:
     """Runs a command; turns faults of the user's input, and an interruption, into a message and an exit code."""
+    for stream in (sys.stdout, sys.stderr):  # an encoding that lacks a character shows ? for it
+        with contextlib.suppress(AttributeError, ValueError):  # no such stream, or one that is no text file
+            stream.reconfigure(errors="replace")  # pyright: ignore[reportAttributeAccessIssue]
     try:
-        arguments = parse()
-        return arguments.command(arguments)
+        try:
+            arguments = parse()
+            return arguments.command(arguments)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where it may fail: a reader such as `head` may have left
     except ConfigurationError as error:
         return _complain(str(error))
-    except BrokenPipeError:  # as in `reppo list components | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        if sys.stdout is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS):
@@ -63,7 +74,13 @@ def _complain(message: str) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose faults are `ConfigurationError`s, with close matches for commands, choices and options."""
+    """A parser whose faults are `ConfigurationError`s, with close matches for commands, choices and options.
+
+    The beginning of an option is not the option: `--seed 3` is no `--seeds 3`.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
 
     def parse_all(self, argv: Sequence[str]) -> argparse.Namespace:
         """Parses a command line and refuses what is left over."""
@@ -71,8 +88,10 @@ class _Parser(argparse.ArgumentParser):
         if rest:
             parser: argparse.ArgumentParser = getattr(arguments, "parser", self)
             if rest[0].startswith("-"):
-                options = [option for action in parser._actions for option in action.option_strings]
-                raise unknown_name("option", rest[0].partition("=")[0], options, f"See: {parser.prog} --help")
+                given, options = rest[0].partition("=")[0], parser._option_string_actions
+                close = difflib.get_close_matches(given, sorted(options), n=1, cutoff=0.5)
+                about = "".join(f"{name}: {options[name].help}. " for name in close)
+                raise unknown_name("option", given, options, f"{about}See: {parser.prog} --help")
             raise ConfigurationError(f"There is an argument too many: {rest[0]!r}. See: {parser.prog} --help")
         return arguments
 
@@ -152,7 +171,12 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     parser.add_argument("--arms", type=_names, metavar="A,B", help="only these arms, and the base")
     parser.add_argument("--environments", type=_names, metavar="X,Y", help="only these environments")
-    parser.add_argument("--seeds", type=_seeds, metavar="N|A,B", help="a number of seeds, or a list of them")
+    parser.add_argument(
+        "--seeds",
+        type=_seeds,
+        metavar="N|A,B-C",
+        help="how many (3: seeds 0 to 2), or which, with a comma or a range (3, is seed 3 alone; 0-4,7)",
+    )
     parser.add_argument("--steps", type=_count, metavar="N", help="environment steps of each run, such as 500k or 2.5M")
     parser.add_argument(
         "--memory",
@@ -164,8 +188,8 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], dest="overrides", metavar="PATH=VALUE", help="change the base"
     )
     parser.add_argument("--wandb", choices=["offline", "online"], help="log every run to Weights & Biases as well")
-    parser.add_argument("--wandb-project", default="reppo", metavar="PROJECT", help="default: reppo")
-    parser.add_argument("--wandb-entity", metavar="ENTITY", help="a user or team; default: the user's own")
+    parser.add_argument("--wandb-project", metavar="PROJECT", help="default: as wandb is configured, or reppo")
+    parser.add_argument("--wandb-entity", metavar="ENTITY", help="a user or team; default: as wandb is configured")
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
@@ -190,10 +214,18 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
 
 def _read_file(arguments: argparse.Namespace) -> None:
     """Makes known what the user's experiment file declares, if one is named."""
+    if arguments.file is not None:
+        _load_experiment(arguments.file)
+
+
+def _load_experiment(file: Path) -> "Experiment":
+    """The experiment of a file; that there is a file is checked before the seconds that importing JAX takes."""
+    from reppo.results.files import check_python_file
+
+    check_python_file(file)
     from reppo.sweep.loading import load_experiment
 
-    if arguments.file is not None:
-        load_experiment(arguments.file)
+    return load_experiment(file)
 
 
 def _add_policy(parser: argparse.ArgumentParser, episodes: str) -> None:
@@ -203,16 +235,33 @@ def _add_policy(parser: argparse.ArgumentParser, episodes: str) -> None:
     parser.add_argument("--seed", type=int, metavar="N", help=f"whose evaluation episodes; default: {episodes}")
 
 
+def _read_policy_arguments(arguments: argparse.Namespace) -> None:
+    """Checks that there is such a run, then reads the user's file, if one is named."""
+    from reppo.results import open_run
+
+    open_run(arguments.run)
+    _read_file(arguments)
+
+
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _seeds(text: str) -> list[int]:
-    try:
-        numbers = [int(number) for number in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of seeds nor a list of them") from None
-    return list(range(numbers[0])) if len(numbers) == 1 else numbers
+    """A number of seeds, `3`, or which: with a comma, `3,` or `0,4`, or a range with both its ends, `0-4`."""
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) == 1 and parts[0].isdecimal():
+        parts = [f"0-{int(parts[0]) - 1}"] if int(parts[0]) else []
+    seeds: list[int] = []
+    for part in filter(None, parts):
+        match = re.fullmatch(r"([0-9]+)(?:-([0-9]+))?", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
+        if not 0 <= last - first < _MOST_SEEDS:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is neither a number of seeds nor a list of them, such as 3, or 0-4,7 (up to {_MOST_SEEDS})"
+            )
+        seeds += range(first, last + 1)
+    return seeds
 
 
 def _count(text: str) -> int:
@@ -233,11 +282,12 @@ def _bytes(text: str) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    experiment = _chosen_experiment(arguments)
+
     from reppo.results import load_results
     from reppo.sweep.cache import use_compilation_cache
     from reppo.sweep.execute import execute
 
-    experiment = _chosen_experiment(arguments)
     path = experiment.results_path(arguments.out)
     tracker = _tracker(arguments, path)
     use_compilation_cache()
@@ -249,9 +299,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _chosen_experiment(arguments: argparse.Namespace) -> "Experiment":
-    from reppo.sweep.loading import load_experiment
+    from reppo.results.files import check_folder
 
-    experiment = arguments.experiment or load_experiment(arguments.file)
+    check_folder(arguments.out)
+    experiment = arguments.experiment or _load_experiment(arguments.file)
     return experiment.select(
         arms=arguments.arms,
         environments=arguments.environments,
@@ -262,12 +313,13 @@ def _chosen_experiment(arguments: argparse.Namespace) -> "Experiment":
 
 
 def _plan(arguments: argparse.Namespace) -> int:
+    experiment = _chosen_experiment(arguments)
+
     from reppo.sweep.cache import use_compilation_cache
     from reppo.sweep.forecast import forecast, format_forecast, measure
     from reppo.sweep.machine import use_all_cores
     from reppo.sweep.plan import arrange_batches, choose_execution
 
-    experiment = _chosen_experiment(arguments)
     use_all_cores(experiment.results_path(arguments.out))
     execution = choose_execution(experiment, arguments.memory)
     batches = arrange_batches(experiment.runs(), execution.width)
@@ -318,9 +370,9 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
+    _read_file(arguments)
     from reppo import describe
 
-    _read_file(arguments)
     kind = describe.kind_of(arguments.name)
     show = {
         "ablations": _show_arm,
@@ -421,9 +473,9 @@ def _spec_lines(spec: Any, marked: Sequence[str]) -> list[str]:
 
 
 def _diff(arguments: argparse.Namespace) -> int:
+    _read_file(arguments)
     from reppo import describe
 
-    _read_file(arguments)
     a, b = (describe.find_spec(name, arguments.base, arguments.environment) for name in (arguments.a, arguments.b))
     changes = describe.compare(a, b)
     if arguments.json:
@@ -437,22 +489,23 @@ def _diff(arguments: argparse.Namespace) -> int:
 
 
 def _cite(arguments: argparse.Namespace) -> int:
-    from reppo.citations import cite, cited_as_json, format_bibtex
-    from reppo.sweep.loading import load_experiment
+    experiment = _load_experiment(arguments.file)
 
-    cited = cite(load_experiment(arguments.file))
+    from reppo.citations import cite, cited_as_json, format_bibtex
+
+    cited = cite(experiment)
     print(json.dumps(cited_as_json(cited), indent=2) if arguments.json else format_bibtex(cited))
     return 0
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
+    _read_policy_arguments(arguments)
     import numpy as np
 
     from reppo.analysis import iqm
     from reppo.policies import evaluate_policy, load_policy
     from reppo.sweep.cache import use_compilation_cache
 
-    _read_file(arguments)
     policy = load_policy(arguments.run, arguments.which)
     use_compilation_cache()
     evaluated = evaluate_policy(policy, arguments.episodes, arguments.seed)
@@ -501,15 +554,21 @@ def _whose_episodes(arguments: argparse.Namespace, own_seed: int) -> str:
 
 
 def _render(arguments: argparse.Namespace) -> int:
+    from reppo.results.files import check_folder
+
+    out = arguments.out or arguments.run / "episode.gif"
+    check_folder(out.parent)
+    _read_policy_arguments(arguments)
     from reppo.policies import load_policy, render_episode
+    from reppo.policies.video import check_video_path
     from reppo.sweep.cache import use_compilation_cache
 
-    _read_file(arguments)
+    check_video_path(out)
     policy = load_policy(arguments.run, arguments.which)
     use_compilation_cache()
     rendered = render_episode(
         policy,
-        arguments.out or arguments.run / "episode.gif",
+        out,
         episode=arguments.episode,
         seed=arguments.seed,
         steps=arguments.steps,

@@ -11,10 +11,13 @@ JSON and found again, and fields of three kinds:
 import dataclasses
 import inspect
 import math
+import numbers
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import equinox as eqx
+import jax
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Float
 
 from reppo.errors import ConfigurationError, require, unknown_name
@@ -25,6 +28,22 @@ else:
     Scalar = Float[np.float32 | np.ndarray, ""]
 
 
+def as_plain(value: Any) -> Any:
+    """Turns numbers, flags and texts of NumPy and JAX into Python's: scalars, arrays without axes, and in tuples.
+
+    A float becomes the shortest decimal that names it: `np.float32(0.2)` is 0.2. Anything else is left as it is.
+    """
+    if type(value) is tuple:
+        return tuple(map(as_plain, value))
+    if not isinstance(value, np.generic | np.ndarray | jax.Array) or isinstance(value, Tracer) or value.ndim:
+        return value
+    kind = getattr(value.dtype, "kind", None)  # keys of JAX have none
+    if kind not in ("b", "i", "u", "f", "U"):
+        return value
+    scalar = np.asarray(value)[()]
+    return float(str(scalar)) if kind == "f" else scalar.item()
+
+
 def as_float32(value: Any) -> Any:
     """Converts a number to a `np.float32` scalar; leaves arrays that JAX is tracing or batching alone.
 
@@ -33,10 +52,11 @@ def as_float32(value: Any) -> Any:
     Raises:
         TypeError: if `value` is not a number.
     """
-    if isinstance(value, bool) or isinstance(value, (str, bytes)) or value is None:
-        raise TypeError(f"Expected a number, got {value!r} of type {type(value).__name__}.")
-    if isinstance(value, (int, float, np.floating, np.integer)):
+    value = as_plain(value)
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
         return np.float32(value)
+    if not hasattr(value, "dtype"):
+        raise TypeError(f"Expected a number, got {value!r} of type {type(value).__name__}.")
     return value
 
 
@@ -52,8 +72,11 @@ def hyper(default: Any = dataclasses.MISSING, *, added: bool = False) -> Any:
 
 
 def static(default: Any = dataclasses.MISSING, *, added: bool = False) -> Any:
-    """Declares a field that changes shapes or code, and so the compiled program. Arguments as for `hyper`."""
-    return eqx.field(default=default, static=True, metadata={"added": added})
+    """Declares a field that changes shapes or code, and so the compiled program. Arguments as for `hyper`.
+
+    Numbers of NumPy and JAX are held as Python's (see `as_plain`).
+    """
+    return eqx.field(default=default, converter=as_plain, static=True, metadata={"added": added})
 
 
 def slot(default: Any = dataclasses.MISSING, *, added: bool = False) -> Any:

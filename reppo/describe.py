@@ -11,6 +11,7 @@ from reppo.ablation import Arm, all_ablations, find_ablation, setting
 from reppo.component import Component, concrete_components, is_hyper
 from reppo.environments import GYMNAX, PLAYGROUND, PROBES, AbstractEnvironmentSpec
 from reppo.errors import ConfigurationError, unknown_name
+from reppo.results.formatting import arm_parts
 from reppo.spec import Difference, Spec, difference, format_value, list_paths, parse_value, resolve, to_json
 
 DEFAULT_ENVIRONMENT = "CartpoleBalance"
@@ -180,7 +181,7 @@ def find_arm(text: str) -> Arm:
         ConfigurationError: if a name is not known.
     """
     arm = Arm()
-    for part in text.split("+"):
+    for part in arm_parts(text):
         path, equals, value = part.partition("=")
         if equals:
             arm += setting(path.strip(), parse_value(value.strip()))

@@ -23,13 +23,13 @@ def add_commands(commands: Any) -> None:
     report.add_argument("--out", type=Path, metavar="DIR", help="where to; default: DIR/report")
     report.add_argument("--scale", default="auto", choices=["auto", "none", "min-max", "base"], help="of scores")
     _add_base(report)
-    report.set_defaults(command=run_report)
+    report.set_defaults(command=run_report, parser=report)
 
     compare = commands.add_parser("compare", help="compare the arms that two experiments have in common")
     compare.add_argument("first", type=Path, metavar="DIR_A", help="the folder of an experiment")
     compare.add_argument("second", type=Path, metavar="DIR_B", help="the folder of another: differences are B minus A")
     compare.add_argument("--csv", type=Path, metavar="FILE", help="write the differences as tidy CSV")
-    compare.set_defaults(command=run_compare)
+    compare.set_defaults(command=run_compare, parser=compare)
 
     power = commands.add_parser("power", help="how many seeds an effect needs, from the variance seen so far")
     power.add_argument("folder", type=Path, metavar="DIR", help="the folder of an experiment")
@@ -41,7 +41,7 @@ def add_commands(commands: Any) -> None:
     power.add_argument("--level", type=float, default=0.05, metavar="P", help="of the test; default: 0.05")
     power.add_argument("--tasks", action="store_true", help="each task, too")
     _add_base(power)
-    power.set_defaults(command=run_power)
+    power.set_defaults(command=run_power, parser=power)
 
 
 def _add_base(parser: argparse.ArgumentParser) -> None:
@@ -54,10 +54,18 @@ def _names(text: str) -> list[str]:
 
 def run_report(arguments: argparse.Namespace) -> int:
     """`reppo report DIR`: writes the report and says where it is."""
-    from reppo.analysis.report import load_report, write_report
+    from reppo.results import ResultsFolder
+    from reppo.results.files import check_folder
 
+    out = arguments.out or arguments.folder / "report"
+    ResultsFolder.open(arguments.folder)  # the reading of all runs comes after what is cheap to check
+    check_folder(out)
+    from reppo.analysis.report import load_report, write_report
+    from reppo.analysis.report.write import check_formats
+
+    check_formats(arguments.format, arguments.figures)
     report = load_report(arguments.folder, base=arguments.base, against=arguments.against, scale=arguments.scale)
-    files = write_report(report, arguments.out or arguments.folder / "report", arguments.format, arguments.figures)
+    files = write_report(report, out, arguments.format, arguments.figures)
     print(report.question)
     print(report.summary)
     for i, finding in enumerate(report.findings, 1):
@@ -71,9 +79,14 @@ def run_report(arguments: argparse.Namespace) -> int:
 
 def run_compare(arguments: argparse.Namespace) -> int:
     """`reppo compare DIR_A DIR_B`: prints the differences of what both have."""
+    from reppo.results import ResultsFolder, load_results
+    from reppo.results.files import check_folder, write_atomically
+
+    for folder in (arguments.first, arguments.second):
+        ResultsFolder.open(folder)
+    if arguments.csv:
+        check_folder(arguments.csv.parent)
     from reppo.analysis.between import compare_results
-    from reppo.results import load_results
-    from reppo.results.files import write_atomically
 
     found = compare_results(load_results(arguments.first), load_results(arguments.second))
     print(found.differences)
@@ -88,8 +101,10 @@ def run_compare(arguments: argparse.Namespace) -> int:
 
 def run_power(arguments: argparse.Namespace) -> int:
     """`reppo power DIR --effect 0.05`: prints how many seeds each comparison needs."""
+    from reppo.results import ResultsFolder, load_results
+
+    ResultsFolder.open(arguments.folder)
     from reppo.analysis.between import power_table
-    from reppo.results import load_results
 
     table = power_table(
         load_results(arguments.folder),

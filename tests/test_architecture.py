@@ -32,6 +32,7 @@ ORDER = [
     "spec",
     "presets",
     "ablation",
+    "ablations",
     "testing",
     "training",
     "results",
@@ -78,6 +79,14 @@ def test_imports_go_one_way(file):
             assert ORDER.index(part(module)) < ORDER.index(own), f"{own} imports {module}"
         if own in WITHOUT_JAX:
             assert module.split(".")[0] not in ("jax", "equinox", "optax"), f"{own} imports {module}"
+
+
+@pytest.mark.parametrize("file", sorted(ROOT.rglob("*.py")), ids=lambda f: str(f.relative_to(ROOT)))
+def test_texts_are_read_and_written_in_utf8_wherever_they_are(file):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr in ("read_text", "write_text"):
+                assert "encoding" in {keyword.arg for keyword in node.keywords}, f"{file}, line {node.lineno}"
 
 
 def classes():

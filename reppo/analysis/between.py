@@ -14,6 +14,7 @@ from reppo.analysis.scores import Normalization, score_table
 from reppo.analysis.table import Table
 from reppo.errors import require
 from reppo.results import RunData
+from reppo.results.formatting import natural_order
 
 
 @final
@@ -153,7 +154,7 @@ def _corrected(effects: Sequence[PairedEffect]) -> list[PairedEffect]:
 def _changes(first: Sequence[RunData], second: Sequence[RunData], both: dict[str, set[tuple[str, int]]]) -> Table:
     rows: dict[tuple[str, str, str, str], list[str]] = {}
     for arm, keys in both.items():
-        for task in sorted({task for task, _ in keys}):
+        for task in sorted({task for task, _ in keys}, key=natural_order):
             a, b = (
                 next(r.record.spec for r in results if r.record.arm == arm and r.record.environment == task)
                 for results in (first, second)

@@ -198,7 +198,7 @@ def parse_against(text: str) -> str:
 @cache
 def _table() -> dict[str, dict[str, PublishedCurve]]:
     cells: dict[tuple[str, str], list[list[float]]] = {}
-    text = files("reppo.analysis").joinpath("data/published_returns.csv").read_text()
+    text = files("reppo.analysis").joinpath("data/published_returns.csv").read_text(encoding="utf-8")
     for row in csv.DictReader(text.splitlines()):
         numbers = [float(row[name]) for name in ("environment_steps", "iqm", "iqm_low95", "iqm_high95", "mean", "runs")]
         cells.setdefault((row["variant"], row["environment"]), []).append(numbers)

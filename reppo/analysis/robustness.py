@@ -11,6 +11,7 @@ from jaxtyping import Float
 from reppo.analysis.confidence import Interval, resampled
 from reppo.analysis.scores import ScoreTable
 from reppo.errors import require
+from reppo.results.formatting import arm_parts
 
 
 @final
@@ -146,7 +147,7 @@ def grid_settings(arms: Sequence[str]) -> dict[str, dict[str, object]]:
     """
     settings: dict[str, dict[str, object]] = {}
     for arm in arms:
-        parts = [part.partition("=") for part in arm.split("+")]
+        parts = [part.partition("=") for part in arm_parts(arm)]
         require(
             all(equals and path for path, equals, _ in parts),
             f"Arm {arm!r} does not tell its settings; names like 'gamma=0.9+kl_bound=0.1' do.",

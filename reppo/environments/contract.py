@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
-from reppo.component import Component, static
+from reppo.component import Component, as_plain, static
 from reppo.errors import ConfigurationError, require
 
 State = PyTree
@@ -299,8 +299,7 @@ def freeze_settings(config: dict[str, Any] | None) -> Settings:
 
 
 def _freeze(key: str, value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
+    value = as_plain(value)
     if isinstance(value, (list, tuple)):
         return tuple(_freeze(key, item) for item in value)
     if value is None or isinstance(value, (str, bool, int, float)):

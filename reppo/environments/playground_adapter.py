@@ -7,6 +7,7 @@ import importlib.util
 import math
 import os
 import pathlib
+import sys
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -386,13 +387,42 @@ def _make(spec: PlaygroundTask, worlds: int | None) -> PlaygroundEnvironment:
 
 
 def _import_playground() -> tuple[Any, Any]:
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _import_without_graphics():
         # Playground imports Brax, and Brax JAXopt, which announces its own end.
         warnings.simplefilter("ignore", DeprecationWarning)
-        from mujoco_playground import registry
-        from mujoco_playground._src import mjx_env
+        try:
+            from mujoco_playground import registry
+            from mujoco_playground._src import mjx_env
+        except ImportError as error:
+            raise ConfigurationError(
+                f"MuJoCo Playground cannot be imported here: {error}. Install what is missing; what this library was "
+                "tested with is in its constraints.txt."
+            ) from error
 
     return registry, mjx_env
+
+
+@contextlib.contextmanager
+def _import_without_graphics() -> Iterator[None]:
+    """MuJoCo fails to import where the graphics library is missing that `MUJOCO_GL` names, and training needs none.
+
+    That library is therefore loaded afterwards, where it is there; where not, rendering says so.
+    """
+    if "mujoco" in sys.modules:
+        yield
+        return
+    chosen = os.environ.get("MUJOCO_GL")
+    os.environ["MUJOCO_GL"] = "disabled"
+    try:
+        yield
+    finally:
+        os.environ.pop("MUJOCO_GL") if chosen is None else os.environ.update(MUJOCO_GL=chosen)
+    with contextlib.suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of GLFW, where there is no display
+        import mujoco
+        from mujoco.rendering.classic import gl_context
+
+        mujoco.GLContext = importlib.reload(gl_context).GLContext
 
 
 def _resolve_backend(backend: str) -> str:

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from reppo.environments import AbstractEnvironment, Observation
 from reppo.errors import ConfigurationError, require, unknown_name
-from reppo.results import ResultsFolder, RunFolder, RunRecord
+from reppo.results import RunRecord, open_run
 from reppo.rollout import AbstractPolicy
 from reppo.spec import Spec, from_json, spec_id
 from reppo.training.checkpoints import load_arrays, save_arrays, tree_from_paths
@@ -119,7 +119,7 @@ def load_policy(run_folder: str | Path, which: str = "best") -> TrainedPolicy:
     """
     if which not in WHICH:
         raise unknown_name("policy", which, WHICH)
-    folder = _run_folder(Path(run_folder))
+    folder = open_run(run_folder)
     record = folder.read_record()
     spec = from_json(record.spec)
     path = folder.policy_path / f"{which}.npz"
@@ -148,22 +148,6 @@ def load_policy(run_folder: str | Path, which: str = "best") -> TrainedPolicy:
     tree_from_paths(headers, expected, str(path))
     loaded = load_arrays(path, expected)["policy"]
     return TrainedPolicy(eqx.combine(loaded, static), spec, environment, record, which)
-
-
-def _run_folder(path: Path) -> RunFolder:
-    if (path / "experiment.json").is_file():
-        runs = [str(run.path) for run in ResultsFolder.open(path).runs()]
-        hint = f"one of its {len(runs)} runs, such as {runs[0]!r}" if runs else "a run of it; it has none yet"
-        raise ConfigurationError(f"{str(path)!r} is the folder of a whole experiment. Give {hint}.")
-    require(path.exists(), f"There is no folder {str(path)!r}. Give the folder of a run: {_EXAMPLE}.")
-    require(
-        (path / "record.json").is_file(),
-        f"{str(path)!r} is no folder of a run: it has no record.json. Give one such as {_EXAMPLE}.",
-    )
-    return RunFolder(path)
-
-
-_EXAMPLE = "results/quickstart/runs/base/Pendulum-v1/seed0"
 
 
 class _Header(NamedTuple):

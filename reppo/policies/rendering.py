@@ -137,7 +137,11 @@ def _mujoco(environment: PlaygroundEnvironment, camera: str | None) -> _Renderer
         model.vis.global_.offwidth = max(model.vis.global_.offwidth, width)
         model.vis.global_.offheight = max(model.vis.global_.offheight, height)
         data, frames = mujoco.MjData(model), []
-        with mujoco.Renderer(model, height=height, width=width) as renderer:
+        try:
+            made = mujoco.Renderer(model, height=height, width=width)
+        except (AttributeError, RuntimeError, mujoco.FatalError) as error:  # the library is there, and cannot draw
+            raise _no_graphics(str(error)) from error
+        with made as renderer:
             for state in states:
                 for name, value in state.items():
                     getattr(data, name)[:] = value
@@ -150,29 +154,37 @@ def _mujoco(environment: PlaygroundEnvironment, camera: str | None) -> _Renderer
 
 
 def _use_offscreen_context() -> None:
-    """Makes MuJoCo render without a display, unless `MUJOCO_GL` says how it shall.
+    """Makes MuJoCo render without a display, or as `MUJOCO_GL` says.
 
     Raises:
-        ConfigurationError: if this machine has neither EGL nor OSMesa; says what to install.
+        ConfigurationError: if this machine has neither EGL nor OSMesa, or not what was asked for; says what to install.
     """
     from mujoco.rendering.classic import gl_context
 
-    if os.environ.get("MUJOCO_GL") or sys.platform != "linux":
+    if sys.platform != "linux":
         return
+    asked = os.environ.get("MUJOCO_GL", "").lower().strip()
+    libraries = {"egl": "EGL", "osmesa": "OSMesa", "glfw": None}
+    require(asked == "" or asked in libraries, f"MUJOCO_GL is {asked!r}; to render, set it to egl, osmesa or glfw.")
     problems = []
-    for name, library in (("egl", "EGL"), ("osmesa", "OSMesa")):
-        if ctypes.util.find_library(library) is None:
+    for name in [asked] if asked else ["egl", "osmesa"]:
+        library = libraries[name]
+        if library is not None and ctypes.util.find_library(library) is None:
             problems.append(f"no library {library}")
             continue
         try:
             gl_context.GLContext = importlib.import_module(f"mujoco.{name}").GLContext
             return
         except (ImportError, AttributeError, RuntimeError) as error:
-            problems.append(f"{library}: {error}")
-    raise ConfigurationError(
-        f"Nothing on this machine renders without a display ({'; '.join(problems)}). Install Mesa (Debian: apt-get "
-        "install libegl1 libegl-mesa0 libgl1-mesa-dri, or libosmesa6), or set MUJOCO_GL to what there is: egl, "
-        "osmesa or glfw."
+            problems.append(f"{library or name}: {error}")
+    raise _no_graphics("; ".join(problems))
+
+
+def _no_graphics(problem: str) -> ConfigurationError:
+    asked = f", with MUJOCO_GL={os.environ['MUJOCO_GL']}" if os.environ.get("MUJOCO_GL") else " without a display"
+    return ConfigurationError(
+        f"Nothing on this machine renders{asked} ({problem}). Install Mesa (Debian: apt-get install libegl1 "
+        "libegl-mesa0 libgl1-mesa-dri, or libosmesa6), or set MUJOCO_GL to what there is: egl, osmesa or glfw."
     )
 
 

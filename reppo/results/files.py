@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from reppo.errors import ConfigurationError
+from reppo.errors import ConfigurationError, require
 
 
 def make_folder(path: Path) -> None:
@@ -26,6 +26,32 @@ def make_folder(path: Path) -> None:
         ) from None
     except OSError as error:
         raise ConfigurationError(f"Cannot create the folder {str(path)!r}: {error.strerror or error}.") from error
+
+
+def check_folder(path: Path) -> None:
+    """Checks that a folder is there or could be made, and may be written to; makes nothing.
+
+    Raises:
+        ConfigurationError: if not; names what is in the way.
+    """
+    there = next((place for place in [path, *path.absolute().parents] if os.path.lexists(place)), path)
+    if there.exists() and not there.is_dir():
+        raise ConfigurationError(
+            f"Cannot create the folder {str(path)!r}: {str(there)!r} is a file. Remove it or choose another folder."
+        )
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"Cannot write to {str(path)!r}: {str(there)!r} is closed to you. Choose another one.")
+
+
+def check_python_file(file: Path) -> None:
+    """Checks that there is such an experiment file.
+
+    Raises:
+        ConfigurationError: if not.
+    """
+    require(file.exists(), f"There is no file {str(file)!r}. Give a Python file that declares an Experiment.")
+    require(file.is_file(), f"{str(file)!r} is a folder. Give a Python file that declares an Experiment.")
+    require(file.suffix == ".py", f"{str(file)!r} is no Python file: its name must end in .py.")
 
 
 @contextlib.contextmanager

@@ -3,11 +3,21 @@
 import math
 import re
 
+_NUMBER = re.compile(r"((?<==)[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|\d+(?:\.\d+)?)", re.ASCII)
+
 
 def natural_order(name: str) -> tuple[tuple[str | float, ...], str]:
-    """A sorting key by which the numbers in names count as numbers: `v2` before `v10`, `x=0.05` before `x=0.1`."""
-    parts = re.split(r"(\d+(?:\.\d+)?)", name, flags=re.ASCII)  # text and numbers take turns
+    """A sorting key by which the numbers in names count as numbers: `v2` before `v10`, `x=1e-05` before `x=0.1`.
+
+    A sign and a power of ten belong to a number where it is the value of a setting, after `=`.
+    """
+    parts = _NUMBER.split(name)  # text and numbers take turns
     return tuple(float(part) if i % 2 else part for i, part in enumerate(parts)), name
+
+
+def arm_parts(arm: str) -> list[str]:
+    """The names that a plus joins in the name of an arm; the plus of `x=1e+09` joins nothing."""
+    return re.split(r"\+(?!\d+(?:[+,)]|$))", arm)
 
 
 def human_count(count: float | int) -> str:

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from reppo.errors import ConfigurationError, require
 from reppo.results.evaluations import Evaluations
 from reppo.results.folder import ResultsFolder, RunFolder, write_csv
+from reppo.results.formatting import natural_order
 from reppo.results.record import RunRecord
 
 RUN_COLUMNS = (
@@ -44,7 +46,30 @@ def load_results(path: str | Path) -> list[RunData]:
         ConfigurationError: if the folder is not that of an experiment, or a file in it is damaged.
     """
     runs = [RunData(f.read_record(), f.read_evaluations(), f) for f in ResultsFolder.open(path).runs()]
-    return sorted(runs, key=lambda run: (run.record.environment, run.record.arm, run.record.seed))
+    return sorted(
+        runs,
+        key=lambda run: (natural_order(run.record.environment), natural_order(run.record.arm), run.record.seed),
+    )
+
+
+def open_run(path: str | Path) -> RunFolder:
+    """The folder of one run.
+
+    Raises:
+        ConfigurationError: if it is not there, or none; of a whole experiment it names a run.
+    """
+    path = Path(path)
+    if (path / "experiment.json").is_file():
+        runs = [str(run.path) for run in ResultsFolder.open(path).runs()]
+        hint = f"one of its {len(runs)} runs, such as {runs[0]!r}" if runs else "a run of it; it has none yet"
+        raise ConfigurationError(f"{str(path)!r} is the folder of a whole experiment. Give {hint}.")
+    example = "results/quickstart/runs/base/Pendulum-v1/seed0"
+    require(path.exists(), f"There is no folder {str(path)!r}. Give the folder of a run: {example}.")
+    require(
+        (path / "record.json").is_file(),
+        f"{str(path)!r} is no folder of a run: it has no record.json. Give one such as {example}.",
+    )
+    return RunFolder(path)
 
 
 def write_runs_csv(path: str | Path) -> Path:

@@ -1,10 +1,12 @@
 """One process at a time in a folder of results."""
 
 import contextlib
+import errno
 import json
 import os
 import socket
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,17 +18,23 @@ from reppo.results.files import make_folder, write_json
 LOCK, HOLDER = ".lock", ".holder.json"
 
 
+def has_no_locks(error: Exception) -> bool:
+    """Whether an error in taking a lock says that the file system has none, as some network and overlay ones."""
+    without = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+    return isinstance(error, NotImplementedError) or (isinstance(error, OSError) and error.errno in without)
+
+
 @contextlib.contextmanager
 def only_process(folder: Path) -> Iterator[None]:
     """Holds a folder of results while the context lasts; the lock ends with the process, however it ends.
 
-    Where the file system has no locks it does nothing.
+    Where the file system has no locks it warns that nothing keeps a second process away.
 
     Raises:
         ConfigurationError: if another process holds the folder; names it.
     """
     make_folder(folder)
-    lock = filelock.FileLock(folder / LOCK)
+    lock = filelock.FileLock(folder / LOCK, fallback_to_soft=False)
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
@@ -34,12 +42,17 @@ def only_process(folder: Path) -> Iterator[None]:
             f"Another process is writing to {str(folder)!r}: {_describe_holder(folder)}. Wait until it ends, stop it, "
             "or choose another folder with --out."
         ) from None
-    except NotImplementedError:
-        pass
-    except OSError as error:
-        raise ConfigurationError(
-            f"Cannot write to {str(folder)!r}: {error.strerror or error}. Choose another folder with --out."
-        ) from None
+    except (NotImplementedError, OSError) as error:
+        if not has_no_locks(error):
+            raise ConfigurationError(
+                f"Cannot write to {str(folder)!r}: {getattr(error, 'strerror', None) or error}. Choose another folder "
+                "with --out."
+            ) from None
+        warnings.warn(
+            f"The file system of {str(folder)!r} has no locks, so a second process in the same folder would go "
+            "unnoticed and damage its results. Run one at a time.",
+            stacklevel=3,
+        )
     try:
         write_json(folder / HOLDER, {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()})
         yield
@@ -51,7 +64,7 @@ def only_process(folder: Path) -> Iterator[None]:
 
 def _describe_holder(folder: Path) -> str:
     try:
-        holder = json.loads((folder / HOLDER).read_text())
+        holder = json.loads((folder / HOLDER).read_text(encoding="utf-8"))
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder["since"]))
         return f"process {holder['pid']} on {holder['host']}, since {since}"
     except (OSError, ValueError, KeyError, TypeError):

@@ -23,7 +23,7 @@ def run_id(spec: Spec, seed: int) -> str:
 
     The number of steps is not part of it: a longer budget continues the same run.
     """
-    return _digest({"schema": SCHEMA, "spec": _canonical(spec), "seed": seed})
+    return _digest({"schema": SCHEMA, "spec": _canonical(spec), "seed": int(seed)})
 
 
 def _canonical(value: Any) -> Any:

@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 from typing import Any, NamedTuple
 
-from reppo.component import Component
+from reppo.component import Component, as_plain
 from reppo.errors import ConfigurationError
 
 
@@ -78,8 +78,16 @@ def replace_path(component: Any, path: str, value: Any) -> Any:
 
 def _replace(component: Any, path: str, value: Any) -> Any:
     head, _, rest = path.partition(".")
-    new = _replace(getattr(component, head), rest, value) if rest else value
+    old = getattr(component, head)
+    new = _replace(old, rest, value) if rest else _as_kind_of(old, as_plain(value))
     return dataclasses.replace(component, **{head: new})
+
+
+def _as_kind_of(old: Any, new: Any) -> Any:
+    """A number as the kind that stands there: 1e6 is a count where one was, 40 a float."""
+    if type(old) is int and isinstance(new, float) and new.is_integer():
+        return int(new)
+    return float(new) if type(old) is float and type(new) is int else new
 
 
 def difference(before: Any, after: Any, prefix: str = "") -> list[Difference]:

@@ -1,8 +1,12 @@
 """The persistent compilation cache: a program that was compiled once on this machine starts at once the next time."""
 
+import contextlib
 import os
+import warnings
 import zlib
 from pathlib import Path
+
+import filelock
 
 ENVIRONMENT_VARIABLE = "REPPO_CACHE"
 """Names the folder of the cache; `off` switches it off."""
@@ -13,7 +17,8 @@ MAX_BYTES = 2 * 1024**3
 def use_compilation_cache() -> Path | None:
     """Switches JAX's persistent compilation cache on, in the user's cache folder, and removes damaged entries.
 
-    JAX writes entries in place, so that a kill can leave a truncated one, which it would never repair.
+    JAX writes entries in place, so that a kill can leave a truncated one, which it would never repair. Where the folder
+    cannot be written to or locked, the cache is off: every program is then compiled anew.
 
     Returns:
         The folder; None if the cache is off.
@@ -23,11 +28,18 @@ def use_compilation_cache() -> Path | None:
     chosen = os.environ.get(ENVIRONMENT_VARIABLE)
     if chosen == "off":
         return None
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = Path(chosen) if chosen else base / "reppo" / "compiled"
     try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = Path(chosen) if chosen else base / "reppo" / "compiled"
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+        with filelock.FileLock(folder / ".reppo.lock", timeout=10, fallback_to_soft=False):
+            pass  # as JAX will do at every entry
+    except (OSError, RuntimeError) as error:  # the latter: no HOME, no lock
+        warnings.warn(
+            f"Programs are compiled anew each time, because they cannot be kept: {error}. Set {ENVIRONMENT_VARIABLE} "
+            f"to a folder that this process may write to, or to off.",
+            stacklevel=2,
+        )
         return None
     remove_damaged(folder)
     jax.config.update("jax_compilation_cache_dir", str(folder))
@@ -46,8 +58,9 @@ def remove_damaged(folder: Path) -> int:
         except OSError:
             damaged = True
         if damaged:
-            entry.unlink(missing_ok=True)
-            removed += 1
+            with contextlib.suppress(OSError):  # another's, in a folder that all may write to
+                entry.unlink(missing_ok=True)
+                removed += 1
     return removed
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, final
 
 from reppo.ablation import Ablation, Arm
+from reppo.component import as_plain
 from reppo.environments import AbstractEnvironmentSpec
 from reppo.errors import ConfigurationError, require, unknown_name
-from reppo.spec import Spec, difference, from_json, parse_value, replace_path, resolve, run_id, to_json
+from reppo.spec import Spec, difference, from_json, parse_value, replace_path, resolve, run_id, spec_id, to_json
 
 Preset = Callable[[AbstractEnvironmentSpec], Spec]
 
@@ -114,16 +115,18 @@ class Experiment:
             )
         arms = [arm.name for arm in self.arms]
         require(len(set(arms)) == len(arms), f"An arm is listed twice: {', '.join(_twice(arms))}.")
+        object.__setattr__(self, "seeds", as_plain(self.seeds))
+        object.__setattr__(self, "steps", as_plain(self.steps))
         seeds = list(self.seeds)
         require(bool(seeds), "The experiment has no seeds; give at least one.")
         for seed in seeds:
             require(
-                isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**32,
+                type(seed) is int and 0 <= seed < 2**32,
                 f"The seed {seed!r} is not a whole number from 0 to 4294967295.",
             )
         require(len(set(seeds)) == len(seeds), f"A seed is listed twice: {', '.join(map(str, _twice(seeds)))}.")
         require(
-            isinstance(self.steps, int) and not isinstance(self.steps, bool) and self.steps >= 1,
+            type(self.steps) is int and self.steps >= 1,
             f"The experiment's steps are {self.steps!r}; give a whole number of at least 1.",
         )
         self.runs()
@@ -139,12 +142,17 @@ class Experiment:
         for environment in self.environments:
             base = self.base_spec(environment)
             arms = [(arm, resolve(arm(base))) for arm in [Arm(), *(Arm() + arm for arm in self.arms)]]
-            seen = {spec for arm, spec in arms if not arm.may_be_base}  # pyright: ignore[reportUnhashable]
+            kept: dict[str, str] = {}  # id of the spec -> arm; those that no grid made come first
+            for arm, spec in sorted(arms, key=lambda made: made[0].may_be_base):
+                other = kept.setdefault(spec_id(spec), arm.name)
+                require(
+                    other == arm.name or arm.may_be_base,
+                    f"The arms {other!r} and {arm.name!r} are the same on {environment.name}: their specs are equal, "
+                    "so every run would be trained twice. Leave one of them out.",
+                )
             for arm, spec in arms:
-                if arm.may_be_base:
-                    if spec in seen:
-                        continue  # a value of a grid that the base has: these are the runs of an arm without it
-                    seen.add(spec)
+                if kept[spec_id(spec)] != arm.name:
+                    continue  # a value of a grid that another arm has: its runs are that arm's
                 names = tuple(ablation.name for ablation in arm.ablations)
                 runs += [Run(arm.name, names, spec, seed) for seed in self.seeds]
         return runs

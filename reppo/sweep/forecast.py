@@ -11,7 +11,8 @@ import jax
 from reppo.results.formatting import human_bytes, human_count, human_seconds
 from reppo.spec import Spec, difference
 from reppo.sweep.experiment import Experiment
-from reppo.sweep.plan import Batch, Execution, by_program, needed_bytes
+from reppo.sweep.machine import usable_memory
+from reppo.sweep.plan import RESIDENT_BYTES, Batch, Execution, by_program, needed_bytes
 from reppo.training import BatchProgram
 from reppo.training.plan import evaluation_points, total_iterations
 
@@ -178,6 +179,12 @@ def format_forecast(planned: Forecast) -> str:
         f"{planned.compilations} compilations, {human_count(total['training_steps'])} steps of training, "
         f"{human_count(total['evaluation_steps'])} of evaluation, up to {human_bytes(total['bytes'])} of arrays"
     )
+    usable = usable_memory() if jax.default_backend() == "cpu" else None
+    if usable is not None and total["bytes"] + RESIDENT_BYTES > usable:
+        lines.append(
+            f"more than this process may use: {human_bytes(usable)}, {human_bytes(RESIDENT_BYTES)} of them for "
+            f"libraries and programs. With --memory {usable // 10**6}MB fewer lanes train at a time"
+        )
     measured = [group.measured for group in planned.groups if group.measured is not None]
     if measured:
         compiling, training = sum(m.compile_seconds for m in measured), sum(m.seconds for m in measured)

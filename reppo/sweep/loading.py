@@ -6,6 +6,7 @@ import traceback
 from pathlib import Path
 
 from reppo.errors import ConfigurationError, require
+from reppo.results.files import check_python_file
 from reppo.sweep.experiment import Experiment
 
 
@@ -17,9 +18,7 @@ def load_experiment(file: Path) -> Experiment:
     Raises:
         ConfigurationError: if there is no such file, it fails (names the line), or it declares none or several.
     """
-    require(file.exists(), f"There is no file {str(file)!r}. Give a Python file that declares an Experiment.")
-    require(file.is_file(), f"{str(file)!r} is a folder. Give a Python file that declares an Experiment.")
-    require(file.suffix == ".py", f"{str(file)!r} is no Python file: its name must end in .py.")
+    check_python_file(file)
     name = f"reppo_experiment_{file.stem}"
     module_spec = importlib.util.spec_from_file_location(name, file)
     assert module_spec is not None and module_spec.loader is not None
@@ -59,5 +58,9 @@ def _line(error: BaseException, file: Path) -> str:
 def _describe(error: Exception) -> str:
     if isinstance(error, ConfigurationError):
         return str(error)
+    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "ablations":
+        hiding = getattr(sys.modules.get("ablations"), "__file__", None)
+        found = f"here {hiding!r} has that name" if hiding else "that name leads nowhere here"
+        return f"{error.msg}. If the catalog is meant, {found}: write `from reppo.ablations import ...`."
     message = error.msg if isinstance(error, SyntaxError) else str(error)
     return f"{type(error).__name__}: {message}"

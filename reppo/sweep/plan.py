@@ -14,6 +14,7 @@ from reppo.results.files import read_json, write_json
 from reppo.results.formatting import human_bytes
 from reppo.spec import Spec, difference, format_value, from_json
 from reppo.sweep.experiment import Experiment, Run
+from reppo.sweep.machine import usable_memory
 from reppo.training.lanes import compile_key, lanes_at_once, lanes_mode
 from reppo.training.memory import abstract_state, lane_bytes, tree_bytes
 
@@ -80,8 +81,9 @@ def choose_execution(experiment: Experiment, memory: int | None = None) -> Execu
     Args:
         experiment: the experiment.
         memory: bytes that training may take; no limit by default. On a CPU that is the process's resident set above
-            what it is at the start, so that `RESIDENT_BYTES` of it are not for arrays; elsewhere the device's memory.
-            Where the seeds do not fit, fewer lanes train at the same time.
+            what it is at the start, so that `RESIDENT_BYTES` of it are not for arrays, and never more than
+            `usable_memory`; elsewhere the device's memory. Where the seeds do not fit, fewer lanes train at the same
+            time.
 
     Raises:
         ConfigurationError: if not even one lane fits.
@@ -92,6 +94,8 @@ def choose_execution(experiment: Experiment, memory: int | None = None) -> Execu
     runs = {compile_key(run.spec): run for run in experiment.runs()}
     need, name = max((needed_bytes(run)[0], run.environment) for run in runs.values())
     reserved = RESIDENT_BYTES if jax.default_backend() == "cpu" else 0
+    if reserved:
+        memory = min(memory, usable_memory() or memory)
     fit = (memory - reserved) // need
     require(
         fit >= 1,

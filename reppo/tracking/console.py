@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TextIO, final
 
-from reppo.results.formatting import human_bytes, human_count, human_seconds
+from reppo.results.formatting import human_bytes, human_count, human_seconds, natural_order
 from reppo.results.record import RunRecord
 from reppo.tracking.events import (
     BatchStarted,
@@ -53,7 +53,8 @@ class Console(AbstractTracker):
         size: Callable[[], os.terminal_size] = shutil.get_terminal_size,
     ) -> None:
         environ = os.environ if environ is None else environ
-        self._stream = sys.stderr if stream is None else stream
+        stream = sys.stderr if stream is None else stream
+        self._stream = open(os.devnull, "w") if stream is None else stream  # standard error may be closed
         self._clock = clock
         self._interval = interval
         self._size = size
@@ -230,7 +231,7 @@ class Console(AbstractTracker):
             return []
         width = max(len("arm"), *map(len, arms))
         rows = [f"  {'arm':{width}}  {'return':>9}  {'lowest':>9}  {'highest':>9}  runs"]
-        for arm in sorted(arms, key=lambda arm: (arm != "base", arm)):
+        for arm in sorted(arms, key=lambda arm: (arm != "base", natural_order(arm))):
             finite, lost = self._known_returns(self._batch.environment, arm)
             numbers = (sum(finite) / len(finite), min(finite), max(finite)) if finite else (math.nan,) * 3
             cells = "  ".join(f"{_number(x):>9}" for x in numbers)

@@ -79,5 +79,5 @@ class Composite(AbstractTracker):
                 f"{error}). Training goes on; results are written as before.\n"
             )
             self._errors.flush()
-        except (OSError, ValueError):  # standard error is closed: nobody is left to tell
+        except (OSError, ValueError, AttributeError):  # standard error is closed: nobody is left to tell
             pass

@@ -1,6 +1,9 @@
 """Videos of episodes: not blank, as long as the episode, and moving as the states do."""
 
+import os
 import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -99,6 +102,48 @@ def test_without_a_library_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setattr(rendering.ctypes.util, "find_library", lambda name: None)
     with pytest.raises(ConfigurationError, match=r"no library EGL; no library OSMesa\).*apt-get install libegl1 "):
         rendering._use_offscreen_context()
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ("osmesa", "renders, with MUJOCO_GL=osmesa .no library OSMesa.. Install Mesa"),
+        ("off", "MUJOCO_GL is 'off'; to render, set it to egl, osmesa or glfw"),
+    ],
+)
+def test_a_library_that_was_asked_for_and_is_missing_is_named(asked, message, monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", asked)
+    monkeypatch.setattr(rendering.ctypes.util, "find_library", lambda name: None)
+    with pytest.raises(ConfigurationError, match=message):
+        rendering._use_offscreen_context()
+
+
+WITHOUT_GRAPHICS = """
+import ctypes.util, os, sys
+from reppo import environments
+environments.playground("CartpoleBalance", backend="jax").make()
+print(os.environ["MUJOCO_GL"], "mujoco" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("asked", ["osmesa", "nonsense"])
+def test_a_task_is_made_where_what_draws_is_missing(asked):
+    environ = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
+    place = environ | {"MUJOCO_GL": asked, "PYTHONPATH": str(Path(rendering.__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", WITHOUT_GRAPHICS], capture_output=True, text=True, env=place)
+    assert done.stdout.split() == [asked, "True"], done.stderr
+
+
+def test_a_context_that_cannot_be_made_is_no_fault_of_the_policy(monkeypatch):
+    import mujoco
+
+    def broken(*arguments, **named):
+        raise mujoco.FatalError("gladLoadGL error")
+
+    renderer = rendering._renderer(environments.playground("CartpoleBalance", backend="jax").make(), None)
+    monkeypatch.setattr(mujoco, "Renderer", broken)
+    with pytest.raises(ConfigurationError, match=r"Nothing on this machine renders.*gladLoadGL error.*Install Mesa"):
+        renderer.draw([], None, 160, 120)
 
 
 def test_what_cannot_be_written_or_shown_is_refused_before_anything_runs(policy, tmp_path, monkeypatch):

@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import json
 import os
 import subprocess
@@ -55,3 +57,26 @@ def test_one_process_may_come_again_and_an_error_inside_is_passed_on(tmp_path):
         with pytest.raises(ZeroDivisionError):
             with only_process(tmp_path / "new" / "folder"):
                 1 / 0  # noqa: B018
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS])
+def test_a_file_system_without_locks_works_with_a_warning(code, tmp_path, monkeypatch):
+    def flock(descriptor, operation):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.warns(UserWarning, match=r"has no locks.*Run one at a time"):
+        with only_process(tmp_path):
+            assert json.loads((tmp_path / HOLDER).read_text())["pid"] == os.getpid()
+    with pytest.warns(UserWarning, match="has no locks"), only_process(tmp_path):  # nothing was left in the way
+        pass
+
+
+def test_a_folder_that_may_not_be_locked_is_refused(tmp_path, monkeypatch):
+    def flock(descriptor, operation):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(ConfigurationError, match="Cannot write to .*Input/output error. Choose another folder"):
+        with only_process(tmp_path):
+            pass

@@ -3,16 +3,20 @@
 import io
 import json
 import math
+import os
+import re
 import struct
+import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from reppo import environments
 from reppo.ablation import setting
-from reppo.errors import ConfigurationError
-from reppo.results import RunRecord, load_results
+from reppo.results import ResultsFolder, RunRecord, load_results
 from reppo.sweep import Experiment, execute, plan
 from reppo.tracking import (
     BatchStarted,
@@ -26,9 +30,9 @@ from reppo.tracking import (
     SweepStarted,
     Wandb,
 )
-from reppo.tracking.wandb import _is_logged_in
 from tests.tiny import tiny_preset
 
+ROOT = Path(__file__).parents[2]
 SECRET = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -88,6 +92,7 @@ def test_each_lane_is_a_run_with_its_own_config_and_curve(tmp_path):
     client = Client()
     tracker = Wandb("offline", tmp_path, "project", "team", init=client)
     begin(tracker, [start("base", 0), start("kl/no_kl", 0)])
+    tracker.receive(chunk(50, [report("base", 0, [1.0, 3.0], kl=(0.1, 0.0, 0.5)), report("kl/no_kl", 0, [math.nan])]))
     assert set(client.opened) == {"study-base0", "study-kl/no_kl0"}
     arguments = client.opened["study-kl/no_kl0"].arguments
     assert arguments["config"] == {
@@ -98,8 +103,6 @@ def test_each_lane_is_a_run_with_its_own_config_and_curve(tmp_path):
     assert arguments["tags"] == ["study", "Task", "kl/no_kl"]
     assert (arguments["project"], arguments["entity"], arguments["mode"]) == ("project", "team", "offline")
     assert arguments["resume"] is None
-
-    tracker.receive(chunk(50, [report("base", 0, [1.0, 3.0], kl=(0.1, 0.0, 0.5)), report("kl/no_kl", 0, [math.nan])]))
     assert client.opened["study-base0"].rows == [
         (50, {"evaluation/return": 2.0, "evaluation/lowest": 1.0, "evaluation/highest": 3.0,
               "kl": 0.1, "kl.min": 0.0, "kl.max": 0.5})
@@ -120,6 +123,7 @@ def test_an_interrupted_sweep_ends_its_runs_as_interrupted_and_continues_them_wh
     client = Client()
     tracker = Wandb("online", tmp_path, init=client)
     begin(tracker, [start("base", 0)])
+    tracker.receive(chunk(50, [report("base", 0, [1.0])]))
     tracker.close()
     tracker.close()
     assert client.opened["study-base0"].exit_code == 1
@@ -147,17 +151,89 @@ def test_a_sink_that_fails_is_reported_once_and_the_others_go_on(tmp_path):
     assert len(heard) == 4 and heard[-1] == "closed"
 
 
-def test_online_needs_a_login_that_is_not_asked_for(tmp_path, monkeypatch):
-    for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE", "WANDB_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    with pytest.raises(ConfigurationError, match=r"no WANDB_API_KEY is set.*wandb login.*--wandb offline"):
-        Wandb("online", tmp_path)
-    Wandb("offline", tmp_path)
-    (tmp_path / "netrc").write_text(f"machine api.wandb.ai login user password {SECRET}\n")
-    Wandb("online", tmp_path)
-    assert not _is_logged_in({"NETRC": str(tmp_path / "netrc"), "WANDB_BASE_URL": "https://other.example"})
-    assert _is_logged_in({"WANDB_API_KEY": SECRET})
+LOGIN = """
+from pathlib import Path
+from reppo.errors import ConfigurationError
+from reppo.tracking import Wandb
+
+Wandb("offline", Path("."))
+try:
+    Wandb("online", Path("."))
+    print("known")
+except ConfigurationError as error:
+    print(error)
+"""
+SETTINGS = "[default]\nbase_url = http://own.example:8080\n"
+NETRC = f"machine own.example:8080\n  login user\n  password {SECRET}\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "variables", "said"),
+    [
+        ({}, {}, r"does not know who you are.*no WANDB_API_KEY is set.*wandb login.*--wandb offline"),
+        ({}, {"WANDB_API_KEY": SECRET}, "^known$"),
+        ({"home/.netrc": NETRC}, {"WANDB_BASE_URL": "http://own.example:8080"}, "^known$"),
+        ({"home/.netrc": NETRC}, {}, "does not know who you are on https://"),
+        ({"home/.netrc": NETRC, "wandb/settings": SETTINGS}, {}, "^known$"),
+        ({"home/.netrc": NETRC, "home/.config/wandb/settings": SETTINGS}, {}, "^known$"),
+        ({"wandb/settings": SETTINGS}, {}, "does not know who you are on http://own.example:8080"),
+        ({"own.netrc": NETRC, "wandb/settings": SETTINGS}, {"NETRC": "own.netrc"}, "^known$"),
+        ({}, {"WANDB_API_KEY": SECRET, "WANDB_MODE": "offline"}, "configured as 'offline'.*--wandb says online"),
+        ({}, {"WANDB_API_KEY": "short"}, "cannot use the key that it has"),
+    ],
+)
+def test_online_needs_a_login_that_the_client_finds_itself(files, variables, said, tmp_path):
+    for name, text in ({"home/.keep": ""} | files).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB", "NETRC", "XDG"))}
+    place = kept | {"HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)} | variables
+    done = subprocess.run([sys.executable, "-c", LOGIN], capture_output=True, text=True, cwd=tmp_path, env=place)
+    assert re.search(said, done.stdout.strip()), done.stdout + done.stderr
+    assert SECRET not in done.stdout
+
+
+def test_the_project_is_the_clients_own_unless_one_is_named(tmp_path, monkeypatch):
+    wandb = pytest.importorskip("wandb")
+    monkeypatch.setattr(wandb, "setup", lambda: SimpleNamespace(settings=SimpleNamespace(project="configured")))
+    for given, used in ((None, "configured"), ("named", "named")):
+        client = Client()
+        tracker = Wandb("offline", tmp_path, given, init=client)
+        begin(tracker, [start("base", 0)])
+        tracker.receive(chunk(50, [report("base", 0, [1.0])]))
+        assert client.opened["study-base0"].arguments["project"] == used
+
+
+@pytest.mark.parametrize(("mode", "steps"), [("offline", [0, 50, 100]), ("online", [100])])
+def test_a_session_that_continues_a_run_repeats_its_rows_where_the_last_file_stands_for_all(tmp_path, mode, steps):
+    folder = ResultsFolder(tmp_path).run("base", "Task", 0)
+    for at in (0, 50):
+        folder.append_evaluation(at, 1.0, np.array([at, at + 2.0]), np.array([5, 5]))
+        folder.append_metrics(at, {"kl": (0.1, 0.0, 0.5), "loss": (1.0, 1.0, 1.0)})
+    client = Client()
+    tracker = Wandb(mode, tmp_path, "project", init=client)
+    begin(tracker, [start("base", 0)])
+    assert client.opened == {}  # a session that ends before its first chunk leaves no file to replace the others
+    folder.append_evaluation(100, 2.0, np.array([7.0]), np.array([5]))  # records come before trackers
+    tracker.receive(chunk(100, [report("base", 0, [7.0])]))
+    rows = client.opened["study-base0"].rows
+    assert [step for step, _ in rows] == steps and rows[-1][1]["evaluation/return"] == 7.0
+    if mode == "offline":
+        returns = {"evaluation/return": 51.0, "evaluation/lowest": 50.0, "evaluation/highest": 52.0}
+        metrics = {"kl": 0.1, "kl.min": 0.0, "kl.max": 0.5, "loss": 1.0, "loss.min": 1.0, "loss.max": 1.0}
+        assert rows[1] == (50, returns | metrics)
+
+
+def test_a_run_that_ends_before_a_chunk_is_told_of_is_no_fault(tmp_path):
+    client = Client()
+    tracker = Wandb("offline", tmp_path, "project", init=client)
+    ResultsFolder(tmp_path).run("base", "Task", 0).append_evaluation(50, 1.0, np.array([3.0]), np.array([5]))
+    begin(tracker, [start("base", 0)])
+    tracker.receive(RunFinished(record=record("base", 0, environment_steps=50)))
+    opened = client.opened["study-base0"]
+    assert [step for step, _ in opened.rows] == [50] and opened.exit_code == 0
+    tracker.receive(RunFinished(record=record("other", 0)))  # a run of which nothing was told
+    assert set(client.opened) == {"study-base0"}
 
 
 def read_offline(path):
@@ -236,7 +312,5 @@ def test_an_offline_sweep_leaves_a_run_for_each_run_with_its_config_and_curve_an
 
 
 def test_nothing_imports_wandb_unless_it_is_asked_for():
-    import subprocess
-
     code = "import sys; from reppo.tracking import Console, Wandb; print('wandb' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"

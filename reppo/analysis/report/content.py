@@ -38,7 +38,7 @@ from reppo.analysis.summaries import aggregate, aggregate_tasks, performance_pro
 from reppo.analysis.table import Table
 from reppo.errors import ConfigurationError, require, unknown_name
 from reppo.results import Metrics, RunData
-from reppo.results.formatting import human_count
+from reppo.results.formatting import arm_parts, human_count, natural_order
 
 T = TypeVar("T")
 Scale = Literal["auto", "none", "min-max", "base"]
@@ -600,7 +600,7 @@ def _design_section(table: ScoreTable, unit: str) -> Section | None:
     if not pairs:
         return None
     pictures = (("interactions", plot_interactions(table, pairs[:12], unit=unit)),)
-    components = sorted({name for pair in pairs for name in pair})
+    components = sorted({name for pair in pairs for name in pair}, key=natural_order)
     design = design_of(table, components)
     tables = []
     made = _attempt(lambda: factorial_effects(table, design))
@@ -661,7 +661,7 @@ def _design_section(table: ScoreTable, unit: str) -> Section | None:
 
 def _grid_section(table: ScoreTable, unit: str, base: str) -> Section | None:
     """Sensitivity, where arms are settings of hyperparameters."""
-    settings = [arm for arm in table.arms if arm != base and all("=" in part for part in arm.split("+"))]
+    settings = [arm for arm in table.arms if arm != base and all("=" in part for part in arm_parts(arm))]
     if len(settings) < 2 or len(table.tasks) < 2:
         return None
     chosen = table.select(arms=settings)

@@ -19,7 +19,9 @@ _VERDICTS = {"worse": "worse", "better": "better", "unclear": "no difference sho
 
 def to_html(report: Report) -> str:
     """The whole page."""
-    style, script = (files("reppo.analysis.report").joinpath(name).read_text() for name in ("page.css", "page.js"))
+    style, script = (
+        files("reppo.analysis.report").joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js")
+    )
     sections = "\n".join(_section(section) for section in report.sections)
     links = [("answer", "Answer"), *((s.key, s.title) for s in report.sections), ("all-runs", "Runs")]
     menu = "".join(f'<li><a href="#{key}">{escape(title)}</a></li>' for key, title in links)

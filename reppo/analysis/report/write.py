@@ -40,6 +40,13 @@ def load_report(path: str | Path, *, base: str = "base", against: Sequence[str] 
     )
 
 
+def check_formats(formats: Sequence[str], figures: Sequence[str]) -> None:
+    """Raises `ConfigurationError` if a format of the report or of its figures is unknown."""
+    for name, given, allowed in (("format", formats, REPORT_FORMATS), ("figures", figures, FORMATS)):
+        unknown = [item for item in given if item not in allowed]
+        require(not unknown, f"--{name} {', '.join(unknown)} is unknown. Choose from {', '.join(allowed)}.")
+
+
 def write_report(
     report: Report, folder: str | Path, formats: Sequence[str] = ("html",), figures: Sequence[str] = ()
 ) -> list[Path]:
@@ -57,9 +64,7 @@ def write_report(
     Raises:
         ConfigurationError: if a format is unknown.
     """
-    for name, given, allowed in (("format", formats, REPORT_FORMATS), ("figures", figures, FORMATS)):
-        unknown = [item for item in given if item not in allowed]
-        require(not unknown, f"--{name} {', '.join(unknown)} is unknown. Choose from {', '.join(allowed)}.")
+    check_formats(formats, figures)
     writer = _Writer(Path(folder))
     make_folder(writer.folder)
     tables = [table for section in report.sections for table in section.tables if len(table)]

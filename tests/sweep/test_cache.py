@@ -1,0 +1,76 @@
+"""The compilation cache where its folder cannot be used: programs are compiled anew, and a warning says why."""
+
+import errno
+import fcntl
+import os
+import zlib
+from pathlib import Path
+
+import jax
+import pytest
+
+from reppo.sweep import cache
+from reppo.sweep.cache import ENVIRONMENT_VARIABLE, remove_damaged, use_compilation_cache
+
+
+@pytest.fixture(autouse=True)
+def own_settings(monkeypatch):
+    """JAX keeps the settings of the other tests."""
+    monkeypatch.setattr(jax.config, "update", lambda name, value: None)
+    monkeypatch.delenv(ENVIRONMENT_VARIABLE, raising=False)
+
+
+def test_the_folder_is_made_where_it_can_be(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert use_compilation_cache() == tmp_path / "reppo/compiled"
+    assert (tmp_path / "reppo/compiled").is_dir()
+
+
+def test_nobody_needs_a_home(monkeypatch):
+    def home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(cache.Path, "home", home)
+    with pytest.warns(UserWarning, match=f"Could not determine home directory.*{ENVIRONMENT_VARIABLE}"):
+        assert use_compilation_cache() is None
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
+def test_a_folder_that_may_not_be_written_switches_it_off(tmp_path, monkeypatch, code):
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path))
+    (tmp_path / "damaged-cache").write_bytes(b"x")
+    opened = os.open
+
+    def closed(path, flags, *rest, **named):
+        if Path(path).parent == tmp_path and flags & os.O_CREAT:
+            raise OSError(code, os.strerror(code), str(path))
+        return opened(path, flags, *rest, **named)
+
+    monkeypatch.setattr(os, "open", closed)
+    with pytest.warns(UserWarning, match="Programs are compiled anew each time"):
+        assert use_compilation_cache() is None
+    assert (tmp_path / "damaged-cache").exists()
+
+
+def test_a_folder_without_locks_switches_it_off(tmp_path, monkeypatch):
+    def flock(descriptor, operation):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.warns(UserWarning, match="No locks available"):
+        assert use_compilation_cache() is None
+
+
+def test_damaged_entries_that_are_anothers_are_left(tmp_path, monkeypatch):
+    (tmp_path / "whole-cache").write_bytes(zlib.compress(b"program"))
+    (tmp_path / "damaged-cache").write_bytes(zlib.compress(b"program")[:-3])
+
+    def unlink(path, missing_ok=False):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cache.Path, "unlink", unlink)
+        assert remove_damaged(tmp_path) == 0
+    assert remove_damaged(tmp_path) == 1 and (tmp_path / "whole-cache").exists()
