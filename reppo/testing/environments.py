@@ -48,7 +48,7 @@ def _play(environment: AbstractEnvironment, seed: Any, actions: Any) -> Any:
     def step(carry: Any, number: Any) -> Any:
         state, _ = carry
         state, transition = environment.step(jax.random.fold_in(key, number + 1), state, actions[number])
-        return (state, transition.observation), (transition, environment.is_finite(state, transition))
+        return (state, transition.observation), (transition, environment.is_sane(state, transition))
 
     (state, _), (transitions, finite) = jax.lax.scan(step, (start, observation), jnp.arange(actions.shape[0]))
     return observation, transitions, finite, start, state
