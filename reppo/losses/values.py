@@ -78,13 +78,20 @@ class AbstractValue(Component):
     def loss(self, logits: Float[Array, " logits"], target: Float[Array, ""]) -> Float[Array, ""]:
         """The loss of the outputs against a scalar target, for one example."""
 
-    def encode(self, value: Float[Array, ""]) -> Float[Array, " logits"]:
-        """What a target of this value looks like, one entry a critic output: probabilities, or the value itself.
+    def start(self, scale: float) -> Float[Array, " logits"] | None:
+        """What makes an untrained critic begin near the value 0: added to its outputs `scale` times, they stand for it.
 
-        Only what starts the critic at a given value asks for it.
+        A start is not a target: the gradient of the loss must not vanish there. Only `AbstractOffset` asks for it.
+
+        Args:
+            scale: the factor, positive; the greater, the nearer to 0.
+
+        Returns:
+            One entry an output; None where outputs near 0 stand for 0 as they are. Where 0 cannot be represented, the
+            start is at the nearest value that can.
         """
         raise ConfigurationError(
-            f"{type(self).__name__} does not say how it encodes a value. Define its method `encode`, "
+            f"{type(self).__name__} does not say how a critic starts at 0. Define its method `start`, "
             "or set algorithm.critic_offset=NoOffset()."
         )
 
@@ -121,8 +128,8 @@ class HLGauss(AbstractValue):
         low, high = self.support.bounds()
         return -jnp.sum(hl_gauss(target, low, high, self.num_bins, self.sigma) * jax.nn.log_softmax(logits))
 
-    def encode(self, value: Float[Array, ""]) -> Float[Array, " logits"]:
-        return hl_gauss(value, *self.support.bounds(), self.num_bins, self.sigma)
+    def start(self, scale: float) -> Float[Array, " logits"]:
+        return hl_gauss(0.0, *self.support.bounds(), self.num_bins, self.sigma)
 
     def outside(self, targets: Float[Array, " batch"]) -> Float[Array, " batch"]:
         return share_outside(self.support, targets)
@@ -155,10 +162,10 @@ class TwoHot(AbstractValue):
         return _mean_of_bins(logits, self.support)
 
     def loss(self, logits: Float[Array, " logits"], target: Float[Array, ""]) -> Float[Array, ""]:
-        return -jnp.sum(self.encode(target) * jax.nn.log_softmax(logits))
+        return -jnp.sum(two_hot(target, *self.support.bounds(), self.num_bins) * jax.nn.log_softmax(logits))
 
-    def encode(self, value: Float[Array, ""]) -> Float[Array, " logits"]:
-        return two_hot(value, *self.support.bounds(), self.num_bins)
+    def start(self, scale: float) -> Float[Array, " logits"]:
+        return two_hot(0.0, *self.support.bounds(), self.num_bins)
 
     def outside(self, targets: Float[Array, " batch"]) -> Float[Array, " batch"]:
         return share_outside(self.support, targets)
@@ -194,8 +201,15 @@ class DecodedMSE(AbstractValue):
     def loss(self, logits: Float[Array, " logits"], target: Float[Array, ""]) -> Float[Array, ""]:
         return (self.decode(logits) - target) ** 2
 
-    def encode(self, value: Float[Array, ""]) -> Float[Array, " logits"]:
-        return two_hot(value, *self.support.bounds(), self.num_bins)
+    def start(self, scale: float) -> Float[Array, " logits"]:
+        """Outputs that fall linearly with the distance from 0, by `scale` over the support, at most by 1 a bin.
+
+        The mean of the histogram is differentiated here: with all mass in one bin, as a target of 0 times 40 has it,
+        its gradient would be 0 and stay so. This histogram is spread over about 1 / scale of the support.
+        """
+        low, high = self.support.bounds()
+        distance = jnp.abs(jnp.linspace(0.0, 1.0, self.num_bins) - jnp.clip(-low / (high - low), 0.0, 1.0))
+        return -min(1.0, (self.num_bins - 1) / scale) * distance
 
     def outside(self, targets: Float[Array, " batch"]) -> Float[Array, " batch"]:
         return share_outside(self.support, targets)
@@ -219,8 +233,8 @@ class Scalar(AbstractValue):
     def loss(self, logits: Float[Array, " logits"], target: Float[Array, ""]) -> Float[Array, ""]:
         return (logits[0] - target) ** 2
 
-    def encode(self, value: Float[Array, ""]) -> Float[Array, " logits"]:
-        return value[None]
+    def start(self, scale: float) -> None:
+        return None
 
     def outside(self, targets: Float[Array, " batch"]) -> Float[Array, " batch"]:
         return jnp.zeros_like(targets)
