@@ -1,7 +1,7 @@
 """Value representations: what the critic's outputs mean, and the loss that trains them."""
 
 from abc import abstractmethod
-from typing import final
+from typing import Any, final
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from reppo.component import Component, hyper, static
 from reppo.component import Scalar as ScalarLike
 from reppo.errors import ConfigurationError, require
-from reppo.losses.supports import AbstractSupport, FixedSupport, share_outside
+from reppo.losses.supports import AbstractSupport, FixedSupport, few_bins, share_outside
 
 
 def hl_gauss(
@@ -134,6 +134,9 @@ class HLGauss(AbstractValue):
     def outside(self, targets: Float[Array, " batch"]) -> Float[Array, " batch"]:
         return share_outside(self.support, targets)
 
+    def concerns(self, spec: Any) -> list[str]:
+        return few_bins(self.support, self.num_bins, spec)
+
     def validate(self) -> None:
         _require_bins(self.num_bins)
         require(self.sigma > 0, f"The sigma of HLGauss is {self.sigma!s} bin widths; give a positive one.")
@@ -169,6 +172,9 @@ class TwoHot(AbstractValue):
 
     def outside(self, targets: Float[Array, " batch"]) -> Float[Array, " batch"]:
         return share_outside(self.support, targets)
+
+    def concerns(self, spec: Any) -> list[str]:
+        return few_bins(self.support, self.num_bins, spec)
 
     def validate(self) -> None:
         _require_bins(self.num_bins)
@@ -213,6 +219,9 @@ class DecodedMSE(AbstractValue):
 
     def outside(self, targets: Float[Array, " batch"]) -> Float[Array, " batch"]:
         return share_outside(self.support, targets)
+
+    def concerns(self, spec: Any) -> list[str]:
+        return few_bins(self.support, self.num_bins, spec)
 
     def validate(self) -> None:
         _require_bins(self.num_bins)

@@ -11,15 +11,14 @@ from reppo.spec import Evaluation, Spec
 from reppo.targets import BonusAlways, ShiftedFlag
 
 
-def unit_reward_scale(environment: AbstractEnvironmentSpec) -> float:
-    """The factor that brings a task's rewards to a range of length 1, as those of the control suite have.
+def unit_reward_scale(environment: AbstractEnvironmentSpec, gamma: float = 0.99) -> float:
+    """The factor that brings a task's returns to a range of length 1 / (1 - gamma), as those of the control suite have.
 
-    Temperature, KL multiplier and their learning rates are tuned for that range. 1 where the range is not known.
+    Where any reward can come at every step, rewards then have a range of length 1. Temperature, KL multiplier and their
+    learning rates are tuned for that. 1 where the range is not known.
     """
-    if environment.reward_range is None:
-        return 1.0
-    low, high = environment.reward_range
-    return float(f"{1 / (high - low):.6g}")
+    returns = environment.return_range(gamma)
+    return 1.0 if returns is None else float(f"{1 / ((1 - gamma) * (returns[1] - returns[0])):.6g}")
 
 
 def reppo(environment: AbstractEnvironmentSpec) -> Spec:
