@@ -156,3 +156,14 @@ def low_variance(spec: Spec) -> Spec:
 def mismatched(spec: Spec) -> Spec:
     """The reference's estimate: the old density at what was drawn, the new one at the same clipped to +-0.9999."""
     return replace(spec, {DIVERGENCE: MismatchedKL(16)})
+
+
+@ablation(
+    "kl/mismatched_4",
+    question="Are 4 samples enough for the reference's estimate of the KL?",
+    touches=[DIVERGENCE],
+    reference="the reference's single-file version (github.com/cvoelcker/reppo)",
+)
+def mismatched_4(spec: Spec) -> Spec:
+    """As `kl/mismatched`, at 4 actions."""
+    return replace(spec, {DIVERGENCE: MismatchedKL(4)})

@@ -10,6 +10,7 @@ BINS = "algorithm.value.num_bins"
 SIGMA = "algorithm.value.sigma"
 SUPPORT = "algorithm.value.support"
 MARGIN = "algorithm.value.support.margin"
+BEYOND = "algorithm.value.support.beyond"
 
 
 @ablation(
@@ -91,3 +92,13 @@ def tight_support(spec: Spec) -> Spec:
 def wide_support(spec: Spec) -> Spec:
     """A support ten times as wide, so that each bin is."""
     return replace(spec, {SUPPORT: SupportFromRewards(10 * get_path(spec, MARGIN))})
+
+
+@ablation(
+    "value/support_beyond",
+    question="Does it help that the support reaches beyond the returns, where HL-Gauss pulls values inward?",
+    touches=[BEYOND],
+)
+def support_beyond(spec: Spec) -> Spec:
+    """Three bins beyond either end: a value of 0 is held at 0, not 0.37 bins above."""
+    return replace(spec, {BEYOND: 3.0})

@@ -10,7 +10,7 @@ from reppo.targets.next_value import (
     TakenAction,
 )
 from reppo.targets.returns import AbstractTargets, SoftLambda, soft_lambda_returns
-from reppo.targets.truncation import AbstractTruncation, Cuts, OwnFlag, ShiftedFlag
+from reppo.targets.truncation import AbstractTruncation, Cuts, MaskedFlag, OwnFlag, ShiftedFlag
 
 __all__ = [
     "AbstractEntropyBonus",
@@ -22,6 +22,7 @@ __all__ = [
     "Cuts",
     "FreshAction",
     "FreshValueTakenBonus",
+    "MaskedFlag",
     "ModeAction",
     "NextValue",
     "NoBonus",
