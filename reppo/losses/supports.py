@@ -127,8 +127,8 @@ def few_bins(support: AbstractSupport, num_bins: int, spec: Any) -> list[str]:
         return []
     return [
         f"The discounted returns of {spec.environment.name}, from {returns[0]:.4g} to {returns[1]:.4g} with rewards "
-        f"times reward_scale {spec.algorithm.reward_scale!s}, span {bins:.3g} of the {num_bins} bins of the value support "
-        f"[{low:.6g}, {high:.6g}]: the critic tells few of them apart. Give "
+        f"times reward_scale {spec.algorithm.reward_scale!s}, span {bins:.3g} of the {num_bins} bins of the value "
+        f"support [{low:.6g}, {high:.6g}]: the critic tells few of them apart. Give "
         "algorithm.value.support=SupportFromRewards(), a narrower FixedSupport, or more bins."
     ]
 

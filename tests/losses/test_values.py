@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from reppo import environments
 from reppo.errors import ConfigurationError
 from reppo.losses import DecodedMSE, FixedSupport, HLGauss, Scalar, SupportFromRewards, TwoHot, hl_gauss, two_hot
+from reppo.presets import reppo_small
+from reppo.spec import replace_path, resolve
 
 GOLDEN = np.load(pathlib.Path(__file__).parents[1] / "data" / "golden.npz")
 BINS = 51
@@ -264,3 +267,27 @@ def start_of(value, scale, targets):
 def test_the_published_start_is_the_target_of_0():
     np.testing.assert_array_equal(HLGauss().start(40.0), jax.jit(hl_gauss, static_argnums=3)(0.0, 0.0, 150.0, 151))
     assert Scalar().start(40.0) is None
+
+
+@pytest.mark.parametrize(("bins_inside", "pull"), [(0, 0.369), (1, 0.047), (2, 0.0013), (3, 0.0)])
+@pytest.mark.parametrize("num_bins", [21, 151])
+def test_hl_gauss_pulls_values_at_the_ends_inward(num_bins, bins_inside, pull):
+    """In bins; the figures of the docstring. The remedy is a support whose ends lie beyond the returns."""
+    low, high = -10.0, 10.0
+    width = (high - low) / (num_bins - 1)
+    centers = np.linspace(low, high, num_bins)
+    for target, inward in ((low + bins_inside * width, 1), (high - bins_inside * width, -1)):
+        decoded = np.asarray(histogram(target, low, high, num_bins), float) @ centers
+        np.testing.assert_allclose((decoded - target) / width, inward * pull, atol=1e-3)
+
+
+@pytest.mark.parametrize("beyond, learned", [(0.0, 1.41), (3.0, 0.0)])
+def test_a_task_without_rewards_settles_at_0_only_where_the_support_reaches_beyond_it(beyond, learned):
+    """Q = decode(target of gamma Q), in bins above 0."""
+    spec = replace_path(reppo_small(environments.playground("CartpoleBalance")), "beyond", beyond)
+    value = resolve(spec).algorithm.value
+    low, high = value.support.bounds()
+    centers = jnp.linspace(low, high, 51)
+    step = lambda q, _: (hl_gauss(0.99 * q, low, high, 51) @ centers, None)
+    settled = jax.jit(lambda: jax.lax.scan(step, jnp.float32(0.0), length=5000)[0])()
+    np.testing.assert_allclose(settled / ((high - low) / 50), learned, atol=0.02)
