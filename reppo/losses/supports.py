@@ -65,7 +65,8 @@ class SupportFromRewards(AbstractSupport):
     Attributes:
         margin: factor on the interval, positive.
         beyond: bins by which the support reaches beyond that interval at either end, at least 0. `HLGauss` needs 2 to
-            hold a value at an end without pulling it inward. The number of bins stays, so that each is a little wider.
+            hold a value at an end without pulling it inward by more than 0.001 bins. The number of bins stays, so that
+            each is a little wider.
     """
 
     margin: Scalar = hyper(1.5)
