@@ -2,7 +2,7 @@
 
 from ablations.edit import replace
 from reppo.ablation import ablation
-from reppo.losses import DecodedMSE, Scalar, SupportFromRewards, TwoHot
+from reppo.losses import DecodedMSE, Scalar, TwoHot
 from reppo.spec import Spec, get_path
 
 VALUE = "algorithm.value"
@@ -86,12 +86,12 @@ def tight_support(spec: Spec) -> Spec:
 @ablation(
     "value/wide_support",
     question="What does it cost to choose the value support far too wide?",
-    touches=[SUPPORT],
+    touches=[MARGIN],
     expects="worse",
 )
 def wide_support(spec: Spec) -> Spec:
     """A support ten times as wide, so that each bin is."""
-    return replace(spec, {SUPPORT: SupportFromRewards(10 * get_path(spec, MARGIN))})
+    return replace(spec, {MARGIN: 10 * get_path(spec, MARGIN)})
 
 
 @ablation(

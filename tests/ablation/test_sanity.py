@@ -203,7 +203,8 @@ def arms(only=()):
             try:
                 found[preset, entry] = resolve(base if entry == "base" else CATALOG[entry](base))
             except ConfigurationError as error:
-                assert "changes nothing in this base" in str(error) or "is not a path of" in str(error), error
+                reasons = ("changes nothing in this base", "is not a path of", "does not fit this base")
+                assert any(reason in str(error) for reason in reasons), error
     return found
 
 

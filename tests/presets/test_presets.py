@@ -5,6 +5,7 @@ import pytest
 from reppo import environments, presets
 from reppo.ablation import Arm, find_ablation
 from reppo.distributions import TanhNormalHead
+from reppo.errors import ConfigurationError
 from reppo.losses import FixedSupport, HLGauss, LearnedMultiplier, MismatchedKL
 from reppo.networks import LayerNorm, LecunNormal, LinearEmbedding, NoNorm, RMSNorm, ZeroOffset
 from reppo.normalization import PerStepStatistics, RunningMeanVariance
@@ -40,6 +41,15 @@ def test_each_of_these_ablations_makes_its_difference_and_no_other(path, name):
     after = find_ablation(name)(base)
     assert [changed for changed, _, _ in difference(base, after)] == [path]
     assert get_path(after, path) == get_path(reference, path)
+
+
+@pytest.mark.parametrize("name", ["observations/deviation", "value/wide_support"])
+def test_an_entry_that_does_not_fit_a_preset_is_named(name):
+    base = presets.reppo_humanoid(HUMANOID) if name == "value/wide_support" else presets.reppo_reference(TASK)
+    with pytest.raises(
+        ConfigurationError, match=rf"The ablation '{name}' (does not fit this base|touches .* not a path)"
+    ):
+        find_ablation(name)(base)
 
 
 def test_the_choices_of_the_reference_one_by_one():
