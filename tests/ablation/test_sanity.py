@@ -90,7 +90,7 @@ class Program:
             leaves, self.structure = jax.tree.flatten(arrays)
             return leaves
 
-        self.lowered = jax.jit(flat).lower(leaves)
+        self.lowered = jax.jit(flat, keep_unused=True).lower(leaves)  # or one text would stand for other arguments
         self.mine = threading.Lock()
         self.shared = self.compiled.setdefault(hashlib.sha256(self.lowered.as_text().encode()).digest(), self)
 
