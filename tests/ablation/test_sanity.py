@@ -34,7 +34,7 @@ ENVIRONMENTS, LENGTH, ITERATIONS = 16, 32, 24
 EXCUSED = {
     # A multiplier of 0: a minibatch that lies beyond the bound as a whole has no gradient, which is what it asks about.
     "kl/gate_only": {"gradient"},
-    # Starts in the middle of a support ten times as wide: 12k steps are too few to come down, with 61k it explains 0.93.
+    # Starts in the middle of a support ten times as wide: 12k steps are too few; after 61k it explains 0.93.
     "reppo:value/wide_support": {"explained"},
 }
 
