@@ -26,9 +26,10 @@ def deeper_actor(spec: Spec) -> Spec:
     "network/deeper_critic",
     question="Does the critic profit from another hidden layer in its encoder?",
     touches=["algorithm.critic.encoder_depth"],
+    reference="the reference's single-file version (github.com/cvoelcker/reppo)",
 )
 def deeper_critic(spec: Spec) -> Spec:
-    """One more hidden layer in the critic's encoder."""
+    """One more hidden layer in the critic's encoder: 2 for the published settings."""
     return replace(spec, {"algorithm.critic.encoder_depth": get_path(spec, "algorithm.critic.encoder_depth") + 1})
 
 

@@ -6,6 +6,7 @@ from reppo.targets import (
     FreshAction,
     FreshValueClippedBonus,
     FreshValueTakenBonus,
+    MaskedFlag,
     ModeAction,
     ShiftedFlag,
     TakenAction,
@@ -118,3 +119,15 @@ def mode_action(spec: Spec) -> Spec:
 def shifted_truncation(spec: Spec) -> Spec:
     """The step before a truncated one is cut, and the truncated one does not enter the critic's loss."""
     return replace(spec, {"algorithm.truncation": ShiftedFlag()})
+
+
+@ablation(
+    "targets/masked_truncation",
+    question="Should the critic learn from truncated steps, whose targets bootstrap at once?",
+    touches=["algorithm.truncation"],
+    reference="the reference's single-file version (github.com/cvoelcker/reppo)",
+    expects="same",
+)
+def masked_truncation(spec: Spec) -> Spec:
+    """Truncated steps are cut where they are, and do not enter the critic's loss."""
+    return replace(spec, {"algorithm.truncation": MaskedFlag()})

@@ -111,3 +111,25 @@ def long_rollouts(spec: Spec) -> Spec:
 def short_rollouts(spec: Spec) -> Spec:
     """Four times as many environments, which go a quarter as many steps."""
     return replace(spec, {LENGTH: _divided(spec, LENGTH, 4), ENVIRONMENTS: 4 * get_path(spec, ENVIRONMENTS)})
+
+
+@ablation(
+    "updates/quarter_length",
+    question="With a quarter of the data between updates, are as many updates still good?",
+    touches=[LENGTH],
+    reference="the reference's single-file version (github.com/cvoelcker/reppo)",
+)
+def quarter_length(spec: Spec) -> Spec:
+    """Rollouts a quarter as long, in as many minibatches, each a quarter as large."""
+    return replace(spec, {LENGTH: _divided(spec, LENGTH, 4)})
+
+
+@ablation(
+    "updates/half_the_minibatches",
+    question="Are half as many minibatches, twice as large, as good?",
+    touches=[MINIBATCHES],
+    reference="the reference's single-file version (github.com/cvoelcker/reppo)",
+)
+def half_the_minibatches(spec: Spec) -> Spec:
+    """Half as many minibatches, twice as large, at as many epochs."""
+    return replace(spec, {MINIBATCHES: _divided(spec, MINIBATCHES, 2)})

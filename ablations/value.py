@@ -1,7 +1,7 @@
 """What the critic's outputs stand for."""
 
 from reppo.ablation import ablation
-from reppo.losses import DecodedMSE, Scalar, SupportFromRewards, TwoHot
+from reppo.losses import DecodedMSE, Scalar, TwoHot
 from reppo.spec import Spec, get_path
 
 from .edit import replace
@@ -11,6 +11,7 @@ BINS = "algorithm.value.num_bins"
 SIGMA = "algorithm.value.sigma"
 SUPPORT = "algorithm.value.support"
 MARGIN = "algorithm.value.support.margin"
+BEYOND = "algorithm.value.support.beyond"
 
 
 @ablation(
@@ -86,9 +87,19 @@ def tight_support(spec: Spec) -> Spec:
 @ablation(
     "value/wide_support",
     question="What does it cost to choose the value support far too wide?",
-    touches=[SUPPORT],
+    touches=[MARGIN],
     expects="worse",
 )
 def wide_support(spec: Spec) -> Spec:
     """A support ten times as wide, so that each bin is."""
-    return replace(spec, {SUPPORT: SupportFromRewards(10 * get_path(spec, MARGIN))})
+    return replace(spec, {MARGIN: 10 * get_path(spec, MARGIN)})
+
+
+@ablation(
+    "value/support_beyond",
+    question="Does it help that the support reaches beyond the returns, where HL-Gauss pulls values inward?",
+    touches=[BEYOND],
+)
+def support_beyond(spec: Spec) -> Spec:
+    """Three bins beyond either end: a value of 0 is held at 0, not 0.37 bins above."""
+    return replace(spec, {BEYOND: 3.0})

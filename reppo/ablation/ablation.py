@@ -59,7 +59,10 @@ class Ablation:
                 it does not say it touches, or gives an invalid spec.
         """
         touched = [self.expand(spec, path) for path in self.touches]
-        after = self.transform(spec)
+        try:
+            after = self.transform(spec)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"The ablation {self.name!r} does not fit this base. {error}") from None
         changed = difference(spec, after)
         require(
             bool(changed) or self.may_be_base,

@@ -227,7 +227,7 @@ class Reppo(AbstractAlgorithm):
             self.value.size,
             self.auxiliary.size(self.critic.embedding_size),
         )
-        critic = self.critic_offset.build(critic, self.value.encode)
+        critic = self.critic_offset.build(critic, self.value.start)
         multipliers: Any = (self.temperature.init(), self.kl_multiplier.init())
         learner = Learner(
             actor=actor,

@@ -236,6 +236,30 @@ class AbstractEnvironmentSpec(Component):
         """The least and the greatest reward of one step, or `None` where they are not known."""
 
     @property
+    def lasting_range(self) -> tuple[float, float] | None:
+        """The least and the greatest reward of a step after which the episode goes on: what can come again and again.
+
+        `reward_range`, unless a reward comes only with the end of an episode.
+        """
+        return self.reward_range
+
+    def return_range(self, gamma: float) -> tuple[float, float] | None:
+        """The least and the greatest discounted return of an episode without a time limit, and 0.
+
+        Args:
+            gamma: the discount factor, in [0, 1].
+
+        Returns:
+            in the units of `reward_range`; `None` where that is not known, or returns have no bound because gamma is 1.
+        """
+        if self.reward_range is None or self.lasting_range is None:
+            return None
+        if gamma >= 1 and self.lasting_range != (0.0, 0.0):
+            return None
+        low, high = (0.0 if reward == 0 else reward / (1 - gamma) for reward in self.lasting_range)
+        return min(low, self.reward_range[0], 0.0), max(high, self.reward_range[1], 0.0)
+
+    @property
     @abc.abstractmethod
     def horizon(self) -> int | None:
         """The time limit in steps, or `None` where it is known only once the task is made."""

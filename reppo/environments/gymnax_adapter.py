@@ -73,6 +73,11 @@ class GymnaxTask(AbstractEnvironmentSpec):
         return None if {key for key, _ in self.config} & set(entry.range_settings) else entry.reward_range
 
     @property
+    def lasting_range(self) -> tuple[float, float] | None:
+        """`reward_range`, without what comes only with the end of an episode."""
+        return self.reward_range and (GYMNAX[self.task].lasting_range or self.reward_range)
+
+    @property
     def horizon(self) -> int:
         """The time limit in steps: the task's `max_steps_in_episode`."""
         return dict(self.config).get("max_steps_in_episode", GYMNAX[self.task].horizon)

@@ -103,9 +103,15 @@ class PlaygroundTask(AbstractEnvironmentSpec):
 
     @property
     def reward_range(self) -> tuple[float, float] | None:
-        """(0, 1) in the control suite; `None` for robots, and where a changed setting moves it."""
-        entry = PLAYGROUND[self.task]
-        return None if {key for key, _ in self.config} & set(entry.range_settings) else entry.reward_range
+        """(0, 1) in the control suite, times `action_repeat`, over which rewards are added up.
+
+        `None` for robots, and where another changed setting moves it.
+        """
+        entry, changed = PLAYGROUND[self.task], dict(self.config)
+        if entry.reward_range is None or changed.keys() & set(entry.range_settings):
+            return None
+        repeat = changed.get("action_repeat", 1)
+        return repeat * entry.reward_range[0], repeat * entry.reward_range[1]
 
     @property
     def horizon(self) -> int | None:

@@ -322,6 +322,8 @@ PROBES: dict[str, type[AbstractProbe]] = {
 }
 """The probe environments by name."""
 
+_REWARDED_AT_THE_END = ("TerminalStep", "Discounting", "ObservationValue", "PrivilegedValue", "BestAction")
+
 
 @final
 class ProbeTask(AbstractEnvironmentSpec):
@@ -349,6 +351,11 @@ class ProbeTask(AbstractEnvironmentSpec):
     def reward_range(self) -> tuple[float, float] | None:
         """The least and the greatest reward of one step."""
         return self.make().reward_range
+
+    @property
+    def lasting_range(self) -> tuple[float, float] | None:
+        """(0, 0) where the only reward comes with the end of the episode, `reward_range` elsewhere."""
+        return (0.0, 0.0) if self.task in _REWARDED_AT_THE_END else self.reward_range
 
     @property
     def horizon(self) -> int:

@@ -15,8 +15,10 @@ class TaskEntry(NamedTuple):
         family: the part of the suite that the task belongs to.
         horizon: the time limit in steps, with default settings.
         reward_range: the least and the greatest reward of one step, with default settings; `None`: not known.
-        range_settings: the settings that the reward range depends on.
+        range_settings: the settings that the reward range depends on, apart from `action_repeat`, which multiplies it.
         randomizes: whether the suite can randomize the physics of the task.
+        lasting_range: the least and the greatest reward of a step after which the episode goes on, where the reward
+            range is wider because of a reward that comes only with the end; `None`: the reward range.
     """
 
     family: str
@@ -24,6 +26,7 @@ class TaskEntry(NamedTuple):
     reward_range: tuple[float, float] | None = None
     range_settings: tuple[str, ...] = ()
     randomizes: bool = False
+    lasting_range: tuple[float, float] | None = None
 
 
 _CONTROL = (
@@ -81,7 +84,9 @@ GYMNAX: dict[str, TaskEntry] = {
     # -(angle^2 + 0.1 speed^2 + 0.001 torque^2), with |angle| <= pi, |speed| <= 8, |torque| <= 2.
     "Pendulum-v1": TaskEntry("classic control", 200, (-(math.pi**2 + 6.4 + 0.004), 0.0), ("max_speed", "max_torque")),
     # -0.1 action^2, and 100 at the goal, where the episode ends.
-    "MountainCarContinuous-v0": TaskEntry("classic control", 999, (-0.1, 100.0), ("min_action", "max_action")),
+    "MountainCarContinuous-v0": TaskEntry(
+        "classic control", 999, (-0.1, 100.0), ("min_action", "max_action"), lasting_range=(-0.1, 0.0)
+    ),
     "PointRobot-misc": TaskEntry("misc", 100, (0.0, 1.0), ("dense_reward",)),
     "Reacher-misc": TaskEntry("misc", 100, (0.0, 1.0)),
     "Swimmer-misc": TaskEntry("misc", 500, (0.0, 1.0)),

@@ -35,11 +35,10 @@ class FixedSupport(AbstractSupport):
 
     def concerns(self, spec: Any) -> list[str]:
         """Warns where the rewards of the task can add up to discounted returns outside the interval."""
-        reward_range, gamma = spec.environment.reward_range, float(spec.algorithm.gamma)
-        if reward_range is None or gamma >= 1:
+        reward_range, returns = spec.environment.reward_range, scaled_returns(spec)
+        if returns is None:
             return []
-        scale = float(spec.algorithm.reward_scale) / (1 - gamma)
-        least, most = scale * min(reward_range[0], 0.0), scale * max(reward_range[1], 0.0)
+        least, most = returns
         tolerance = 1e-3 * (most - least)  # the float32 of gamma is not exactly what was written
         if self.low <= least + tolerance and self.high >= most - tolerance:
             return []
@@ -59,15 +58,19 @@ class FixedSupport(AbstractSupport):
 class SupportFromRewards(AbstractSupport):
     """The interval of discounted returns that the environment's reward range allows, with a margin.
 
-    `margin * reward_scale * [min(low, 0), max(high, 0)] / (1 - gamma)`. With rewards in [0, 1], gamma 0.99 and a margin
-    of 1.5 that is the published 0..150. It is resolved to a `FixedSupport` when the spec is, after all ablations, so
-    that the numbers are what is shown, hashed and recorded.
+    `margin * reward_scale * environment.return_range(gamma)`. With rewards in [0, 1], gamma 0.99 and a margin of 1.5
+    that is the published 0..150. It is resolved to a `FixedSupport` when the spec is, after all ablations, so that the
+    numbers are what is shown, hashed and recorded.
 
     Attributes:
         margin: factor on the interval, positive.
+        beyond: bins by which the support reaches beyond that interval at either end, at least 0. `HLGauss` needs 2 to
+            hold a value at an end without pulling it inward by more than 0.001 bins. The number of bins stays, so that
+            each is a little wider.
     """
 
     margin: Scalar = hyper(1.5)
+    beyond: Scalar = hyper(0.0, added=True)
 
     def bounds(self) -> tuple[Float[Array, ""] | Scalar, Float[Array, ""] | Scalar]:
         raise ConfigurationError(
@@ -76,23 +79,59 @@ class SupportFromRewards(AbstractSupport):
 
     def resolve(self, spec: Any) -> FixedSupport:
         """The interval for the environment, discount and reward scale of a spec."""
-        reward_range = spec.environment.reward_range
-        if reward_range is None:
+        if spec.environment.reward_range is None:
             raise ConfigurationError(
                 f"The range of rewards of {spec.environment.name} is not known, so the value support cannot be made "
                 "from it. Give the range of returns yourself: algorithm.value.support=FixedSupport(low, high)."
             )
-        gamma = float(spec.algorithm.gamma)
-        require(gamma < 1, "SupportFromRewards needs gamma < 1. Give algorithm.value.support=FixedSupport(low, high).")
-        scale = float(self.margin) * float(spec.algorithm.reward_scale) / (1 - gamma)
+        returns = scaled_returns(spec)
+        if returns is None:
+            raise ConfigurationError(
+                "SupportFromRewards needs gamma < 1. Give algorithm.value.support=FixedSupport(low, high)."
+            )
         # Six digits: the float32 of gamma must not turn 150 into 150.00002.
-        return FixedSupport(
-            low=float(f"{scale * min(reward_range[0], 0.0):.6g}"),
-            high=float(f"{scale * max(reward_range[1], 0.0):.6g}"),
+        low, high = (float(f"{float(self.margin) * end:.6g}") for end in returns)
+        if self.beyond == 0:
+            return FixedSupport(low, high)
+        between = spec.algorithm.value.num_bins - 1 - 2 * float(self.beyond)
+        require(
+            between >= 1,
+            f"The value support reaches {self.beyond!s} bins beyond the returns at either end, which of "
+            f"{spec.algorithm.value.num_bins} bins leaves none for them. Give more bins, or a smaller `beyond`.",
         )
+        width = (high - low) / between
+        return FixedSupport(low - float(self.beyond) * width, high + float(self.beyond) * width)
 
     def validate(self) -> None:
         require(self.margin > 0, f"The margin of the value support is {self.margin!s}; give a positive one.")
+        require(
+            self.beyond >= 0, f"The value support reaches {self.beyond!s} bins beyond the returns; give at least 0."
+        )
+
+
+def scaled_returns(spec: Any) -> tuple[float, float] | None:
+    """The least and the greatest discounted return of the task, in the units of the critic's targets; None: unknown."""
+    returns = spec.environment.return_range(float(spec.algorithm.gamma))
+    scale = float(spec.algorithm.reward_scale)
+    return returns and (scale * returns[0], scale * returns[1])
+
+
+def few_bins(support: AbstractSupport, num_bins: int, spec: Any) -> list[str]:
+    """Warns where all returns that the task allows lie within fewer than 10 bins of a support."""
+    returns = scaled_returns(spec)
+    if returns is None:
+        return []
+    low, high = (float(end) for end in support.bounds())
+    least, most = (min(max(end, low), high) for end in returns)
+    bins = (most - least) / (high - low) * (num_bins - 1)
+    if bins >= 10 - 1e-3:
+        return []
+    return [
+        f"The discounted returns of {spec.environment.name}, from {returns[0]:.4g} to {returns[1]:.4g} with rewards "
+        f"times reward_scale {spec.algorithm.reward_scale!s}, span {bins:.3g} of the {num_bins} bins of the value "
+        f"support [{low:.6g}, {high:.6g}]: the critic tells few of them apart. Give "
+        "algorithm.value.support=SupportFromRewards(), a narrower FixedSupport, or more bins."
+    ]
 
 
 def share_outside(support: AbstractSupport, targets: Float[Array, " batch"]) -> Float[Array, " batch"]:

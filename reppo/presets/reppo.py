@@ -3,23 +3,30 @@
 from reppo.algorithms import Reppo
 from reppo.distributions import TanhNormalHead
 from reppo.environments import AbstractEnvironmentSpec
-from reppo.losses import FixedSupport, HLGauss, MismatchedKL, PathwiseLoss, SupportFromRewards
-from reppo.networks import Actor, Critic, ZeroOffset
+from reppo.losses import (
+    FixedSupport,
+    HLGauss,
+    LearnedMultiplier,
+    MismatchedKL,
+    PathwiseLoss,
+    SelfPrediction,
+    SupportFromRewards,
+)
+from reppo.networks import ActivatedEmbedding, Actor, Critic, LayerNorm, ZeroOffset
 from reppo.normalization import PerStepStatistics, RunningMeanVariance
 from reppo.optimization import Adam, Alternating, NoClip, WithActor
 from reppo.spec import Evaluation, Spec
-from reppo.targets import BonusAlways, ShiftedFlag
+from reppo.targets import BonusAlways, FreshValueClippedBonus, MaskedFlag, ShiftedFlag
 
 
-def unit_reward_scale(environment: AbstractEnvironmentSpec) -> float:
-    """The factor that brings a task's rewards to a range of length 1, as those of the control suite have.
+def unit_reward_scale(environment: AbstractEnvironmentSpec, gamma: float = 0.99) -> float:
+    """The factor that brings a task's returns to a range of length 1 / (1 - gamma), as those of the control suite have.
 
-    Temperature, KL multiplier and their learning rates are tuned for that range. 1 where the range is not known.
+    Where any reward can come at every step, rewards then have a range of length 1. Temperature, KL multiplier and their
+    learning rates are tuned for that. 1 where the range is not known.
     """
-    if environment.reward_range is None:
-        return 1.0
-    low, high = environment.reward_range
-    return float(f"{1 / (high - low):.6g}")
+    returns = environment.return_range(gamma)
+    return 1.0 if returns is None else float(f"{1 / ((1 - gamma) * (returns[1] - returns[0])):.6g}")
 
 
 def reppo(environment: AbstractEnvironmentSpec) -> Spec:
@@ -59,7 +66,9 @@ def reppo_humanoid(environment: AbstractEnvironmentSpec) -> Spec:
 
 
 def reppo_reference(environment: AbstractEnvironmentSpec) -> Spec:
-    """The official JAX implementation (github.com/cvoelcker/reppo, commit a7ab85b), choice by choice.
+    """The official JAX implementation, `src/jaxrl/reppo.py` of github.com/cvoelcker/reppo at commit a7ab85b.
+
+    That commit holds a second one with other settings, which is `reppo_single_file`.
 
     Each difference from `reppo` is an ablation of the catalog: policy/floor, kl/mismatched,
     entropy/bonus_at_termination, optimizer/shared_multipliers, critic/zero_offset, targets/shifted_truncation and
@@ -80,6 +89,41 @@ def reppo_reference(environment: AbstractEnvironmentSpec) -> Spec:
             entropy_bonus=BonusAlways(),
             truncation=ShiftedFlag(),
             actor_loss=PathwiseLoss(kl=MismatchedKL(16)),
+            multiplier_optimizer=WithActor(),
+        ),
+        evaluation=Evaluation(interval=2_621_440, episodes=64),
+    )
+
+
+def reppo_single_file(environment: AbstractEnvironmentSpec) -> Spec:
+    """The official single-file implementation, `src/reppo_mj_playground.py` of github.com/cvoelcker/reppo at a7ab85b.
+
+    1024 environments x 32 steps, 32 minibatches, 4 epochs, and other choices than `reppo_reference` in the networks,
+    the KL estimate, the value of the next state and the statistics. Each difference from `reppo` is an ablation of the
+    catalog, listed on the page "REPPO" of the documentation; applied to `reppo` they give this preset.
+
+    What is not reproduced: random keys shared within an epoch; restarts from one stored state an environment; rewards
+    that are not scaled on tasks whose range is not 1 long; after a termination, the log-density of the first action of
+    the next episode (here, of fresh actions); gradients that are not finite, which there are set to 0 or +-1.
+    """
+    return Spec(
+        environment=environment,
+        algorithm=Reppo(
+            rollout_length=32,
+            reward_scale=unit_reward_scale(environment),
+            normalizer=RunningMeanVariance(epsilon=1e-8),
+            actor=Actor(depth=3, norm=LayerNorm()),
+            head=TanhNormalHead(floor=1e-6),
+            critic=Critic(encoder_depth=2, norm=LayerNorm(), embedding=ActivatedEmbedding()),
+            critic_offset=ZeroOffset(40.0),
+            value=HLGauss(support=SupportFromRewards()),
+            auxiliary=SelfPrediction(weight=0.0),
+            next_value=FreshValueClippedBonus(64),
+            entropy_bonus=BonusAlways(),
+            truncation=MaskedFlag(),
+            actor_loss=PathwiseLoss(kl=MismatchedKL(4)),
+            temperature=LearnedMultiplier(0.001),
+            schedule=Alternating(epochs=4, num_minibatches=32),
             multiplier_optimizer=WithActor(),
         ),
         evaluation=Evaluation(interval=2_621_440, episodes=64),

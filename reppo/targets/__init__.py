@@ -13,7 +13,7 @@ from reppo.targets.next_value import (
     TakenActionClippedBonus,
 )
 from reppo.targets.returns import AbstractTargets, SoftLambda, soft_lambda_returns
-from reppo.targets.truncation import AbstractTruncation, Cuts, OwnFlag, ShiftedFlag
+from reppo.targets.truncation import AbstractTruncation, Cuts, MaskedFlag, OwnFlag, ShiftedFlag
 
 __all__ = [
     "AbstractEntropyBonus",
@@ -26,6 +26,7 @@ __all__ = [
     "FreshAction",
     "FreshValueClippedBonus",
     "FreshValueTakenBonus",
+    "MaskedFlag",
     "ModeAction",
     "NextValue",
     "NoBonus",

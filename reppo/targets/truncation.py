@@ -41,6 +41,17 @@ class OwnFlag(AbstractTruncation):
 
 
 @final
+class MaskedFlag(AbstractTruncation):
+    """A truncated step is cut where it is, by the value of its true next state, but the critic does not learn from it.
+
+    So has it the reference's single-file version.
+    """
+
+    def __call__(self, terminated: Bool[Array, " time"], truncated: Bool[Array, " time"]) -> Cuts:
+        return Cuts(terminated=terminated, truncated=truncated, counts=~truncated)
+
+
+@final
 class ShiftedFlag(AbstractTruncation):
     """The step before a truncated one is cut, and the critic does not learn from the truncated one.
 

@@ -135,19 +135,39 @@ def _range(value: AbstractValue) -> None:
     for_all(body, logits=vectors(8, -3.0, 3.0))
 
 
-_encoded = eqx.filter_jit(lambda value, target: value.encode(target))
+_SCALES = (40.0, 80.0)
 
 
-@law(AbstractValue, "encode", "a finite encoding with an entry for each output, another one for another value")
-def _encode(value: AbstractValue) -> None:
-    targets, _ = _interior(value)
+@eqx.filter_jit
+def _started(value: AbstractValue, targets: Any) -> Any:
+    """What is added to the outputs for each factor; what they then stand for, gradients there, and at outputs of 0."""
+    gradient_norm = lambda logits: jax.vmap(lambda target: optax.tree.norm(jax.grad(value.loss)(logits, target)))
+    plain = jnp.zeros(value.size)
+    made = [value.start(scale) for scale in _SCALES]
+    logits = [plain if start is None else scale * start for scale, start in zip(_SCALES, made, strict=True)]
+    return made, [(value.decode(one), gradient_norm(one)(targets), gradient_norm(plain)(targets)) for one in logits]
+
+
+@law(AbstractValue, "start", "a critic that starts at the value nearest to 0 has a gradient towards others")
+def _start(value: AbstractValue) -> None:
+    targets, span = _interior(value)
+    candidates = np.linspace(-300, 300, 6001, dtype=np.float32)
+    held = candidates[np.asarray(_outside(value, jnp.asarray(candidates))) == 0]
+    nearest = held[np.argmin(np.abs(held))]
+    away = targets[np.abs(targets - nearest) > 0.1 * span]
     try:
-        made = [np.asarray(_encoded(value, target)) for target in targets]
+        made, at = _started(value, jnp.asarray(away))
     except ConfigurationError:
-        return  # a representation need not say how it encodes a value
-    ensure(all(one.shape == (value.size,) for one in made), f"shape {made[0].shape} for {value.size} outputs")
-    ensure(np.isfinite(made).all(), f"{made}")
-    ensure(len(np.unique(made, axis=0)) == len(made), f"{made} for the values {targets}")
+        return  # a representation need not say how a critic starts
+    for start, (decoded, gradient, plain) in zip(made, at, strict=True):
+        if start is not None:
+            ensure(start.shape == (value.size,), f"shape {start.shape} for {value.size} outputs")
+            ensure(np.isfinite(start).all(), f"{start}")
+        ensure(abs(decoded - nearest) < 0.1 * span, f"a start at {decoded}; the value nearest to 0 is {nearest}")
+        ensure(
+            np.all(gradient > 1e-2 * plain),
+            f"gradients of norm {gradient} at the start, {plain} at outputs of 0, for the targets {away}",
+        )
 
 
 def check_support(support: AbstractSupport, *, skip: Collection[str] = ()) -> None:

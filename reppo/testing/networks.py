@@ -362,7 +362,7 @@ class _LinearCritic(eqx.Module):
 @eqx.filter_jit
 def _with_offset(offset: AbstractOffset, weight: Any, action: Any) -> tuple[CriticOutput, CriticOutput]:
     critic = _LinearCritic(weight)
-    built: Any = offset.build(critic, lambda value: value + jnp.arange(weight.shape[0], dtype=jnp.float32))
+    built: Any = offset.build(critic, lambda scale: jnp.arange(weight.shape[0], dtype=jnp.float32))
     return critic(None, action), built(None, action)
 
 

@@ -39,6 +39,9 @@ def check_steps(spec):
         assert jax.tree.map(lambda leaf: leaf.shape[-1:], seen) == jax.tree.map(lambda leaf: leaf.shape, shapes)
     low, high = spec.reward_range
     assert np.all((steps.reward >= low - 1e-5) & (steps.reward <= high + 1e-5))
+    low, high = spec.lasting_range
+    goes_on = steps.reward[~steps.terminated]
+    assert np.all((goes_on >= low - 1e-5) & (goes_on <= high + 1e-5))
     assert not steps.nonfinite.any()
     starts_differ = not np.array_equal(first.observation.actor[0], first.observation.actor[1])
     assert starts_differ == (spec.name not in ONE_START)

@@ -86,6 +86,28 @@ def test_parameters_change_the_task():
     assert hash(spec) == hash(environments.gymnax("Pendulum-v1", {"max_steps_in_episode": 50, "max_torque": 1}))
 
 
+def test_a_reward_that_comes_only_with_the_end_is_counted_once_in_the_returns():
+    spec = environments.gymnax("MountainCarContinuous-v0")
+    assert (spec.reward_range, spec.lasting_range) == ((-0.1, 100.0), (-0.1, 0.0))
+    np.testing.assert_allclose(spec.return_range(0.99), (-10, 100))
+    np.testing.assert_allclose(spec.return_range(0.0), (-0.1, 100))
+    assert spec.return_range(1.0) is None
+    task = spec.make()
+
+    def step(state, key):  # pushes in the direction of motion, which swings the car up
+        action = jnp.where(state.velocity < 0, -1.0, 1.0)[None]
+        state, transition = task.step(key, state, action)
+        return state, (transition.reward, transition.terminated)
+
+    state = task.reset(jax.random.key(0))[0]
+    _, (rewards, ends) = jax.jit(lambda s: jax.lax.scan(step, s, jax.random.split(jax.random.key(1), 200)))(state)
+    last = int(np.argmax(ends))
+    assert ends[last] and rewards[last] > 99
+    np.testing.assert_allclose(rewards[:last], -0.1, rtol=1e-5)
+    changed = environments.gymnax("MountainCarContinuous-v0", {"max_action": 2.0})
+    assert changed.reward_range is changed.lasting_range is changed.return_range(0.99) is None
+
+
 def test_names_and_parameters_are_checked():
     with pytest.raises(ConfigurationError, match="only continuous actions .* Pendulum-v1"):
         environments.gymnax("CartPole-v1")

@@ -170,6 +170,8 @@ def test_settings_change_the_task():
     assert task.horizon == 50 and task.action_repeat == 2
     assert spec.horizon is None  # known to the task only
     assert spec.name == "PendulumSwingup@action_repeat=2,episode_length=100"
+    assert spec.reward_range == task.reward_range == (0.0, 2.0)  # the rewards of both steps are added up
+    assert environments.playground("PendulumSwingup", config={"vision": True, "action_repeat": 2}).reward_range is None
     nested = environments.playground("CartpoleBalance", config={"vision_config": {"nworld": 3}})
     assert nested.config == (("vision_config.nworld", 3),)
 

@@ -30,6 +30,9 @@ def test_value_is_the_discounted_return(name):
     np.testing.assert_allclose(value, backup, rtol=1e-5)
     low, high = task.reward_range
     assert (step.reward >= low).all() and (step.reward <= high).all()
+    least, most = environments.probe(name).lasting_range
+    goes_on = step.reward[~step.terminated]
+    assert (goes_on >= least).all() and (goes_on <= most).all()
     assert len(np.unique(step.reward)) == (1 if name in ("ConstantReward", "TruncatedStep") else 2)
 
 

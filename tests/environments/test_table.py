@@ -33,5 +33,6 @@ def test_playground_table_is_its_registry():
     for name, entry in PLAYGROUND.items():
         config = registry.get_default_config(name)
         assert entry.horizon == config.episode_length // config.action_repeat, name
+        assert entry.reward_range is None or config.action_repeat == 1, name
         randomizers = getattr(families[entry.family], "_randomizer", {})
         assert entry.randomizes == (name in randomizers), name

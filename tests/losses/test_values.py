@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from reppo import environments
 from reppo.errors import ConfigurationError
 from reppo.losses import DecodedMSE, FixedSupport, HLGauss, Scalar, SupportFromRewards, TwoHot, hl_gauss, two_hot
+from reppo.presets import reppo_small
+from reppo.spec import replace_path, resolve
 
 GOLDEN = np.load(pathlib.Path(__file__).parents[1] / "data" / "golden.npz")
 BINS = 51
@@ -215,11 +218,76 @@ def test_the_gradient_of_decoded_mse_is_that_of_the_mean():
 
 
 @pytest.mark.parametrize("value", [HLGauss(), TwoHot(), DecodedMSE(), Scalar()], ids=lambda v: type(v).__name__)
-def test_what_a_target_looks_like_decodes_to_it(value):
-    target = jnp.float32(31.5)
-    encoded = value.encode(target)
-    assert encoded.shape == (value.size,)
-    logits = encoded if isinstance(value, Scalar) else jnp.log(encoded + 1e-30)
-    np.testing.assert_allclose(value.decode(logits), target, rtol=1e-4)
+def test_targets_beyond_a_support_are_outside(value):
     outside = value.outside(jnp.array([-1.0, 10.0, 151.0]))
     np.testing.assert_array_equal(outside, [0, 0, 0] if isinstance(value, Scalar) else [1, 0, 1])
+
+
+SUPPORTS = {
+    "0 at the lower end": (0.0, 150.0, 0.0),
+    "0 at the upper end": (-150.0, 0.0, 0.0),
+    "0 in the middle": (-10.0, 10.0, 0.0),
+    "0 between two bins": (-1.03, 7.0, 0.0),
+    "0 near an end": (-1.0, 150.0, 0.0),
+    "0 below": (10.0, 20.0, 10.0),
+    "0 above": (-20.0, -10.0, -10.0),
+}
+STARTS = {
+    "HLGauss": lambda support, bins: HLGauss(support, bins),
+    "HLGauss, narrow": lambda support, bins: HLGauss(support, bins, 0.02),
+    "TwoHot": TwoHot,
+    "DecodedMSE": DecodedMSE,
+}
+
+
+@pytest.mark.parametrize("bins", [5, 51])
+@pytest.mark.parametrize(("low", "high", "nearest"), SUPPORTS.values(), ids=SUPPORTS)
+@pytest.mark.parametrize("kind", STARTS)
+def test_a_critic_starts_at_the_value_nearest_to_0_and_can_leave_it(kind, low, high, nearest, bins):
+    value = STARTS[kind](FixedSupport(low, high), bins)
+    targets = jnp.linspace(low, high, 5)
+    for scale in (40.0, 80.0):
+        decoded, slope, gradients, plain = start_of(value, scale, targets)
+        width = (high - low) / (bins - 1)
+        assert abs(decoded - nearest) < max(0.6 * width, (high - low) / scale * 1.01)
+        away = np.abs(targets - nearest) > 2 * (high - low) / scale + width
+        assert np.all(gradients[away] > 0.01 * plain[away])
+        assert slope > 0
+
+
+@eqx.filter_jit
+def start_of(value, scale, targets):
+    """The value at the start, its steepest slope; norms of the gradient of the loss there, and at outputs of 0."""
+    norm = lambda logits: jax.vmap(lambda target: jnp.linalg.norm(jax.grad(value.loss)(logits, target)))(targets)
+    logits = scale * value.start(scale)
+    decoded, slope = jax.value_and_grad(value.decode)(logits)
+    return decoded, jnp.abs(slope).max(), norm(logits), norm(jnp.zeros(value.size))
+
+
+def test_the_published_start_is_the_target_of_0():
+    np.testing.assert_array_equal(HLGauss().start(40.0), jax.jit(hl_gauss, static_argnums=3)(0.0, 0.0, 150.0, 151))
+    assert Scalar().start(40.0) is None
+
+
+@pytest.mark.parametrize(("bins_inside", "pull"), [(0, 0.369), (1, 0.047), (2, 0.0013), (3, 0.0)])
+@pytest.mark.parametrize("num_bins", [21, 151])
+def test_hl_gauss_pulls_values_at_the_ends_inward(num_bins, bins_inside, pull):
+    """In bins; the figures of the docstring. The remedy is a support whose ends lie beyond the returns."""
+    low, high = -10.0, 10.0
+    width = (high - low) / (num_bins - 1)
+    centers = np.linspace(low, high, num_bins)
+    for target, inward in ((low + bins_inside * width, 1), (high - bins_inside * width, -1)):
+        decoded = np.asarray(histogram(target, low, high, num_bins), float) @ centers
+        np.testing.assert_allclose((decoded - target) / width, inward * pull, atol=1e-3)
+
+
+@pytest.mark.parametrize("beyond, learned", [(0.0, 1.41), (3.0, 0.0)])
+def test_a_task_without_rewards_settles_at_0_only_where_the_support_reaches_beyond_it(beyond, learned):
+    """Q = decode(target of gamma Q), in bins above 0."""
+    spec = replace_path(reppo_small(environments.playground("CartpoleBalance")), "beyond", beyond)
+    value = resolve(spec).algorithm.value
+    low, high = value.support.bounds()
+    centers = jnp.linspace(low, high, 51)
+    step = lambda q, _: (hl_gauss(0.99 * q, low, high, 51) @ centers, None)
+    settled = jax.jit(lambda: jax.lax.scan(step, jnp.float32(0.0), length=5000)[0])()
+    np.testing.assert_allclose(settled / ((high - low) / 50), learned, atol=0.02)

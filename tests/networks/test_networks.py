@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reppo.losses import FixedSupport, HLGauss
+from reppo.losses import FixedSupport, HLGauss, Scalar, hl_gauss
 from reppo.networks import (
     ActivatedEmbedding,
     Actor,
@@ -187,19 +187,24 @@ VALUE = HLGauss(FixedSupport(-10.0, 30.0), num_bins=11)
 
 def test_an_offset_critic_starts_near_0_and_without_one_in_the_middle_of_the_support():
     decoded = [
-        float(VALUE.decode(offset.build(critic(), VALUE.encode)(OBSERVATION, ACTION).logits))
+        float(VALUE.decode(offset.build(critic(), VALUE.start)(OBSERVATION, ACTION).logits))
         for offset in (NoOffset(), ZeroOffset(), ZeroBias())
     ]
-    assert NoOffset().build(critic(), VALUE.encode) is critic()
+    assert NoOffset().build(critic(), VALUE.start) is critic()
     assert abs(decoded[1]) < 1 < 5 < decoded[0]
     assert decoded[1] == decoded[2]
 
 
+@pytest.mark.parametrize("offset", [ZeroOffset(), ZeroBias()], ids=lambda offset: type(offset).__name__)
+def test_a_scalar_critic_starts_near_0_by_itself(offset):
+    assert offset.build(critic(), Scalar().start) is critic()
+
+
 @pytest.mark.parametrize("offset, factor", [(ZeroOffset(scale=40.0), 40.0), (ZeroBias(scale=40.0), 1.0)])
 def test_the_offset_is_added_to_the_logits_and_trained_as_they_are_times_its_factor(offset, factor):
-    network = offset.build(critic(), VALUE.encode)
+    network = offset.build(critic(), VALUE.start)
     plain, moved = critic()(OBSERVATION, ACTION), network(OBSERVATION, ACTION)
-    np.testing.assert_allclose(moved.logits, plain.logits + 40 * VALUE.encode(jnp.array(0.0)), rtol=1e-5)
+    np.testing.assert_allclose(moved.logits, plain.logits + 40 * hl_gauss(0.0, -10.0, 30.0, 11), rtol=1e-5)
     np.testing.assert_array_equal(moved.embedding, plain.embedding)
     np.testing.assert_array_equal(moved.prediction, plain.prediction)
     loss = lambda network: VALUE.loss(network(OBSERVATION, ACTION).logits, jnp.array(3.0))

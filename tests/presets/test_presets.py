@@ -5,12 +5,13 @@ import pytest
 from reppo import environments, presets
 from reppo.ablation import Arm, find_ablation
 from reppo.distributions import TanhNormalHead
-from reppo.losses import FixedSupport, LearnedMultiplier, MismatchedKL
-from reppo.networks import LecunNormal, LinearEmbedding, NoNorm, RMSNorm, ZeroOffset
+from reppo.errors import ConfigurationError
+from reppo.losses import FixedSupport, HLGauss, LearnedMultiplier, MismatchedKL
+from reppo.networks import LayerNorm, LecunNormal, LinearEmbedding, NoNorm, RMSNorm, ZeroOffset
 from reppo.normalization import PerStepStatistics, RunningMeanVariance
 from reppo.optimization import Adam, Alternating, ClipByGlobalNorm, WithActor
 from reppo.spec import difference, get_path, resolve
-from reppo.targets import BonusAlways, FreshAction, ShiftedFlag
+from reppo.targets import BonusAlways, FreshAction, FreshValueClippedBonus, ShiftedFlag
 
 TASK = environments.playground("CartpoleSwingup")
 HUMANOID = environments.playground("G1JoystickFlatTerrain", config={"push_config": {"enable": False}})
@@ -42,6 +43,15 @@ def test_each_of_these_ablations_makes_its_difference_and_no_other(path, name):
     assert get_path(after, path) == get_path(reference, path)
 
 
+@pytest.mark.parametrize("name", ["observations/deviation", "value/wide_support"])
+def test_an_entry_that_does_not_fit_a_preset_is_named(name):
+    base = presets.reppo_humanoid(HUMANOID) if name == "value/wide_support" else presets.reppo_reference(TASK)
+    with pytest.raises(
+        ConfigurationError, match=rf"The ablation '{name}' (does not fit this base|touches .* not a path)"
+    ):
+        find_ablation(name)(base)
+
+
 def test_the_choices_of_the_reference_one_by_one():
     algorithm = resolve(presets.reppo_reference(TASK)).algorithm
     assert algorithm.head == TanhNormalHead(floor=0.1)
@@ -58,6 +68,63 @@ def test_the_choices_of_the_reference_one_by_one():
     assert algorithm.critic.embedding == LinearEmbedding()
     assert algorithm.temperature == algorithm.kl_multiplier == LearnedMultiplier(initial=0.01)
     assert (algorithm.actor.width, algorithm.actor.depth, algorithm.critic.width) == (512, 2, 512)
+
+
+# What of the single-file version differs from `reppo`: the ablation that makes it so.
+SINGLE_FILE = {
+    "algorithm.rollout_length": "updates/quarter_length",
+    "algorithm.schedule.num_minibatches": "updates/half_the_minibatches",
+    "algorithm.schedule.epochs": "updates/half_the_epochs",
+    "algorithm.normalizer.epsilon": "observations/small_epsilon",
+    "algorithm.actor.depth": "network/deeper_actor",
+    "algorithm.critic.encoder_depth": "network/deeper_critic",
+    "algorithm.critic.embedding": "critic/activated_embedding",
+    "algorithm.critic_offset": "critic/zero_offset",
+    "algorithm.head.floor": "policy/small_floor",
+    "algorithm.auxiliary.weight": "auxiliary/zero_weight",
+    "algorithm.next_value": "targets/taken_bonus_clipped",
+    "algorithm.entropy_bonus": "entropy/bonus_at_termination",
+    "algorithm.truncation": "targets/masked_truncation",
+    "algorithm.actor_loss.kl": "kl/mismatched_4",
+    "algorithm.temperature.initial": "entropy/low_start",
+    "algorithm.multiplier_optimizer": "optimizer/shared_multipliers",
+    "algorithm.actor.norm": "normalization/layer_norm",
+    "algorithm.critic.norm": "normalization/layer_norm",
+}
+
+
+@pytest.mark.parametrize("environment", [TASK, environments.gymnax("Pendulum-v1")], ids=lambda e: e.name)
+def test_the_single_file_is_the_base_after_a_registered_ablation_for_each_difference(environment):
+    base, single = presets.reppo(environment), presets.reppo_single_file(environment)
+    assert {path for path, _, _ in difference(base, single)} == set(SINGLE_FILE)
+    names = sorted(set(SINGLE_FILE.values()))
+    assert Arm(tuple(find_ablation(name) for name in names))(base) == single
+    changed = [path for name in names for path, _, _ in difference(base, find_ablation(name)(base))]
+    assert sorted(changed) == sorted(SINGLE_FILE)  # each makes its own difference and no other
+    sourced = [name for name in names if "single-file" in find_ablation(name).reference]
+    assert set(names) - set(sourced) == {
+        "normalization/layer_norm",  # named by the paper's text too
+        "critic/zero_offset",  # what both official versions share, and `reppo` has not
+        "entropy/bonus_at_termination",
+        "optimizer/shared_multipliers",
+    }
+
+
+def test_the_single_file_has_its_published_settings():
+    algorithm = resolve(presets.reppo_single_file(TASK)).algorithm
+    assert (algorithm.num_environments, algorithm.rollout_length) == (1024, 32)
+    assert algorithm.schedule == Alternating(epochs=4, num_minibatches=32)
+    assert algorithm.value == HLGauss(FixedSupport(0.0, 150.0), num_bins=151)
+    assert algorithm.actor_loss.kl == MismatchedKL(num_samples=4)
+    assert algorithm.next_value == FreshValueClippedBonus(num_samples=64)
+    assert algorithm.temperature == LearnedMultiplier(initial=0.001)
+    assert algorithm.kl_multiplier == LearnedMultiplier(initial=0.01)
+    assert algorithm.auxiliary.weight == 0
+    assert algorithm.normalizer == RunningMeanVariance(epsilon=1e-8)
+    assert algorithm.critic_offset == ZeroOffset(scale=40.0)
+    assert (algorithm.actor.depth, algorithm.critic.encoder_depth, algorithm.critic.head_depth) == (3, 2, 1)
+    assert algorithm.actor.norm == algorithm.critic.norm == LayerNorm()
+    assert algorithm.actor_optimizer == algorithm.critic_optimizer == Adam(3e-4, ClipByGlobalNorm(0.5))
 
 
 def test_the_humanoids_have_the_published_settings():

@@ -69,10 +69,11 @@ RANGES = [
     (Critic, "encoder_depth", [-1], r"critic's depths are -1 \(encoder\) and 1 \(heads\); give at least 0"),
     (Critic, "head_depth", [-1], r"critic's depths are 1 \(encoder\) and -1 \(heads\); give at least 0"),
     (Critic, "embedding_width", [-1], r"width of the critic's embedding is -1; give at least 1 unit, or 0 for as many"),
-    (ZeroBias, "scale", [NAN, -1.0, 0.0], r"scale of the critic's bias is 0\.0; give a positive one"),
-    (ZeroOffset, "scale", [NAN, -1.0, 0.0], r"scale of the critic's offset is 0\.0; give a positive one"),
+    (ZeroBias, "scale", [NAN, -1.0, 81.0, 0.0], r"scale of the critic's bias is 0\.0; give one in \(0, 80\]"),
+    (ZeroOffset, "scale", [NAN, -1.0, 81.0, 0.0], r"scale of the critic's offset is 0\.0; give one in \(0, 80\]"),
     (FixedSupport, "low", [NAN, 200, 150], r"value support is \[150\.0, 150\.0\]; low must be below high"),
     (FixedSupport, "high", [NAN, -1, 0], r"value support is \[0\.0, 0\.0\]; low must be below high"),
+    (SupportFromRewards, "beyond", [NAN, -1], r"reaches -1\.0 bins beyond the returns; give at least 0"),
     (SupportFromRewards, "margin", [NAN, -1, 0], r"margin of the value support is 0\.0; give a positive one"),
     (HLGauss, "num_bins", [-1, 1], r"number of bins is 1; give at least 2"),
     (HLGauss, "sigma", [NAN, -1, 0], r"sigma of HLGauss is 0\.0 bin widths; give a positive one"),
@@ -240,7 +241,10 @@ def test_the_support_of_the_control_suite_is_the_published_one(preset, task):
     [
         (environments.gymnax("Pendulum-v1"), 0.99, 1.0, 1.0, (-(np.pi**2 + 6.404) * 100, 0)),
         (environments.playground("CartpoleBalance"), 0.9, 2.0, 0.5, (0, 10)),
-        (environments.gymnax("MountainCarContinuous-v0"), 0.5, 1.0, 1.0, (-0.2, 200)),
+        (environments.playground("CartpoleBalance", config={"action_repeat": 4}), 0.99, 1.5, 0.25, (0, 150)),
+        (environments.gymnax("MountainCarContinuous-v0"), 0.5, 1.0, 1.0, (-0.2, 100)),
+        (environments.gymnax("MountainCarContinuous-v0"), 0.99, 1.5, 0.5, (-7.5, 75)),
+        (environments.probe("TerminalStep"), 0.99, 1.5, 1.0, (0, 1.5)),
     ],
 )
 def test_the_support_follows_rewards_discount_scale_and_margin(environment, gamma, margin, scale, expected):
@@ -284,6 +288,49 @@ def test_supports_made_from_rewards_hold_them():
         assert concerns(resolve(reppo(environments.gymnax(name)))) == []
         narrow = replace_path(reppo(environments.gymnax(name)), "margin", 0.5)
         assert len(concerns(resolve(narrow))) == 1
+
+
+@pytest.mark.parametrize("value", [HLGauss, TwoHot, DecodedMSE], ids=lambda value: value.__name__)
+@pytest.mark.parametrize(
+    ("high", "bins", "span"), [(150, 151, 100), (1500, 151, 10), (1600, 151, 9.38), (150, 11, 6.67), (50, 11, 10)]
+)
+def test_returns_that_span_a_few_bins_are_a_concern(value, high, bins, span):
+    spec = reppo(environments.playground("CartpoleBalance"))
+    spec = replace_path(spec, "algorithm.value", value(FixedSupport(0, high), bins))
+    found = [line for line in concerns(resolve(spec)) if "tells few of them apart" in line]
+    assert len(found) == (span < 10)
+    if found:
+        assert f"from 0 to 100 with rewards times reward_scale 1.0, span {span} of the {bins} bins" in found[0]
+
+
+@pytest.mark.parametrize("preset", [reppo, reppo_small])
+def test_action_repeat_moves_the_scale_and_a_support_that_does_not_follow_is_a_concern(preset):
+    spec = preset(environments.playground("PendulumSwingup", config={"action_repeat": 4}))
+    assert resolve(spec).algorithm.value.support == FixedSupport(0, 150) and spec.algorithm.reward_scale == 0.25
+    assert concerns(resolve(spec)) == []
+    unscaled = replace_path(spec, "reward_scale", 1)
+    np.testing.assert_allclose(resolve(unscaled).algorithm.value.support.high, 600, rtol=1e-5)
+    (line,) = concerns(resolve(replace_path(unscaled, "support", FixedSupport(0, 150))))
+    assert "give discounted returns from 0 to 400" in line
+
+
+def test_a_goal_that_is_reached_once_fills_the_support():
+    algorithm = resolve(reppo(environments.gymnax("MountainCarContinuous-v0"))).algorithm
+    assert round(float(algorithm.reward_scale), 4) == 0.9091  # returns from -10 to 100 are brought to a length of 100
+    np.testing.assert_allclose(
+        [algorithm.value.support.low, algorithm.value.support.high], [-13.636, 136.36], rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize("beyond", [1, 3, 2.5])
+def test_a_support_may_reach_some_bins_beyond_the_returns(beyond):
+    spec = replace_path(reppo_small(environments.playground("CartpoleBalance")), "beyond", beyond)
+    value = resolve(spec).algorithm.value
+    width = (value.support.high - value.support.low) / 50
+    np.testing.assert_allclose(value.support.low, -beyond * width, rtol=1e-5)
+    np.testing.assert_allclose(value.support.high, 150 + beyond * width, rtol=1e-5)
+    with pytest.raises(ConfigurationError, match=r"reaches 30.0 bins beyond .* of 51 bins leaves none"):
+        resolve(replace_path(spec, "beyond", 30))
 
 
 def test_nothing_is_said_where_the_range_of_rewards_is_unknown():

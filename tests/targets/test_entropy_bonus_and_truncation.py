@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from reppo.targets import BonusAlways, BonusUntilTermination, NoBonus, OwnFlag, ShiftedFlag, soft_lambda_returns
+from reppo.targets import (
+    BonusAlways,
+    BonusUntilTermination,
+    MaskedFlag,
+    NoBonus,
+    OwnFlag,
+    ShiftedFlag,
+    soft_lambda_returns,
+)
 
 LENGTH = 7
 NUMBER = st.floats(-10, 10, width=32)
@@ -37,6 +45,10 @@ def test_the_own_flag_changes_nothing(terminated, truncated):
     np.testing.assert_array_equal(cuts.terminated, terminated)
     np.testing.assert_array_equal(cuts.truncated, truncated)
     assert cuts.counts.all()
+    masked = MaskedFlag()(jnp.asarray(terminated), jnp.asarray(truncated))
+    np.testing.assert_array_equal(masked.terminated, terminated)
+    np.testing.assert_array_equal(masked.truncated, truncated)
+    np.testing.assert_array_equal(masked.counts, ~truncated)
 
 
 def shifted_reference(reward, value, terminated, truncated, gamma, lam):

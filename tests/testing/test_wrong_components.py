@@ -24,6 +24,7 @@ from reppo.losses import (
     AbstractSupport,
     AbstractValue,
     ClippedKL,
+    DecodedMSE,
     ExactKL,
     FixedSupport,
     HLGauss,
@@ -34,6 +35,7 @@ from reppo.losses import (
     PerState,
     Scalar,
     SelfPrediction,
+    TwoHot,
     WithinEpisodes,
 )
 from reppo.networks import (
@@ -169,7 +171,9 @@ CRITIC = {
         HL, outside=lambda self, targets: jnp.full_like(targets, HLGauss.outside(self, targets).max())
     ),
     (AbstractValue, "range"): wrong(HL, decode=lambda self, logits: 100 + HLGauss.decode(self, logits)),
-    (AbstractValue, "encode"): wrong(Scalar(), encode=lambda self, value: jnp.zeros(1)),
+    (AbstractValue, "start"): wrong(
+        DecodedMSE(FixedSupport(), 51), start=lambda self, scale: TwoHot(FixedSupport(), 51).start(scale)
+    ),
     (AbstractSupport, "interval"): wrong(FixedSupport(), bounds=lambda self: (self.high, self.low)),
     (AbstractAuxiliary, "shape"): wrong(SelfPrediction(), loss=lambda self, *row: -SelfPrediction.loss(self, *row)),
     (AbstractAuxiliary, "ended"): SelfPrediction(mask=NoMask()),
@@ -417,7 +421,7 @@ NETWORKS = {
         LinearEmbedding(), build=lambda self, size, *_: (eqx.nn.Identity(), eqx.nn.Identity())
     ),
     (AbstractOffset, "logits"): wrong(
-        NoOffset(), build=lambda self, critic, encode: Changed(critic, None, lambda o, action: (o, 2 * action))
+        NoOffset(), build=lambda self, critic, start: Changed(critic, None, lambda o, action: (o, 2 * action))
     ),
 }
 
