@@ -1,6 +1,7 @@
 """The declaration of an experiment, and the runs that it stands for."""
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -31,7 +32,7 @@ class Run:
     spec: Spec
     seed: int
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
         """Hash of spec and seed."""
         return run_id(self.spec, self.seed)

@@ -1,21 +1,26 @@
 """Which runs go into which batch."""
 
+import contextlib
 import dataclasses
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, final
 
 import jax
 
-from reppo.errors import ConfigurationError, require
+from reppo.errors import ConfigurationError, DamagedFile, require
 from reppo.results import ResultsFolder
 from reppo.results.files import read_json, write_json
 from reppo.results.formatting import human_bytes
 from reppo.spec import Spec, difference, format_value, from_json
 from reppo.sweep.experiment import Experiment, Run
+from reppo.training.checkpoints import Checkpoints
 from reppo.training.lanes import compile_key, lanes_at_once, lanes_mode
 from reppo.training.memory import abstract_state, lane_bytes, tree_bytes
+from reppo.training.plan import total_iterations
+
+_BATCH = "batch"
 
 MAX_WIDTH = 16
 """Most lanes of a program where the experiment has more seeds than that."""
@@ -51,12 +56,23 @@ class Batch:
     """Runs that execute in one compiled program; the last of its lanes may be padding.
 
     Attributes:
-        id: name of its folder.
+        id: name of its folder, never used again for another batch.
         runs: a run for each lane.
+        gone: ids of runs that began again in another batch; their lanes count for nothing any more.
     """
 
     id: str
     runs: tuple[Run, ...]
+    gone: frozenset[str] = frozenset()
+
+    @property
+    def own(self) -> list[tuple[int, Run]]:
+        """Lane and run of all that are not gone."""
+        return [(lane, run) for lane, run in enumerate(self.runs) if run.id not in self.gone]
+
+    def without(self, runs: Iterable[Run]) -> "Batch":
+        """The batch after these runs have gone."""
+        return dataclasses.replace(self, gone=self.gone | {run.id for run in runs})
 
     @property
     def key(self) -> Any:
@@ -71,7 +87,7 @@ class Batch:
     @property
     def arms(self) -> list[str]:
         """Names of its arms, in the order of lanes."""
-        return list(dict.fromkeys(run.arm for run in self.runs))
+        return list(dict.fromkeys(run.arm for _, run in self.own))
 
 
 def choose_execution(experiment: Experiment, memory: int | None = None) -> Execution:
@@ -166,17 +182,27 @@ def decide_execution(experiment: Experiment, folder: ResultsFolder, memory: int 
     return found
 
 
-def make_batches(runs: Sequence[Run], folder: ResultsFolder, width: int) -> list[Batch]:
-    """Puts every run into a batch, and writes new batches to the folder of results; see `arrange_batches`."""
-    known = _read_batches(folder)
-    batches = arrange_batches(runs, width, known)
-    for batch in batches:
-        if batch not in known:
-            _write_batch(folder, batch, width)
+def make_batches(runs: Sequence[Run], folder: ResultsFolder, width: int, again: bool = False) -> list[Batch]:
+    """Puts every run into a batch, and writes new batches to the folder of results; see `arrange_batches`.
+
+    Args:
+        runs: the runs.
+        folder: the folder of results.
+        width: lanes of a batch.
+        again: puts them into new batches, whether they have one or not.
+    """
+    known = [] if again else read_batches(folder)
+    batches = arrange_batches(runs, width, known, _next_number(folder))
+    new = [batch for batch in batches if batch not in known]
+    if new:
+        last = int(new[-1].id.removeprefix(_BATCH))
+        folder.update_experiment(folder.read_experiment() | {"next_batch": last + 1})
+    for batch in new:
+        _write_batch(folder, batch, width)
     return batches
 
 
-def arrange_batches(runs: Sequence[Run], width: int, known: Sequence[Batch] = ()) -> list[Batch]:
+def arrange_batches(runs: Sequence[Run], width: int, known: Sequence[Batch] = (), number: int = 0) -> list[Batch]:
     """Puts every run into a batch.
 
     Runs that have one keep it; new runs fill new batches, grouped by what they can share a program with.
@@ -185,23 +211,23 @@ def arrange_batches(runs: Sequence[Run], width: int, known: Sequence[Batch] = ()
         runs: the runs of the experiment.
         width: lanes of a batch.
         known: the batches that there are.
+        number: of the first new batch.
 
     Returns:
         Every batch that holds one of the runs, batches of one program next to each other.
     """
-    place = {run.id: batch for batch in known for run in batch.runs}
+    place = {run.id: batch for batch in known for _, run in batch.own}
     needed = {place[run.id].id: place[run.id] for run in runs if run.id in place}
     groups: dict[Any, list[Run]] = {}
     for run in runs:
         if run.id not in place:
             groups.setdefault(compile_key(run.spec), []).append(run)
-    number = len(known)
+    batches = list(needed.values())
     for group in groups.values():
         for start in range(0, len(group), width):
-            batch = Batch(f"batch{number:04d}", tuple(group[start : start + width]))
-            needed[batch.id] = batch
+            batches.append(Batch(f"{_BATCH}{number:04d}", tuple(group[start : start + width])))
             number += 1
-    return [batch for group in by_program(list(needed.values())) for batch in group]
+    return [batch for group in by_program(batches) for batch in group]
 
 
 def by_program(batches: Sequence[Batch]) -> list[list[Batch]]:
@@ -212,22 +238,30 @@ def by_program(batches: Sequence[Batch]) -> list[list[Batch]]:
     return list(groups.values())
 
 
-def refuse_other_runs(runs: Sequence[Run], folder: ResultsFolder) -> None:
-    """Checks that what the folder holds under the name of each run is that run.
+def pending_runs(experiment: Experiment, folder: ResultsFolder) -> list[Run]:
+    """The runs that are not done: whose record is not at the end, or does not agree with the run's files.
 
     Raises:
-        ConfigurationError: says in what the specs differ.
+        ConfigurationError: if the folder holds another run under the name of one of them; says in what they differ.
     """
-    for run in runs:
+    pending = []
+    for run in experiment.runs():
         place = folder.run(run.arm, run.environment, run.seed)
-        if not place.record_path.exists():
+        try:
+            record = place.read_record()
+        except DamagedFile:
+            pending.append(run)
             continue
-        record = place.read_record()
         if record.run_id != run.id:
             raise ConfigurationError(
                 f"{place.path} holds another run under the same name. {_explain(record.spec, run.spec)} Give the "
                 "experiment another name, choose another folder with --out, or remove the old results."
             )
+        end = total_iterations(run.spec, experiment.steps) * run.spec.algorithm.steps_per_iteration
+        at_the_end = record.status != "running" and record.environment_steps >= end
+        if not (at_the_end and place.is_complete(record.files)):
+            pending.append(run)
+    return pending
 
 
 def _explain(old: dict[str, Any], new: Spec) -> str:
@@ -247,6 +281,36 @@ def _write_batch(folder: ResultsFolder, batch: Batch, width: int) -> None:
     )
 
 
-def _read_batches(folder: ResultsFolder) -> list[Batch]:
-    files = sorted((folder.path / "batches").glob("*/lanes.json"))
-    return [Batch(file.parent.name, tuple(Run.from_json(run) for run in read_json(file)["runs"])) for file in files]
+def checkpoints_of(batch: str, folder: ResultsFolder) -> Checkpoints:
+    """The checkpoints of a batch, by its id."""
+    return Checkpoints(folder.batch_path(batch) / "states")
+
+
+def read_batches(folder: ResultsFolder) -> list[Batch]:
+    """The batches that there are, in the order of their numbers; a run belongs to the last one that holds it."""
+    found = [batch for number in _numbers(folder) if (batch := _read_batch(folder, f"{_BATCH}{number:04d}"))]
+    last = {run.id: batch.id for batch in found for run in batch.runs}
+    return [batch.without(run for run in batch.runs if last[run.id] != batch.id) for batch in found]
+
+
+def _read_batch(folder: ResultsFolder, batch: str) -> Batch | None:
+    """A batch by its file, or where that is damaged by its checkpoints; None if there are none either."""
+    try:
+        described = read_json(folder.batch_path(batch) / "lanes.json")
+        return Batch(batch, tuple(map(Run.from_json, described["runs"])))
+    except (DamagedFile, KeyError):
+        checkpoints = checkpoints_of(batch, folder)
+    for iteration in reversed(checkpoints.iterations()):
+        with contextlib.suppress(DamagedFile):
+            return Batch(batch, tuple(map(Run.from_json, checkpoints.about(iteration)["runs"])))
+    return None
+
+
+def _numbers(folder: ResultsFolder) -> list[int]:
+    names = [path.name for path in (folder.path / "batches").glob(f"{_BATCH}*")]
+    return sorted(int(name.removeprefix(_BATCH)) for name in names if name.removeprefix(_BATCH).isdecimal())
+
+
+def _next_number(folder: ResultsFolder) -> int:
+    """A number that no batch has had: the folder of one may have been removed."""
+    return max([folder.read_experiment().get("next_batch", 0), *(number + 1 for number in _numbers(folder))])

@@ -7,6 +7,7 @@ from reppo.tracking.events import Compiling as Compiling
 from reppo.tracking.events import Event as Event
 from reppo.tracking.events import LaneReport as LaneReport
 from reppo.tracking.events import LaneStart as LaneStart
+from reppo.tracking.events import Noticed as Noticed
 from reppo.tracking.events import RunFinished as RunFinished
 from reppo.tracking.events import SweepFinished as SweepFinished
 from reppo.tracking.events import SweepStarted as SweepStarted

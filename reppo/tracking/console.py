@@ -16,6 +16,7 @@ from reppo.tracking.events import (
     ChunkFinished,
     Compiling,
     Event,
+    Noticed,
     RunFinished,
     SweepFinished,
     SweepStarted,
@@ -94,6 +95,8 @@ class Console(AbstractTracker):
                 self._refresh()
             case RunFinished():
                 self._finish_run(event.record)
+            case Noticed():
+                self._print(f"{self._stamp()} {event.text}", _YELLOW)
             case SweepFinished():
                 self._finish_sweep(event)
 
