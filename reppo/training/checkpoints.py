@@ -52,23 +52,36 @@ def save_arrays(path: Path, tree: Any) -> None:
     """Writes the arrays of a tree to one `.npz` file, by path name; after a kill it is the old file or the new one.
 
     It is on the disk when this returns, and each array has a CRC-32, which is checked when it is read.
+
+    Raises:
+        ConfigurationError: if it cannot be written, say because the disk is full; the old file stays.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = {name: np.asarray(leaf) for name, leaf in arrays_by_path(tree).items()}
     temporary = path.with_name(".saving.tmp")  # the same for all files of a folder: what a kill leaves is overwritten
     try:
-        with open(temporary, "wb") as stream:
-            np.savez(stream, allow_pickle=False, **arrays)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(temporary, "wb") as stream:
+                np.savez(stream, allow_pickle=False, **arrays)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)  # the new name too
         finally:
             os.close(folder)
-    finally:
-        temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise _cannot_write(path, error.strerror or str(error)) from error
+
+
+def _cannot_write(path: Path, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"Cannot write {str(path)!r}: {reason}. Make room, or see that the folder may be written; the same command "
+        "then continues from the last checkpoint."
+    )
 
 
 def load_arrays(path: Path, like: Any) -> Any:
@@ -137,29 +150,20 @@ class Checkpoints:
         Raises:
             ConfigurationError: if it cannot be written, say because the disk is full; the checkpoint before stays.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            needed = also + sum(leaf.nbytes for leaf in arrays_by_path(states).values())
-            free = shutil.disk_usage(self.path).free
-            if free < needed:
-                room = f"it takes {needed / 1e6:.1f} MB, and {free / 1e6:.1f} MB are left on the device"
-                raise self._cannot_write(room)
-            description = {"about": about, "arrays": sorted(arrays_by_path(states))}
-            text = np.frombuffer(json.dumps(description).encode(), np.uint8)
-            save_arrays(self._file(iteration), {_DESCRIPTION: text, "states": states})
-            found = self.iterations()
-            before = [other for other in found if other < iteration]
-            for other in found:
-                if other != iteration and other != max(before, default=None):  # later ones were not whole
-                    self._file(other).unlink()
-        except OSError as error:
-            raise self._cannot_write(error.strerror or str(error)) from error
-
-    def _cannot_write(self, reason: str) -> ConfigurationError:
-        return ConfigurationError(
-            f"Cannot write a checkpoint to {str(self.path)!r}: {reason}. Make room, or see that the folder may be "
-            "written; the same command then continues from the checkpoint before."
-        )
+        existing = next(folder for folder in [self.path, *self.path.parents] if folder.exists())
+        needed = also + sum(leaf.nbytes for leaf in arrays_by_path(states).values())
+        free = shutil.disk_usage(existing).free
+        if free < needed:
+            room = f"it takes {needed / 1e6:.1f} MB, and {free / 1e6:.1f} MB are left on the device"
+            raise _cannot_write(self._file(iteration), room)
+        description = {"about": about, "arrays": sorted(arrays_by_path(states))}
+        text = np.frombuffer(json.dumps(description).encode(), np.uint8)
+        save_arrays(self._file(iteration), {_DESCRIPTION: text, "states": states})
+        found = self.iterations()
+        before = [other for other in found if other < iteration]
+        for other in found:
+            if other != iteration and other != max(before, default=None):  # later ones were not whole
+                self._file(other).unlink()
 
     def about(self, iteration: int) -> dict[str, Any]:
         """What `save` was told about a checkpoint. Of the file only this is read.

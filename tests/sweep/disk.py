@@ -65,7 +65,7 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     if event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR):
         _active.count("open", arguments[0])
     elif event in _WRITES:
-        _active.count(event, arguments[0])
+        _active.count(event, arguments[1 if event == "os.rename" else 0])  # of a rename, the new name
 
 
 sys.addaudithook(_hook)

@@ -1,20 +1,27 @@
 """Nothing computed is lost: sweeps that were stopped, or whose files were damaged, end with the same results."""
 
+import contextlib
 import csv
+import gc
 import json
+import random
+import re
 import shutil
 import sys
 
 import pytest
 
+from ablations import kl
 from reppo import environments
 from reppo.ablation import setting
+from reppo.errors import ConfigurationError
 from reppo.results import load_results
 from reppo.sweep import Experiment, execute
 from reppo.sweep.plan import needed_bytes
 from reppo.tracking import AbstractTracker, ChunkFinished, Noticed, NoTracker
 from reppo.training import BatchProgram
 from reppo.training.lanes import compile_key
+from tests.sweep.disk import Disk, Killed, watched
 from tests.tiny import tiny_preset
 
 MODULE = sys.modules["reppo.sweep.execute"]  # the package exports a function of the same name
@@ -266,3 +273,62 @@ def test_more_steps_continue_and_fewer_are_done(results):
         ("finished", STEPS + 128),
         ("finished", STEPS + 256),
     }
+
+
+def stop_at(path, at, full=False, **changes):
+    """Runs until an operation on files, which is the last, or which finds the disk full; returns what was done."""
+    with watched(Disk(path, at, full)) as disk, contextlib.suppress(Killed, ConfigurationError):
+        execute(declare(**changes), path, NoTracker())
+    gc.collect()  # with the frames that the error kept alive goes the lock
+    return disk.operations
+
+
+SMALL = {"arms": [], "seeds": [0, 1], "steps": 128 * 4}
+"""One batch of two runs, with checkpoints at 0, 2 and 4 iterations."""
+
+
+@pytest.fixture(scope="module")
+def operations(tmp_path_factory):
+    """Every operation on files of a small sweep, in order, and its results."""
+    path = tmp_path_factory.mktemp("whole") / "small"
+    return stop_at(path, None, **SMALL), contents(path)
+
+
+def check_stop(path, at, full, expected, settings=SMALL):
+    done = stop_at(path, at, full, **settings)
+    assert len(done) > at
+    run_again(path, **settings)
+    assert contents(path) == expected, f"stopped at operation {at}, {done[at]}"
+    assert run_again(path, **settings).chunks == 0
+    return done[at]
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["killed", "disk full"])
+def test_stopped_at_chosen_operations_the_results_are_the_same(operations, tmp_path, full):
+    done, expected = operations
+    # Of the last of each kind: right before it, or where no room is left for what precedes it.
+    for word in ("4.npz", "best.npz", "record.json"):
+        at = max(number for number, other in enumerate(done) if other == f"os.rename {word}")
+        check_stop(tmp_path / word / "small", at - 2 * full, full, expected)
+    for word in ("write evaluations.csv", "write metrics.csv", "write .saving.tmp"):
+        at = max(number for number, other in enumerate(done) if other == word)
+        check_stop(tmp_path / word / "small", at, full, expected)
+
+
+SWEEP = {"arms": [setting("kl_bound", 0.2), kl.no_kl], "seeds": range(4), "steps": 128 * 4}
+"""Three arms and four seeds, in three batches of two programs, each with checkpoints at 0, 2 and 4 iterations."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("full", [False, True], ids=["killed", "disk full"])
+def test_stopped_at_any_operation_the_results_are_the_same(tmp_path, full):
+    """The last operation of each kind, on each kind of file, and 20 random ones."""
+    done = stop_at(tmp_path / "whole" / "small", None, **SWEEP)
+    expected = contents(tmp_path / "whole" / "small")
+    assert len(expected) == 12
+    kinds = {re.sub(r"\d+", "0", word): number for number, word in enumerate(done)}
+    chosen = sorted({*kinds.values(), *random.Random(0).sample(range(len(done)), 20)})
+    for at in chosen:
+        word = check_stop(tmp_path / str(at) / "small", at, full, expected, SWEEP)
+        print(f"{'disk full' if full else 'killed'} at operation {at} of {len(done)}, {word}: the same", flush=True)
+        shutil.rmtree(tmp_path / str(at))
