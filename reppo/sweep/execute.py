@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import importlib.metadata
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, final
@@ -12,7 +13,7 @@ import jax
 import numpy as np
 
 from reppo.ablation import Arm
-from reppo.errors import ConfigurationError, DamagedFile
+from reppo.errors import ConfigurationError, DamagedFile, RunsFailed
 from reppo.policies import save_policy
 from reppo.results import ResultsFolder, RunFolder, RunRecord, write_runs_csv
 from reppo.results.lock import only_process
@@ -25,12 +26,14 @@ from reppo.sweep.plan import (
     by_program,
     checkpoints_of,
     decide_execution,
+    describe_fault,
     make_batches,
     needed_bytes,
     pending_runs,
 )
 from reppo.tracking import (
     AbstractTracker,
+    BatchFailed,
     BatchStarted,
     ChunkFinished,
     Compiling,
@@ -66,7 +69,9 @@ def execute(experiment: Experiment, path: Path, tracker: AbstractTracker, memory
         The folder.
 
     Raises:
-        ConfigurationError: before anything is computed, if the folder belongs to something else.
+        ConfigurationError: before anything is computed, if the folder belongs to something else; later, if it cannot be
+            written to any more.
+        RunsFailed: at the end, if runs failed while they trained; all others are done then.
     """
     use_all_cores(path)
     for environment in experiment.environments:
@@ -79,7 +84,7 @@ def execute(experiment: Experiment, path: Path, tracker: AbstractTracker, memory
         batches = make_batches(pending, folder, execution.width)
         tracker = Composite([tracker, JsonLines(folder.path / "ledger.jsonl")])
         try:
-            _Sweep(experiment, folder, execution, pending, batches, tracker).run()
+            failures = _Sweep(experiment, folder, execution, pending, batches, tracker).run()
         except BaseException:
             with contextlib.suppress(ConfigurationError, OSError):  # the first error is the one to tell
                 write_runs_csv(folder.path)
@@ -87,6 +92,13 @@ def execute(experiment: Experiment, path: Path, tracker: AbstractTracker, memory
         finally:
             tracker.close()
         write_runs_csv(folder.path)
+    if failures:
+        raise RunsFailed(
+            "Some runs failed, and all others are done:\n"
+            + "".join(f"  {label}: {reason}\n" for label, reason in failures)
+            + f"The whole errors stand in {str(folder.path / 'ledger.jsonl')!r}. Run the same command again to try "
+            "them once more."
+        )
     return folder
 
 
@@ -119,6 +131,8 @@ class _Sweep:
         self.versions = _versions()
         self.pending = {run.id for run in pending}
         self.lost: set[str] = set()
+        self.waiting: list[Batch] = []
+        self.failures: list[tuple[str, str]] = []
         self.batches = {batch.id: batch for batch in batches}
         self.done = {batch.id: self._iterations_done(batch) for batch in batches}
         here = {run.id for batch in batches for _, run in batch.own}
@@ -144,8 +158,8 @@ class _Sweep:
         ends = (len(b.own) * self._steps(b.runs[0].spec, self._end(b.runs[0].spec)) for b in self.batches.values())
         return self.steps_finished + sum(ends)
 
-    def run(self) -> None:
-        """Executes the batches that are not done."""
+    def run(self) -> list[tuple[str, str]]:
+        """Executes the batches that are not done; returns those that failed, each with the reason."""
         batches = list(self.batches.values())
         self.tracker.receive(
             SweepStarted(
@@ -162,11 +176,17 @@ class _Sweep:
             needed_bytes(group[0].runs[0])[0] for group in groups
         ]  # a component that fails does so before training
         for group in groups:
+            self.waiting += group
             spec, execution = group[0].runs[0].spec, self.execution
             program = BatchProgram(spec, execution.width, execution.mode, devices=execution.devices)
-            waiting = list(group)
-            while waiting:
-                waiting += self._run_batch(waiting.pop(0), program)
+            while self.waiting:
+                batch = self.waiting.pop(0)
+                try:
+                    self._run_batch(batch, program)
+                except ConfigurationError:
+                    raise
+                except Exception as error:
+                    self._fail(batch, error)
             self.compiled = None
             del program  # hundreds of megabytes, for a physics engine
         self.tracker.receive(
@@ -177,6 +197,31 @@ class _Sweep:
                 train_seconds=self.train_seconds,
             )
         )
+        return self.failures
+
+    def _fail(self, batch: Batch, error: Exception) -> None:
+        """Notes the failure of a batch. One with several arms is split, so that an arm harms no other."""
+        batch, reason = self.batches[batch.id], describe_fault(error)
+        whole = "".join(traceback.format_exception(error))
+        runs = [run for _, run in batch.own]
+        self.tracker.receive(
+            BatchFailed(label=batch.label, run_ids=[run.id for run in runs], reason=reason, traceback=whole)
+        )
+        if len(batch.arms) == 1 or self.compiled is None:
+            self.failures.append((batch.label, reason))
+            return
+        self._say(f"{batch.label}: each arm starts again in a batch of its own, because one of them failed.")
+        for arm in batch.arms:
+            self._again([run for run in runs if run.arm == arm])
+
+    def _again(self, runs: Sequence[Run]) -> None:
+        """Puts runs into new batches, in which they start again."""
+        again = make_batches(runs, self.folder, self.execution.width, again=True)
+        self.waiting += again
+        self.batches = {id: batch.without(runs) for id, batch in self.batches.items()} | {b.id: b for b in again}
+        self.done |= {batch.id: 0 for batch in again}
+        self.pending |= {run.id for run in runs}
+        self.lost |= {run.id for run in runs}
 
     def _compile(self, batch: Batch, program: BatchProgram) -> None:
         """Compiles the program of a batch when it is needed.
@@ -194,21 +239,14 @@ class _Sweep:
         self.compile_seconds += program.compile_seconds
         self.program_bytes = max(self.program_bytes, program.bytes)
 
-    def _run_batch(self, batch: Batch, program: BatchProgram) -> list[Batch]:
-        """Trains a batch to its end, from its newest whole checkpoint.
-
-        Returns:
-            New batches, of those of its runs that must start again.
-        """
+    def _run_batch(self, batch: Batch, program: BatchProgram) -> None:
+        """Trains a batch to its end, from its newest whole checkpoint."""
         restored = self._restore(batch, program)
         lost = self._lost(batch, restored)
-        again = make_batches(lost, self.folder, self.execution.width, again=True)
-        batch = batch.without(lost)
-        self.batches |= {one.id: one for one in [batch, *again]}
-        self.done |= {one.id: 0 for one in [batch, *again]}
-        self.pending |= {run.id for run in lost}
+        self._again(lost)
+        batch, self.done[batch.id] = self.batches[batch.id], 0
         if not any(run.id in self.pending for _, run in batch.own):
-            return again
+            return
         specs, seeds, end = (
             [run.spec for run in batch.runs],
             [run.seed for run in batch.runs],
@@ -222,7 +260,7 @@ class _Sweep:
             ]
             self._publish(batch, program, restored.states, records, last=True)
             self.done[batch.id] = end
-            return again
+            return
         self._compile(batch, program)
         self._announce(batch)
         if restored is None:
@@ -258,7 +296,6 @@ class _Sweep:
                 checkpoints_of(batch.id, self.folder).save(iteration, states, about, also)
                 self._publish(batch, program, states, records, last)
                 saved = time.perf_counter()
-        return again
 
     def _restore(self, batch: Batch, program: BatchProgram) -> "_Restored | None":
         """The newest checkpoint of a batch that is whole; None if there is none, or the runs are others."""
@@ -296,7 +333,6 @@ class _Sweep:
             return []  # it has not got as far as a checkpoint
         for run in lost:
             self._say_again(run, reason)
-        self.lost |= {run.id for run in lost}
         return lost
 
     def _announce(self, batch: Batch) -> None:

@@ -127,7 +127,7 @@ class Experiment:
             isinstance(self.steps, int) and not isinstance(self.steps, bool) and self.steps >= 1,
             f"The experiment's steps are {self.steps!r}; give a whole number of at least 1.",
         )
-        self.runs()
+        object.__setattr__(self, "_runs", tuple(self._declared_runs()))
 
     @property
     def id(self) -> str:
@@ -136,6 +136,9 @@ class Experiment:
 
     def runs(self) -> list[Run]:
         """Every run, by environment, arm (base first) and seed."""
+        return list(self._runs)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def _declared_runs(self) -> list[Run]:
         runs = []
         for environment in self.environments:
             base = self.base_spec(environment)

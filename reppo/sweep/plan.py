@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import re
 import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -132,24 +133,36 @@ def needed_bytes(run: Run) -> tuple[int, int]:
     except ConfigurationError:
         raise
     except Exception as error:
-        fault = str(error).strip().partition("\n")[0].removesuffix(".")
         raise ConfigurationError(
-            f"The arm {run.arm} cannot be trained on {run.environment}: {_user_line(error)}{type(error).__name__}: "
-            f"{fault}. Hold each component of your own against the laws of its slot by the checks of reppo.testing."
+            f"The arm {run.arm} cannot be trained on {run.environment}: {describe_fault(error)}. Hold each component "
+            "of your own against the laws of its slot by the checks of reppo.testing."
         ) from error
 
 
-def _user_line(error: Exception) -> str:
-    """The last place of a traceback that is neither this library nor an installed package."""
+_FRAME = re.compile(r'^ *File "(.+)", line (\d+), in .*$', re.MULTILINE)
+
+
+def describe_fault(error: Exception) -> str:
+    """An error in one line: the user's line that it came from, if there is one, its kind, and what it says.
+
+    An error inside a compiled program holds the traceback of a callback as text, which is read.
+    """
+    text = str(error).strip()
+    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    said = f"{type(error).__name__}: {text.partition(chr(10))[0]}"
+    inside = list(_FRAME.finditer(text))
+    if inside:
+        called = [number for number, frame in enumerate(inside) if "/jax/_src/callback.py" in frame[1]]
+        frames = [(frame[1], int(frame[2])) for frame in inside[max(called, default=-1) + 1 :]]
+        rest = [line for line in text[inside[-1].end() :].splitlines() if line and not line.startswith(" ")]
+        said = rest[0] if rest else said
     here = Path(__file__).parent.parent
-    frames = traceback.extract_tb(error.__traceback__)
-    files = [(Path(frame.filename), frame.lineno) for frame in frames]
     own = [
         f"{file}, line {line}: "
-        for file, line in files
+        for file, line in ((Path(name), line) for name, line in frames)
         if file.is_file() and here not in file.parents and "site-packages" not in file.parts
     ]
-    return own[-1] if own else ""
+    return (own[-1] if own else "") + said.removesuffix(".")
 
 
 def _besides(reserved: int) -> str:
@@ -191,7 +204,7 @@ def make_batches(runs: Sequence[Run], folder: ResultsFolder, width: int, again: 
         width: lanes of a batch.
         again: puts them into new batches, whether they have one or not.
     """
-    known = [] if again else read_batches(folder)
+    known = [] if again else read_batches(folder, runs)
     batches = arrange_batches(runs, width, known, _next_number(folder))
     new = [batch for batch in batches if batch not in known]
     if new:
@@ -225,7 +238,7 @@ def arrange_batches(runs: Sequence[Run], width: int, known: Sequence[Batch] = ()
     batches = list(needed.values())
     for group in groups.values():
         for start in range(0, len(group), width):
-            batches.append(Batch(f"{_BATCH}{number:04d}", tuple(group[start : start + width])))
+            batches.append(Batch(_batch_id(number), tuple(group[start : start + width])))
             number += 1
     return [batch for group in by_program(batches) for batch in group]
 
@@ -286,24 +299,34 @@ def checkpoints_of(batch: str, folder: ResultsFolder) -> Checkpoints:
     return Checkpoints(folder.batch_path(batch) / "states")
 
 
-def read_batches(folder: ResultsFolder) -> list[Batch]:
-    """The batches that there are, in the order of their numbers; a run belongs to the last one that holds it."""
-    found = [batch for number in _numbers(folder) if (batch := _read_batch(folder, f"{_BATCH}{number:04d}"))]
-    last = {run.id: batch.id for batch in found for run in batch.runs}
-    return [batch.without(run for run in batch.runs if last[run.id] != batch.id) for batch in found]
+def read_batches(folder: ResultsFolder, runs: Sequence[Run]) -> list[Batch]:
+    """The batches that hold one of these runs, by their numbers; a run belongs to the last that holds it."""
+    described = {batch: _read_lanes(folder, batch) for batch in map(_batch_id, _numbers(folder))}
+    last = {lane["run_id"]: batch for batch, lanes in described.items() for lane in lanes}
+    known = {run.id: run for run in runs}
+    found = []
+    for batch in sorted({last[id] for id in known if id in last}, key=list(described).index):
+        lanes = [known.get(lane["run_id"]) or Run.from_json(lane) for lane in described[batch]]
+        found.append(Batch(batch, tuple(lanes), frozenset(run.id for run in lanes if last[run.id] != batch)))
+    return found
 
 
-def _read_batch(folder: ResultsFolder, batch: str) -> Batch | None:
-    """A batch by its file, or where that is damaged by its checkpoints; None if there are none either."""
-    try:
-        described = read_json(folder.batch_path(batch) / "lanes.json")
-        return Batch(batch, tuple(map(Run.from_json, described["runs"])))
-    except (DamagedFile, KeyError):
-        checkpoints = checkpoints_of(batch, folder)
+def _read_lanes(folder: ResultsFolder, batch: str) -> list[dict[str, Any]]:
+    """The runs of a batch by its file, or where that is damaged by its checkpoints; none if there are none either."""
+    file = folder.batch_path(batch) / "lanes.json"
+    with contextlib.suppress(DamagedFile):
+        lanes = read_json(file).get("runs")
+        if isinstance(lanes, list) and all(isinstance(lane, dict) and "spec" in lane for lane in lanes):
+            return lanes
+    checkpoints = checkpoints_of(batch, folder)
     for iteration in reversed(checkpoints.iterations()):
         with contextlib.suppress(DamagedFile):
-            return Batch(batch, tuple(map(Run.from_json, checkpoints.about(iteration)["runs"])))
-    return None
+            return checkpoints.about(iteration)["runs"]
+    return []
+
+
+def _batch_id(number: int) -> str:
+    return f"{_BATCH}{number:04d}"
 
 
 def _numbers(folder: ResultsFolder) -> list[int]:

@@ -1,6 +1,7 @@
 """Watching a sweep: the host loop sends events, trackers show or store them. Imports no JAX."""
 
 from reppo.tracking.console import Console as Console
+from reppo.tracking.events import BatchFailed as BatchFailed
 from reppo.tracking.events import BatchStarted as BatchStarted
 from reppo.tracking.events import ChunkFinished as ChunkFinished
 from reppo.tracking.events import Compiling as Compiling

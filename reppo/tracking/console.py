@@ -12,6 +12,7 @@ from typing import TextIO, final
 from reppo.results.formatting import human_bytes, human_count, human_seconds
 from reppo.results.record import RunRecord
 from reppo.tracking.events import (
+    BatchFailed,
     BatchStarted,
     ChunkFinished,
     Compiling,
@@ -95,6 +96,9 @@ class Console(AbstractTracker):
                 self._refresh()
             case RunFinished():
                 self._finish_run(event.record)
+            case BatchFailed():
+                self._batch = self._chunk = None
+                self._print(f"{self._stamp()} failed: {event.label}: {event.reason}", _RED)
             case Noticed():
                 self._print(f"{self._stamp()} {event.text}", _YELLOW)
             case SweepFinished():

@@ -2,7 +2,7 @@
 
 One `SweepStarted`; then for each batch `BatchStarted`, `Compiling` as often as programs are compiled, `ChunkFinished`
 after every chunk, and `RunFinished` for each run; at last `SweepFinished`, unless the sweep was interrupted. `Noticed`
-may come between any of them.
+may come between any of them, and `BatchFailed` in place of the rest of a batch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -180,4 +180,22 @@ class Noticed:
     text: str
 
 
-Event = Noticed | SweepStarted | BatchStarted | Compiling | ChunkFinished | RunFinished | SweepFinished
+@final
+@dataclass(frozen=True, kw_only=True)
+class BatchFailed:
+    """A batch stopped with an error; other batches go on.
+
+    Attributes:
+        label: the batch's label.
+        run_ids: its runs.
+        reason: the error in one line.
+        traceback: the whole of it.
+    """
+
+    label: str
+    run_ids: Sequence[str]
+    reason: str
+    traceback: str
+
+
+Event = BatchFailed | Noticed | SweepStarted | BatchStarted | Compiling | ChunkFinished | RunFinished | SweepFinished

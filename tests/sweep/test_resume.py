@@ -2,20 +2,27 @@
 
 import contextlib
 import csv
+import functools
 import gc
 import json
 import random
 import re
 import shutil
 import sys
+from typing import final
 
+import jax
+import numpy as np
 import pytest
 
 from ablations import kl
 from reppo import environments
-from reppo.ablation import setting
-from reppo.errors import ConfigurationError
+from reppo.ablation import Ablation, setting
+from reppo.component import Scalar, hyper
+from reppo.errors import ConfigurationError, RunsFailed
+from reppo.losses.gates import AbstractGate
 from reppo.results import load_results
+from reppo.spec import replace_path
 from reppo.sweep import Experiment, execute
 from reppo.sweep.plan import needed_bytes
 from reppo.tracking import AbstractTracker, ChunkFinished, Noticed, NoTracker
@@ -273,6 +280,49 @@ def test_more_steps_continue_and_fewer_are_done(results):
         ("finished", STEPS + 128),
         ("finished", STEPS + 256),
     }
+
+
+@final
+class Explodes(AbstractGate):
+    """A gate of a user's own, which raises while it trains where its limit is passed."""
+
+    limit: Scalar = hyper(0.0)
+
+    def __call__(self, kl, bound):
+        def check(limit):
+            if limit > 0:
+                raise ValueError("the user's own fault")
+            return np.zeros((), bool)
+
+        return (kl < bound) | jax.pure_callback(check, jax.ShapeDtypeStruct((), bool), self.limit)
+
+
+def test_a_failure_while_training_harms_its_own_runs_only(undisturbed, tmp_path, monkeypatch):
+    """One raising arm of four, one of whose runs shares a batch with an arm that does not raise."""
+    monkeypatch.setattr(sys.modules["reppo.sweep.plan"], "MAX_WIDTH", 2)
+    gate = lambda limit: Ablation(
+        f"limit={limit}", "Is it?", ("actor_loss.gate",), "ours", "unknown", functools.partial(explode, limit)
+    )
+    arms = [setting("kl_bound", 0.2), gate(-1.0), gate(1.0)]
+    others = {(arm, seed) for arm in ("base", "kl_bound=0.2", "limit=-1.0") for seed in range(3)}
+    for _ in range(2):  # and the same once more
+        with pytest.raises(RunsFailed) as raised:
+            execute(declare(arms=arms, seeds=range(3)), tmp_path / "small", NoTracker())
+        lines = str(raised.value).splitlines()
+        assert all(f"BestAction limit=1.0: {__file__}, line " in line for line in lines[1:-1]) and len(lines) == 4
+        assert all(line.endswith("ValueError: the user's own fault") for line in lines[1:-1])
+        found = contents(tmp_path / "small")
+        assert set(found) == others
+        same = contents(undisturbed).keys() & others
+        assert len(same) == 4
+        for key in same:
+            assert found[key][1:] == contents(undisturbed)[key][1:]
+    ledger = [json.loads(line) for line in (tmp_path / "small/ledger.jsonl").read_text().splitlines()]
+    assert any(event["event"] == "batch_failed" and "in check" in event["traceback"] for event in ledger)
+
+
+def explode(limit, spec):
+    return replace_path(spec, "actor_loss.gate", Explodes(limit))
 
 
 def stop_at(path, at, full=False, **changes):
