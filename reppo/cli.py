@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from reppo import reporting
 from reppo.completion import SHELLS, completion_script
-from reppo.errors import ConfigurationError, unknown_name
+from reppo.errors import ConfigurationError, RunsFailed, unknown_name
 
 if TYPE_CHECKING:
     from reppo.sweep import Experiment
@@ -25,7 +25,7 @@ _MOST_SEEDS = 100_000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command; returns its exit code: 0, or 2 for input that cannot be used."""
+    """Runs a command; returns its exit code; docs/cli.md says what each means."""
     return _guarded(lambda: _parser().parse_all(sys.argv[1:] if argv is None else argv))
 
 
@@ -284,18 +284,27 @@ def _bytes(text: str) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     experiment = _chosen_experiment(arguments)
 
-    from reppo.results import load_results
+    from reppo.results import ResultsFolder, load_results
     from reppo.sweep.cache import use_compilation_cache
     from reppo.sweep.execute import execute
+    from reppo.sweep.interruption import stoppable
 
     path = experiment.results_path(arguments.out)
     tracker = _tracker(arguments, path)
     use_compilation_cache()
-    folder = execute(experiment, path, tracker, arguments.memory)
+    failed = None
+    try:
+        with stoppable():
+            execute(experiment, path, tracker, arguments.memory)
+    except RunsFailed as error:
+        failed = error
     chosen = {run.id for run in experiment.runs()}
-    results = [run for run in load_results(folder.path) if run.record.run_id in chosen]
-    _print_outcome(results, folder.report_path)
-    return 0
+    results = [run for run in load_results(path) if run.record.run_id in chosen]
+    if results:
+        _print_outcome(results, ResultsFolder.open(path).report_path)
+    if failed is not None:
+        print(f"reppo: {failed}", file=sys.stderr)
+    return 0 if failed is None else 3
 
 
 def _chosen_experiment(arguments: argparse.Namespace) -> "Experiment":

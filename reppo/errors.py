@@ -8,6 +8,14 @@ class ConfigurationError(ValueError):
     """A setting, name or file that the user gave cannot be used. Raised before anything expensive starts."""
 
 
+class DamagedFile(ConfigurationError):
+    """A file is missing, was cut short, or holds something else than what was written."""
+
+
+class RunsFailed(RuntimeError):
+    """Some runs of a sweep failed while they trained; the others are done. The message lists them."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], cure: str = "") -> ConfigurationError:
     """Builds the error for a name that is not in a table, with the closest names that are.
 

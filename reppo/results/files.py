@@ -4,11 +4,12 @@ import contextlib
 import json
 import math
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from reppo.errors import ConfigurationError, require
+from reppo.errors import ConfigurationError, DamagedFile, require
 
 
 def make_folder(path: Path) -> None:
@@ -77,8 +78,37 @@ def write_atomically(path: Path, content: bytes) -> None:
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(temporary, path)
+            put_on_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def put_on_disk(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk; does nothing if there is none."""
+    if not path.exists():
+        return
+    with _writing(path):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def fingerprint(path: Path, length: int | None = None) -> list[int]:
+    """The length of a file in bytes and the CRC-32 of its content; zeros if there is none.
+
+    Args:
+        path: the file.
+        length: only of so many bytes at its beginning, or fewer where it is shorter.
+    """
+    try:
+        content = path.read_bytes()[:length]
+    except FileNotFoundError:
+        content = b""
+    except OSError as error:
+        raise ConfigurationError(f"Cannot read {str(path)!r}: {error.strerror or error}.") from error
+    return [len(content), zlib.crc32(content)]
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
@@ -90,20 +120,21 @@ def read_json(path: Path) -> dict[str, Any]:
     """Reads a JSON object.
 
     Raises:
-        ConfigurationError: if the file is missing, cannot be read, or holds no JSON object.
+        DamagedFile: if the file is missing or holds no JSON object.
+        ConfigurationError: if it cannot be read.
     """
     try:
         value = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise ConfigurationError(f"There is no file {str(path)!r}.") from None
+        raise DamagedFile(f"There is no file {str(path)!r}.") from None
     except OSError as error:
         raise ConfigurationError(f"Cannot read {str(path)!r}: {error.strerror or error}.") from error
     except ValueError as error:
-        raise ConfigurationError(
+        raise DamagedFile(
             f"{str(path)!r} is not valid JSON ({error}). Restore it from a copy, or remove it and what it describes."
         ) from error
     if not isinstance(value, dict):
-        raise ConfigurationError(f"{str(path)!r} should hold a JSON object but holds a {type(value).__name__}.")
+        raise DamagedFile(f"{str(path)!r} should hold a JSON object but holds a {type(value).__name__}.")
     return value
 
 
@@ -154,12 +185,6 @@ def read_whole_lines(path: Path) -> list[str]:
         raise ConfigurationError(f"Cannot read {str(path)!r}: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{str(path)!r} is not UTF-8 text ({error}). Restore or remove it.") from error
-
-
-def ends_torn(path: Path) -> bool:
-    """Whether the last line of a file lacks its line break."""
-    with open(path, "rb") as stream:
-        return _end_of_whole_lines(stream) != stream.seek(0, os.SEEK_END)
 
 
 def _end_of_whole_lines(stream: IO[bytes], block: int = 4096) -> int:

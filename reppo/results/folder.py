@@ -9,6 +9,7 @@ results/<experiment>/  experiment.json  ledger.jsonl  runs.csv
 import csv
 import io
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,9 +24,10 @@ from reppo.errors import ConfigurationError, require
 from reppo.results.evaluations import Evaluations, Metrics
 from reppo.results.files import (
     append_lines,
-    ends_torn,
+    fingerprint,
     json_line,
     make_folder,
+    put_on_disk,
     read_json,
     read_whole_lines,
     write_atomically,
@@ -244,7 +246,8 @@ class RunFolder:
         """Reads the record.
 
         Raises:
-            ConfigurationError: if it is missing, damaged, or of a newer schema.
+            DamagedFile: if it is missing or no JSON.
+        ConfigurationError: if it is of a newer schema, or its fields are not those of a record.
         """
         data = read_json(self.record_path)
         try:
@@ -319,22 +322,55 @@ class RunFolder:
             maximum=np.array(maximum, np.float64),
         )
 
-    def truncate_after(self, environment_steps: int) -> None:
-        """Drops rows beyond a number of steps, and a torn last row, so that a resumed run can write them again.
+    @property
+    def _tables(self) -> tuple[Path, ...]:
+        return (self.evaluations_path, self.metrics_path)
 
-        Each file is replaced whole. Give the steps of the checkpoint to resume from, or -1 to start over.
-        """
-        tables = (
-            (self.evaluations_path, EVALUATION_COLUMNS, _EVALUATION_KINDS),
-            (self.metrics_path, METRIC_COLUMNS, _METRIC_KINDS),
-        )
-        for path, columns, kinds in tables:
-            if not path.exists():
-                continue
-            rows = _read_rows(path, columns, kinds)
-            kept = [row for row in rows if row[0] <= environment_steps]
-            if len(kept) < len(read_whole_lines(path)) - 1 or ends_torn(path):
-                write_csv(path, columns, kept)
+    @property
+    def _policies(self) -> tuple[Path, ...]:
+        return tuple(self.policy_path / f"{which}.npz" for which in ("last", "best"))
+
+    def table_fingerprints(self) -> dict[str, list[int]]:
+        """Length and CRC-32 of the tables, for `RunRecord.files`, after all that was appended is on the disk."""
+        for path in (*self._tables, self.path):
+            put_on_disk(path)
+        return {self._name(path): fingerprint(path) for path in self._tables}
+
+    def policy_fingerprints(self) -> dict[str, list[int]]:
+        """Length and CRC-32 of the policies, for `RunRecord.files`."""
+        return {self._name(path): fingerprint(path) for path in self._policies}
+
+    def begins_with(self, files: Mapping[str, list[int]]) -> bool:
+        """Whether the tables begin with what they held when these fingerprints were taken."""
+        wanted = [files.get(self._name(path)) for path in self._tables]
+        return all(f is not None and fingerprint(path, f[0]) == f for path, f in zip(self._tables, wanted))
+
+    def is_complete(self, files: Mapping[str, list[int]]) -> bool:
+        """Whether every file has the length of its fingerprint; contents are not read."""
+        return all(_length(self.path / name) == length for name, (length, _) in files.items())
+
+    def cut(self, files: Mapping[str, list[int]]) -> None:
+        """Drops what was appended to the tables after these fingerprints were taken, to be written again."""
+        for path in self._tables:
+            length = files[self._name(path)][0]
+            if _length(path) > length:
+                os.truncate(path, length)
+
+    def clear(self) -> None:
+        """Removes record, tables and policies, so that the run can start again."""
+        for path in (self.record_path, *self._tables, *self._policies):
+            path.unlink(missing_ok=True)
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.path).as_posix()
+
+
+def _length(path: Path) -> int:
+    """Bytes of a file; 0 if there is none."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -372,7 +408,7 @@ def _read_rows(path: Path, columns: Sequence[str], kinds: Sequence[type]) -> lis
             if number < len(lines):
                 raise ConfigurationError(
                     f"{str(path)!r}, line {number}: cannot read {lines[number - 1]!r} as {_csv_line(columns)}. "
-                    "Remove the line, or the run's folder to repeat the run."
+                    "Remove the run's folder and run the experiment again to repeat the run."
                 ) from None
     return rows
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, final, get_args
 
 from reppo.errors import ConfigurationError, require
 
-SCHEMA = 2
+SCHEMA = 3
 """The version of the record's fields. It grows when a field is added, removed, or changes its meaning."""
 
 Status = Literal["running", "finished", "diverged"]
@@ -42,6 +42,8 @@ class RunRecord:
         program_bytes: memory of the arrays of the lanes that train at the same time, on all devices; None where the
             backend does not tell.
         steps_per_second: environment steps per second of training, of all runs of the batch together.
+        files: length in bytes and CRC-32 of the content of each file of the run, by name, as they were when the record
+            was written; those of a run that goes on have grown since.
         schema: version of these fields.
     """
 
@@ -67,6 +69,7 @@ class RunRecord:
     compile_seconds: float | None = None
     program_bytes: int | None = None
     steps_per_second: float | None = None
+    files: dict[str, list[int]] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
@@ -112,6 +115,9 @@ class RunRecord:
         for name, allowed in (("status", get_args(Status)), ("lanes_mode", (*get_args(LanesMode), None))):
             value = data.get(name, allowed[-1])
             require(value in allowed, f"The record's {name} should be one of {allowed}, not {value!r}.")
+        for name, value in data.get("files", {}).items():
+            right = isinstance(value, list) and [type(number) for number in value] == [int, int]
+            require(right, f"The record's files should hold two whole numbers for {name}, not {value!r}.")
         numbers: dict[str, Any] = {name: float(data[name]) for name in _NUMBERS if data.get(name) is not None}
         return cls(**{**data, **numbers})
 
@@ -127,7 +133,7 @@ _NUMBERS = ("train_seconds", "compile_seconds", "steps_per_second")
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(("run_id", "experiment", "arm", "environment", "status"), _TEXT),
     **dict.fromkeys(("seed", "environment_steps", "schema"), _WHOLE),
-    **dict.fromkeys(("spec", "versions"), _OBJECT),
+    **dict.fromkeys(("spec", "versions", "files"), _OBJECT),
     "ablations": ((list,), "a list of names"),
     "warnings": ((list,), "a list of texts"),
     **dict.fromkeys(("backend", "device", "batch", "lanes_mode", "matmul_precision"), _MAYBE_TEXT),

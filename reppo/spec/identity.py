@@ -23,7 +23,13 @@ def run_id(spec: Spec, seed: int) -> str:
 
     The number of steps is not part of it: a longer budget continues the same run.
     """
-    return _digest({"schema": SCHEMA, "spec": _canonical(spec), "seed": int(seed)})
+    global _latest
+    if _latest is None or _latest[0] is not spec:  # the runs of an arm, one after another, share their spec
+        _latest = (spec, _canonical(spec))
+    return _digest({"schema": SCHEMA, "spec": _latest[1], "seed": int(seed)})
+
+
+_latest: tuple[Spec, Any] | None = None
 
 
 def _canonical(value: Any) -> Any:

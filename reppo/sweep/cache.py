@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import sys
 import warnings
 import zlib
 from pathlib import Path
+from typing import Any
 
 import filelock
 
@@ -49,27 +51,48 @@ def use_compilation_cache() -> Path | None:
 
 
 def remove_damaged(folder: Path) -> int:
-    """Removes entries of the cache that cannot be read whole; returns how many there were."""
+    """Removes entries of the cache that cannot be read whole; returns how many there were.
+
+    An entry also gets back the file that says when it was last used, which a kill may have kept from being written:
+    without it JAX writes no further entry at all.
+    """
     removed = 0
     for entry in folder.glob("*-cache"):
+        used = entry.with_name(entry.name.removesuffix("-cache") + "-atime")
         try:
-            content = entry.read_bytes()
-            damaged = not _readable(content)
+            damaged = not _readable(entry.read_bytes())
+            if not damaged and not used.exists():
+                used.write_bytes(entry.stat().st_mtime_ns.to_bytes(8, "little"))
         except OSError:
             damaged = True
         if damaged:
             with contextlib.suppress(OSError):  # another's, in a folder that all may write to
                 entry.unlink(missing_ok=True)
+                used.unlink(missing_ok=True)
                 removed += 1
     return removed
 
 
 def _readable(content: bytes) -> bool:
-    if content[:4] == b"\x28\xb5\x2f\xfd":  # Zstandard, used where that package is installed; checks itself on reading.
-        return len(content) > 8
     try:
-        reader = zlib.decompressobj()
+        reader = _zstandard_reader() if content[:4] == b"\x28\xb5\x2f\xfd" else zlib.decompressobj()
+        if reader is None:
+            return True  # written by an installation that has Zstandard, and read by none that lacks it
         reader.decompress(content)
         return reader.eof
-    except zlib.error:
+    except Exception:  # each compression has errors of its own
         return False
+
+
+def _zstandard_reader() -> Any:
+    """A reader of Zstandard, which JAX uses where it is installed; None if it is not."""
+    try:
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+
+            return zstd.ZstdDecompressor()
+        import zstandard  # pyright: ignore[reportMissingImports]
+
+        return zstandard.ZstdDecompressor().decompressobj()
+    except ImportError:
+        return None

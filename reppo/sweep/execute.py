@@ -1,32 +1,39 @@
 """Executing an experiment: batch by batch, chunk by chunk, with everything on disk as it comes."""
 
+import contextlib
+import dataclasses
 import importlib.metadata
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import jax
 import numpy as np
 
 from reppo.ablation import Arm
+from reppo.errors import ConfigurationError, DamagedFile, RunsFailed
 from reppo.policies import save_policy
-from reppo.results import ResultsFolder, RunRecord, write_runs_csv
+from reppo.results import ResultsFolder, RunFolder, RunRecord, write_runs_csv
 from reppo.results.lock import only_process
-from reppo.spec import concerns, to_json
+from reppo.spec import Spec, concerns, to_json
 from reppo.sweep.experiment import Experiment, Run
 from reppo.sweep.machine import return_freed_memory, use_all_cores
 from reppo.sweep.plan import (
     Batch,
     Execution,
     by_program,
+    checkpoints_of,
     decide_execution,
+    describe_fault,
     make_batches,
     needed_bytes,
-    refuse_other_runs,
+    pending_runs,
 )
 from reppo.tracking import (
     AbstractTracker,
+    BatchFailed,
     BatchStarted,
     ChunkFinished,
     Compiling,
@@ -34,11 +41,13 @@ from reppo.tracking import (
     JsonLines,
     LaneReport,
     LaneStart,
+    Noticed,
     RunFinished,
     SweepFinished,
     SweepStarted,
 )
-from reppo.training import BatchProgram, Checkpoints, ChunkReport
+from reppo.training import BatchProgram, ChunkReport
+from reppo.training.memory import tree_bytes
 from reppo.training.plan import evaluation_points, total_iterations
 
 CHECKPOINT_SECONDS = 15.0
@@ -60,24 +69,36 @@ def execute(experiment: Experiment, path: Path, tracker: AbstractTracker, memory
         The folder.
 
     Raises:
-        ConfigurationError: before anything is computed, if the folder belongs to something else.
+        ConfigurationError: before anything is computed, if the folder belongs to something else; later, if it cannot be
+            written to any more.
+        RunsFailed: at the end, if runs failed while they trained; all others are done then.
     """
     use_all_cores(path)
-    runs = experiment.runs()
     for environment in experiment.environments:
         environment.make()  # what only the task itself can refuse is refused before anything is written
     with only_process(path):
         folder = ResultsFolder.create_or_open(path, {"id": experiment.id, "name": experiment.name})
-        refuse_other_runs(runs, folder)
+        pending = pending_runs(experiment, folder)
         _note_questions(experiment, folder)
         execution = decide_execution(experiment, folder, memory)
-        batches = make_batches(runs, folder, execution.width)
+        batches = make_batches(pending, folder, execution.width)
         tracker = Composite([tracker, JsonLines(folder.path / "ledger.jsonl")])
         try:
-            _Sweep(experiment, folder, execution, batches, tracker).run()
+            failures = _Sweep(experiment, folder, execution, pending, batches, tracker).run()
+        except BaseException:
+            with contextlib.suppress(ConfigurationError, OSError):  # the first error is the one to tell
+                write_runs_csv(folder.path)
+            raise
         finally:
             tracker.close()
-            write_runs_csv(folder.path)
+        write_runs_csv(folder.path)
+    if failures:
+        raise RunsFailed(
+            "Some runs failed, and all others are done:\n"
+            + "".join(f"  {label}: {reason}\n" for label, reason in failures)
+            + f"The whole errors stand in {str(folder.path / 'ledger.jsonl')!r}. Run the same command again to try "
+            "them once more."
+        )
     return folder
 
 
@@ -99,6 +120,7 @@ class _Sweep:
         experiment: Experiment,
         folder: ResultsFolder,
         execution: Execution,
+        pending: Sequence[Run],
         batches: Sequence[Batch],
         tracker: AbstractTracker,
     ):
@@ -107,40 +129,65 @@ class _Sweep:
         self.execution = execution
         self.tracker = tracker
         self.versions = _versions()
-        self.checkpoints = {batch.id: Checkpoints(folder.batch_path(batch.id) / "states") for batch in batches}
-        self.done = {batch.id: self.checkpoints[batch.id].latest() for batch in batches}
-        self.batches = [batch for batch in batches if (self.done[batch.id] or 0) < self._end(batch)]
-        self.steps_total = sum(len(b.runs) * self._steps(b, self._end(b)) for b in batches)
-        self.steps_done = sum(len(b.runs) * self._steps(b, min(self.done[b.id] or 0, self._end(b))) for b in batches)
+        self.pending = {run.id for run in pending}
+        self.lost: set[str] = set()
+        self.waiting: list[Batch] = []
+        self.failures: list[tuple[str, str]] = []
+        self.batches = {batch.id: batch for batch in batches}
+        self.done = {batch.id: self._iterations_done(batch) for batch in batches}
+        here = {run.id for batch in batches for _, run in batch.own}
+        finished = [run for run in experiment.runs() if run.id not in here]
+        self.steps_finished = sum(self._steps(run.spec, self._end(run.spec)) for run in finished)
         self.steps_before = self.steps_done
         self.started = time.perf_counter()
+        self.compiled: BatchProgram | None = None
         self.compilations = 0
         self.compile_seconds = 0.0
         self.train_seconds = 0.0
         self.program_bytes = 0
 
-    def run(self) -> None:
-        """Executes the batches that are not done."""
+    @property
+    def steps_done(self) -> int:
+        """Environment steps done by now over all runs."""
+        by_batch = (len(b.own) * self._steps(b.runs[0].spec, self.done[b.id]) for b in self.batches.values())
+        return self.steps_finished + sum(by_batch)
+
+    @property
+    def steps_total(self) -> int:
+        """Environment steps over all runs."""
+        ends = (len(b.own) * self._steps(b.runs[0].spec, self._end(b.runs[0].spec)) for b in self.batches.values())
+        return self.steps_finished + sum(ends)
+
+    def run(self) -> list[tuple[str, str]]:
+        """Executes the batches that are not done; returns those that failed, each with the reason."""
+        batches = list(self.batches.values())
         self.tracker.receive(
             SweepStarted(
                 experiment=self.experiment.name,
-                runs=sum(len(batch.runs) for batch in self.batches),
+                runs=sum(len(batch.own) for batch in batches),
                 steps_total=self.steps_total,
                 steps_done=self.steps_done,
-                batches=len(self.batches),
-                warnings=list(
-                    dict.fromkeys(line for batch in self.batches for run in batch.runs for line in _said(run))
-                ),
+                batches=len(batches),
+                warnings=list(dict.fromkeys(line for batch in batches for _, run in batch.own for line in _said(run))),
             )
         )
-        groups = by_program(self.batches)
+        groups = by_program(batches)
         needed = [
             needed_bytes(group[0].runs[0])[0] for group in groups
         ]  # a component that fails does so before training
         for group in groups:
-            program = self._compile(group[0])
-            for batch in group:
-                self._run_batch(batch, program)
+            self.waiting += group
+            spec, execution = group[0].runs[0].spec, self.execution
+            program = BatchProgram(spec, execution.width, execution.mode, devices=execution.devices)
+            while self.waiting:
+                batch = self.waiting.pop(0)
+                try:
+                    self._run_batch(batch, program)
+                except ConfigurationError:
+                    raise
+                except Exception as error:
+                    self._fail(batch, error)
+            self.compiled = None
             del program  # hundreds of megabytes, for a physics engine
         self.tracker.receive(
             SweepFinished(
@@ -150,32 +197,151 @@ class _Sweep:
                 train_seconds=self.train_seconds,
             )
         )
+        return self.failures
 
-    def _compile(self, batch: Batch) -> BatchProgram:
-        """The program of a batch, compiled when it is needed.
+    def _fail(self, batch: Batch, error: Exception) -> None:
+        """Notes the failure of a batch. One with several arms is split, so that an arm harms no other."""
+        batch, reason = self.batches[batch.id], describe_fault(error)
+        whole = "".join(traceback.format_exception(error))
+        runs = [run for _, run in batch.own]
+        self.tracker.receive(
+            BatchFailed(label=batch.label, run_ids=[run.id for run in runs], reason=reason, traceback=whole)
+        )
+        if len(batch.arms) == 1 or self.compiled is None:
+            self.failures.append((batch.label, reason))
+            return
+        self._say(f"{batch.label}: each arm starts again in a batch of its own, because one of them failed.")
+        for arm in batch.arms:
+            self._again([run for run in runs if run.arm == arm])
+
+    def _again(self, runs: Sequence[Run]) -> None:
+        """Puts runs into new batches, in which they start again."""
+        again = make_batches(runs, self.folder, self.execution.width, again=True)
+        self.waiting += again
+        self.batches = {id: batch.without(runs) for id, batch in self.batches.items()} | {b.id: b for b in again}
+        self.done |= {batch.id: 0 for batch in again}
+        self.pending |= {run.id for run in runs}
+        self.lost |= {run.id for run in runs}
+
+    def _compile(self, batch: Batch, program: BatchProgram) -> None:
+        """Compiles the program of a batch when it is needed.
 
         Not ahead in another thread: on CPUs compilation and training share XLA's threads, and training then ran at a
         tenth of its speed.
         """
+        if self.compiled is program:
+            return
         self.tracker.receive(Compiling(label=batch.label))
-        spec, execution = batch.runs[0].spec, self.execution
-        program = BatchProgram(spec, execution.width, execution.mode, devices=execution.devices)
         program.compile()
         return_freed_memory()
+        self.compiled = program
         self.compilations += 1
         self.compile_seconds += program.compile_seconds
         self.program_bytes = max(self.program_bytes, program.bytes)
-        return program
 
     def _run_batch(self, batch: Batch, program: BatchProgram) -> None:
-        checkpoints, done = self.checkpoints[batch.id], self.done[batch.id]
-        specs, seeds = [run.spec for run in batch.runs], [run.seed for run in batch.runs]
+        """Trains a batch to its end, from its newest whole checkpoint."""
+        restored = self._restore(batch, program)
+        lost = self._lost(batch, restored)
+        self._again(lost)
+        batch, self.done[batch.id] = self.batches[batch.id], 0
+        if not any(run.id in self.pending for _, run in batch.own):
+            return
+        specs, seeds, end = (
+            [run.spec for run in batch.runs],
+            [run.seed for run in batch.runs],
+            self._end(batch.runs[0].spec),
+        )
+        if restored is not None and restored.iteration >= end:
+            self._announce(batch)
+            records = [
+                dataclasses.replace(r, status="finished" if r.status == "running" else r.status)
+                for r in restored.records
+            ]
+            self._publish(batch, program, restored.states, records, last=True)
+            self.done[batch.id] = end
+            return
+        self._compile(batch, program)
+        self._announce(batch)
+        if restored is None:
+            for _, run in batch.own:
+                folder = self._run_folder(run)
+                if folder.record_path.exists() and run.id not in self.lost:
+                    self._say_again(run, "no checkpoint of it is left")
+                folder.clear()
+            states, iteration, seconds = program.start(specs, seeds), 0, 0.0
+        else:
+            for lane, run in batch.own:
+                self._run_folder(run).cut(restored.records[lane].files)
+            states, iteration = restored.states, restored.iteration
+            seconds = restored.records[0].train_seconds or 0.0
+        self.done[batch.id] = iteration
+        saved = time.perf_counter()
+        for point in evaluation_points(specs[0], self.experiment.steps, None if restored is None else iteration):
+            start = time.perf_counter()
+            states, report = program.advance(states, specs, point - iteration)
+            report = jax.tree.map(np.asarray, report)
+            spent = time.perf_counter() - start
+            seconds += spent
+            self.train_seconds += spent
+            steps = len(batch.own) * self._steps(specs[0], point - iteration)
+            self.done[batch.id] = iteration = point
+            lanes = self._record_chunk(batch, report, iteration, seconds)
+            self._tell(batch, lanes, iteration, steps / spent)
+            last = iteration == end
+            if last or time.perf_counter() - saved > CHECKPOINT_SECONDS:
+                records = self._records(batch, program, report, iteration, seconds, last)
+                about = {"runs": [run.to_json() for run in batch.runs], "records": [r.to_json() for r in records]}
+                also = sum(2 * tree_bytes(program.lane(states, lane).best_policy) + 2**16 for lane, _ in batch.own)
+                checkpoints_of(batch.id, self.folder).save(iteration, states, about, also)
+                self._publish(batch, program, states, records, last)
+                saved = time.perf_counter()
+
+    def _restore(self, batch: Batch, program: BatchProgram) -> "_Restored | None":
+        """The newest checkpoint of a batch that is whole; None if there is none, or the runs are others."""
+        checkpoints = checkpoints_of(batch.id, self.folder)
+        for iteration in reversed(checkpoints.iterations()):
+            try:
+                about = checkpoints.about(iteration)
+                if [run["run_id"] for run in about["runs"]] != [run.id for run in batch.runs]:
+                    self._say(
+                        f"The checkpoints in {str(checkpoints.path)!r} are those of other runs, and are left alone."
+                    )
+                    return None
+                states = checkpoints.restore(iteration, program.abstract_states)
+            except DamagedFile as error:
+                self._say(f"The checkpoint {error} The one before is used, if there is one.")
+                continue
+            return _Restored(iteration, states, [RunRecord.from_json(record) for record in about["records"]])
+        return None
+
+    def _lost(self, batch: Batch, restored: "_Restored | None") -> list[Run]:
+        """The runs of a batch that must start again in another one; says why."""
+        if restored is not None:
+            lost = [
+                run for lane, run in batch.own if not self._run_folder(run).begins_with(restored.records[lane].files)
+            ]
+            reason = "what was recorded of it does not agree with its checkpoint"
+        elif (
+            checkpoints_of(batch.id, self.folder).iterations()
+            or not all(r.id in self.pending for r in batch.runs)
+            or batch.gone
+        ):
+            lost = [run for _, run in batch.own if run.id in self.pending]
+            reason = "no checkpoint of it is left"
+        else:
+            return []  # it has not got as far as a checkpoint
+        for run in lost:
+            self._say_again(run, reason)
+        return lost
+
+    def _announce(self, batch: Batch) -> None:
         self.tracker.receive(
             BatchStarted(
                 label=batch.label,
                 environment=batch.runs[0].environment,
                 arms=batch.arms,
-                runs=len(batch.runs),
+                runs=len(batch.own),
                 lanes=[
                     LaneStart(
                         run_id=run.id,
@@ -185,44 +351,18 @@ class _Sweep:
                         ablations=run.ablations,
                         spec=to_json(run.spec),
                     )
-                    for run in batch.runs
+                    for _, run in batch.own
                 ],
             )
         )
-        for run in batch.runs:
-            self._run_folder(run).truncate_after(-1 if done is None else self._steps(batch, done))
-        if done is None:
-            states, iteration, seconds = program.start(specs, seeds), 0, 0.0
-        else:
-            states, iteration = checkpoints.restore(done, program.abstract_states), done
-            seconds = float(self._run_folder(batch.runs[0]).read_evaluations().seconds[-1])
-        saved = time.perf_counter()
-        for point in evaluation_points(specs[0], self.experiment.steps, done):
-            start = time.perf_counter()
-            states, report = program.advance(states, specs, point - iteration)
-            report = jax.tree.map(np.asarray, report)
-            spent = time.perf_counter() - start
-            seconds += spent
-            self.train_seconds += spent
-            steps = len(batch.runs) * self._steps(batch, point - iteration)
-            iteration = point
-            self.steps_done += steps
-            lanes = self._record_chunk(batch, report, iteration, seconds)
-            self._tell(batch, lanes, iteration, steps / spent)
-            last = iteration == self._end(batch)
-            if last or time.perf_counter() - saved > CHECKPOINT_SECONDS:
-                self._save(batch, program, states, iteration)
-                self._write_records(batch, program, report, iteration, seconds, last)
-                saved = time.perf_counter()
-        checkpoints.close()
 
     def _record_chunk(self, batch: Batch, report: ChunkReport, iteration: int, seconds: float) -> list[LaneReport]:
         """Appends a chunk to the records of every run."""
         lanes = []
-        for lane, run in enumerate(batch.runs):
-            folder, steps = self._run_folder(run), self._steps(batch, iteration)
-            returns = report.evaluated.episode_return[lane].astype(np.float64)
-            folder.append_evaluation(steps, seconds, returns, report.evaluated.episode_length[lane].astype(np.int64))
+        for lane, run in batch.own:
+            folder, steps = self._run_folder(run), self._steps(run.spec, iteration)
+            returns = np.asarray(report.evaluated.episode_return[lane], np.float64)
+            folder.append_evaluation(steps, seconds, returns, np.asarray(report.evaluated.episode_length[lane]))
             metrics = {
                 name: (float(s.total[lane] / s.count[lane]), float(s.minimum[lane]), float(s.maximum[lane]))
                 for name, s in report.metrics.items()
@@ -250,7 +390,7 @@ class _Sweep:
                 label=batch.label,
                 environment=batch.runs[0].environment,
                 arms=batch.arms,
-                environment_steps=self._steps(batch, iteration),
+                environment_steps=self._steps(batch.runs[0].spec, iteration),
                 lanes=lanes,
                 steps_done=self.steps_done,
                 steps_total=self.steps_total,
@@ -259,21 +399,29 @@ class _Sweep:
             )
         )
 
-    def _save(self, batch: Batch, program: BatchProgram, states: Any, iteration: int) -> None:
-        """Saves the states of all lanes, and the last and best policy of each run."""
-        self.checkpoints[batch.id].save(iteration, states)
-        for lane, run in enumerate(batch.runs):
-            state = program.lane(states, lane)
-            folder = self._run_folder(run).policy_path
-            save_policy(folder / "last.npz", run.spec.algorithm.policy(state.algorithm), run.spec)
-            save_policy(folder / "best.npz", state.best_policy, run.spec)
-
-    def _write_records(
-        self, batch: Batch, program: BatchProgram, report: ChunkReport, iteration: int, seconds: float, last: bool
+    def _publish(
+        self, batch: Batch, program: BatchProgram, states: Any, records: Sequence[RunRecord], last: bool
     ) -> None:
+        """Makes tables, policies and records of the runs agree with a checkpoint, in this order."""
+        for lane, run in batch.own:
+            state, folder = program.lane(states, lane), self._run_folder(run)
+            folder.cut(records[lane].files)
+            save_policy(folder.policy_path / "last.npz", run.spec.algorithm.policy(state.algorithm), run.spec)
+            save_policy(folder.policy_path / "best.npz", state.best_policy, run.spec)
+            files = records[lane].files | folder.policy_fingerprints()
+            record = dataclasses.replace(records[lane], files=files)
+            folder.write_record(record)
+            if last:
+                self.tracker.receive(RunFinished(record=record))
+
+    def _records(
+        self, batch: Batch, program: BatchProgram, report: ChunkReport, iteration: int, seconds: float, last: bool
+    ) -> list[RunRecord]:
+        """The record of each lane; those of lanes that are gone agree with no files."""
+        records = []
         for lane, run in enumerate(batch.runs):
             diverged_at = int(report.diverged_at[lane])
-            steps = self._steps(batch, iteration)
+            steps = self._steps(run.spec, iteration)
             record = RunRecord(
                 run_id=run.id,
                 experiment=self.experiment.id,
@@ -282,7 +430,7 @@ class _Sweep:
                 seed=run.seed,
                 status="diverged" if diverged_at >= 0 else "finished" if last else "running",
                 environment_steps=steps,
-                diverged_at=self._steps(batch, diverged_at) if diverged_at >= 0 else None,
+                diverged_at=self._steps(run.spec, diverged_at) if diverged_at >= 0 else None,
                 spec=to_json(run.spec),
                 ablations=list(run.ablations),
                 warnings=_said(run),
@@ -296,20 +444,40 @@ class _Sweep:
                 train_seconds=seconds,
                 compile_seconds=program.compile_seconds,
                 program_bytes=program.bytes or None,
-                steps_per_second=len(batch.runs) * steps / seconds,
+                steps_per_second=len(batch.own) * steps / seconds,
+                files={} if run.id in batch.gone else self._run_folder(run).table_fingerprints(),
             )
-            self._run_folder(run).write_record(record)
-            if last:
-                self.tracker.receive(RunFinished(record=record))
+            records.append(record)
+        return records
 
-    def _run_folder(self, run: Run) -> Any:
+    def _say_again(self, run: Run, reason: str) -> None:
+        self._say(f"{run.arm} on {run.environment}, seed {run.seed}, starts again: {reason}.")
+
+    def _say(self, text: str) -> None:
+        self.tracker.receive(Noticed(text=text))
+
+    def _run_folder(self, run: Run) -> RunFolder:
         return self.folder.run(run.arm, run.environment, run.seed)
 
-    def _end(self, batch: Batch) -> int:
-        return total_iterations(batch.runs[0].spec, self.experiment.steps)
+    def _iterations_done(self, batch: Batch) -> int:
+        """Iterations of the newest checkpoint, up to the end; whether it is whole is seen when it is read."""
+        found = checkpoints_of(batch.id, self.folder).iterations()
+        return min(max(found, default=0), self._end(batch.runs[0].spec))
 
-    def _steps(self, batch: Batch, iterations: int) -> int:
-        return iterations * batch.runs[0].spec.algorithm.steps_per_iteration
+    def _end(self, spec: Spec) -> int:
+        return total_iterations(spec, self.experiment.steps)
+
+    def _steps(self, spec: Spec, iterations: int) -> int:
+        return iterations * spec.algorithm.steps_per_iteration
+
+
+@final
+class _Restored(NamedTuple):
+    """A checkpoint: iterations done, the states of all lanes, and the record of each as it was then."""
+
+    iteration: int
+    states: Any
+    records: list[RunRecord]
 
 
 def _said(run: Run) -> list[str]:

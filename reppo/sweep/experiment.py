@@ -1,6 +1,7 @@
 """The declaration of an experiment, and the runs that it stands for."""
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -32,7 +33,7 @@ class Run:
     spec: Spec
     seed: int
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
         """Hash of spec and seed."""
         return run_id(self.spec, self.seed)
@@ -129,7 +130,7 @@ class Experiment:
             type(self.steps) is int and self.steps >= 1,
             f"The experiment's steps are {self.steps!r}; give a whole number of at least 1.",
         )
-        self.runs()
+        object.__setattr__(self, "_runs", tuple(self._declared_runs()))
 
     @property
     def id(self) -> str:
@@ -138,6 +139,9 @@ class Experiment:
 
     def runs(self) -> list[Run]:
         """Every run, by environment, arm (base first) and seed."""
+        return list(self._runs)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def _declared_runs(self) -> list[Run]:
         runs = []
         for environment in self.environments:
             base = self.base_spec(environment)

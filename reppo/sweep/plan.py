@@ -1,22 +1,28 @@
 """Which runs go into which batch."""
 
+import contextlib
 import dataclasses
+import re
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, final
 
 import jax
 
-from reppo.errors import ConfigurationError, require
+from reppo.errors import ConfigurationError, DamagedFile, require
 from reppo.results import ResultsFolder
 from reppo.results.files import read_json, write_json
 from reppo.results.formatting import human_bytes
 from reppo.spec import Spec, difference, format_value, from_json
 from reppo.sweep.experiment import Experiment, Run
 from reppo.sweep.machine import usable_memory
+from reppo.training.checkpoints import Checkpoints
 from reppo.training.lanes import compile_key, lanes_at_once, lanes_mode
 from reppo.training.memory import abstract_state, lane_bytes, tree_bytes
+from reppo.training.plan import total_iterations
+
+_BATCH = "batch"
 
 MAX_WIDTH = 16
 """Most lanes of a program where the experiment has more seeds than that."""
@@ -52,12 +58,23 @@ class Batch:
     """Runs that execute in one compiled program; the last of its lanes may be padding.
 
     Attributes:
-        id: name of its folder.
+        id: name of its folder, never used again for another batch.
         runs: a run for each lane.
+        gone: ids of runs that began again in another batch; their lanes count for nothing any more.
     """
 
     id: str
     runs: tuple[Run, ...]
+    gone: frozenset[str] = frozenset()
+
+    @property
+    def own(self) -> list[tuple[int, Run]]:
+        """Lane and run of all that are not gone."""
+        return [(lane, run) for lane, run in enumerate(self.runs) if run.id not in self.gone]
+
+    def without(self, runs: Iterable[Run]) -> "Batch":
+        """The batch after these runs have gone."""
+        return dataclasses.replace(self, gone=self.gone | {run.id for run in runs})
 
     @property
     def key(self) -> Any:
@@ -72,7 +89,7 @@ class Batch:
     @property
     def arms(self) -> list[str]:
         """Names of its arms, in the order of lanes."""
-        return list(dict.fromkeys(run.arm for run in self.runs))
+        return list(dict.fromkeys(run.arm for _, run in self.own))
 
 
 def choose_execution(experiment: Experiment, memory: int | None = None) -> Execution:
@@ -120,24 +137,36 @@ def needed_bytes(run: Run) -> tuple[int, int]:
     except ConfigurationError:
         raise
     except Exception as error:
-        fault = str(error).strip().partition("\n")[0].removesuffix(".")
         raise ConfigurationError(
-            f"The arm {run.arm} cannot be trained on {run.environment}: {_user_line(error)}{type(error).__name__}: "
-            f"{fault}. Hold each component of your own against the laws of its slot by the checks of reppo.testing."
+            f"The arm {run.arm} cannot be trained on {run.environment}: {describe_fault(error)}. Hold each component "
+            "of your own against the laws of its slot by the checks of reppo.testing."
         ) from error
 
 
-def _user_line(error: Exception) -> str:
-    """The last place of a traceback that is neither this library nor an installed package."""
+_FRAME = re.compile(r'^ *File "(.+)", line (\d+), in .*$', re.MULTILINE)
+
+
+def describe_fault(error: Exception) -> str:
+    """An error in one line: the user's line that it came from, if there is one, its kind, and what it says.
+
+    An error inside a compiled program holds the traceback of a callback as text, which is read.
+    """
+    text = str(error).strip()
+    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    said = f"{type(error).__name__}: {text.partition(chr(10))[0]}"
+    inside = list(_FRAME.finditer(text))
+    if inside:
+        called = [number for number, frame in enumerate(inside) if "/jax/_src/callback.py" in frame[1]]
+        frames = [(frame[1], int(frame[2])) for frame in inside[max(called, default=-1) + 1 :]]
+        rest = [line for line in text[inside[-1].end() :].splitlines() if line and not line.startswith(" ")]
+        said = rest[0] if rest else said
     here = Path(__file__).parent.parent
-    frames = traceback.extract_tb(error.__traceback__)
-    files = [(Path(frame.filename), frame.lineno) for frame in frames]
     own = [
         f"{file}, line {line}: "
-        for file, line in files
+        for file, line in ((Path(name), line) for name, line in frames)
         if file.is_file() and here not in file.parents and "site-packages" not in file.parts
     ]
-    return own[-1] if own else ""
+    return (own[-1] if own else "") + said.removesuffix(".")
 
 
 def _besides(reserved: int) -> str:
@@ -170,17 +199,27 @@ def decide_execution(experiment: Experiment, folder: ResultsFolder, memory: int 
     return found
 
 
-def make_batches(runs: Sequence[Run], folder: ResultsFolder, width: int) -> list[Batch]:
-    """Puts every run into a batch, and writes new batches to the folder of results; see `arrange_batches`."""
-    known = _read_batches(folder)
-    batches = arrange_batches(runs, width, known)
-    for batch in batches:
-        if batch not in known:
-            _write_batch(folder, batch, width)
+def make_batches(runs: Sequence[Run], folder: ResultsFolder, width: int, again: bool = False) -> list[Batch]:
+    """Puts every run into a batch, and writes new batches to the folder of results; see `arrange_batches`.
+
+    Args:
+        runs: the runs.
+        folder: the folder of results.
+        width: lanes of a batch.
+        again: puts them into new batches, whether they have one or not.
+    """
+    known = [] if again else read_batches(folder, runs)
+    batches = arrange_batches(runs, width, known, _next_number(folder))
+    new = [batch for batch in batches if batch not in known]
+    if new:
+        last = int(new[-1].id.removeprefix(_BATCH))
+        folder.update_experiment(folder.read_experiment() | {"next_batch": last + 1})
+    for batch in new:
+        _write_batch(folder, batch, width)
     return batches
 
 
-def arrange_batches(runs: Sequence[Run], width: int, known: Sequence[Batch] = ()) -> list[Batch]:
+def arrange_batches(runs: Sequence[Run], width: int, known: Sequence[Batch] = (), number: int = 0) -> list[Batch]:
     """Puts every run into a batch.
 
     Runs that have one keep it; new runs fill new batches, grouped by what they can share a program with.
@@ -189,23 +228,23 @@ def arrange_batches(runs: Sequence[Run], width: int, known: Sequence[Batch] = ()
         runs: the runs of the experiment.
         width: lanes of a batch.
         known: the batches that there are.
+        number: of the first new batch.
 
     Returns:
         Every batch that holds one of the runs, batches of one program next to each other.
     """
-    place = {run.id: batch for batch in known for run in batch.runs}
+    place = {run.id: batch for batch in known for _, run in batch.own}
     needed = {place[run.id].id: place[run.id] for run in runs if run.id in place}
     groups: dict[Any, list[Run]] = {}
     for run in runs:
         if run.id not in place:
             groups.setdefault(compile_key(run.spec), []).append(run)
-    number = len(known)
+    batches = list(needed.values())
     for group in groups.values():
         for start in range(0, len(group), width):
-            batch = Batch(f"batch{number:04d}", tuple(group[start : start + width]))
-            needed[batch.id] = batch
+            batches.append(Batch(_batch_id(number), tuple(group[start : start + width])))
             number += 1
-    return [batch for group in by_program(list(needed.values())) for batch in group]
+    return [batch for group in by_program(batches) for batch in group]
 
 
 def by_program(batches: Sequence[Batch]) -> list[list[Batch]]:
@@ -216,22 +255,30 @@ def by_program(batches: Sequence[Batch]) -> list[list[Batch]]:
     return list(groups.values())
 
 
-def refuse_other_runs(runs: Sequence[Run], folder: ResultsFolder) -> None:
-    """Checks that what the folder holds under the name of each run is that run.
+def pending_runs(experiment: Experiment, folder: ResultsFolder) -> list[Run]:
+    """The runs that are not done: whose record is not at the end, or does not agree with the run's files.
 
     Raises:
-        ConfigurationError: says in what the specs differ.
+        ConfigurationError: if the folder holds another run under the name of one of them; says in what they differ.
     """
-    for run in runs:
+    pending = []
+    for run in experiment.runs():
         place = folder.run(run.arm, run.environment, run.seed)
-        if not place.record_path.exists():
+        try:
+            record = place.read_record()
+        except DamagedFile:
+            pending.append(run)
             continue
-        record = place.read_record()
         if record.run_id != run.id:
             raise ConfigurationError(
                 f"{place.path} holds another run under the same name. {_explain(record.spec, run.spec)} Give the "
                 "experiment another name, choose another folder with --out, or remove the old results."
             )
+        end = total_iterations(run.spec, experiment.steps) * run.spec.algorithm.steps_per_iteration
+        at_the_end = record.status != "running" and record.environment_steps >= end
+        if not (at_the_end and place.is_complete(record.files)):
+            pending.append(run)
+    return pending
 
 
 def _explain(old: dict[str, Any], new: Spec) -> str:
@@ -251,6 +298,46 @@ def _write_batch(folder: ResultsFolder, batch: Batch, width: int) -> None:
     )
 
 
-def _read_batches(folder: ResultsFolder) -> list[Batch]:
-    files = sorted((folder.path / "batches").glob("*/lanes.json"))
-    return [Batch(file.parent.name, tuple(Run.from_json(run) for run in read_json(file)["runs"])) for file in files]
+def checkpoints_of(batch: str, folder: ResultsFolder) -> Checkpoints:
+    """The checkpoints of a batch, by its id."""
+    return Checkpoints(folder.batch_path(batch) / "states")
+
+
+def read_batches(folder: ResultsFolder, runs: Sequence[Run]) -> list[Batch]:
+    """The batches that hold one of these runs, by their numbers; a run belongs to the last that holds it."""
+    described = {batch: _read_lanes(folder, batch) for batch in map(_batch_id, _numbers(folder))}
+    last = {lane["run_id"]: batch for batch, lanes in described.items() for lane in lanes}
+    known = {run.id: run for run in runs}
+    found = []
+    for batch in sorted({last[id] for id in known if id in last}, key=list(described).index):
+        lanes = [known.get(lane["run_id"]) or Run.from_json(lane) for lane in described[batch]]
+        found.append(Batch(batch, tuple(lanes), frozenset(run.id for run in lanes if last[run.id] != batch)))
+    return found
+
+
+def _read_lanes(folder: ResultsFolder, batch: str) -> list[dict[str, Any]]:
+    """The runs of a batch by its file, or where that is damaged by its checkpoints; none if there are none either."""
+    file = folder.batch_path(batch) / "lanes.json"
+    with contextlib.suppress(DamagedFile):
+        lanes = read_json(file).get("runs")
+        if isinstance(lanes, list) and all(isinstance(lane, dict) and "spec" in lane for lane in lanes):
+            return lanes
+    checkpoints = checkpoints_of(batch, folder)
+    for iteration in reversed(checkpoints.iterations()):
+        with contextlib.suppress(DamagedFile):
+            return checkpoints.about(iteration)["runs"]
+    return []
+
+
+def _batch_id(number: int) -> str:
+    return f"{_BATCH}{number:04d}"
+
+
+def _numbers(folder: ResultsFolder) -> list[int]:
+    names = [path.name for path in (folder.path / "batches").glob(f"{_BATCH}*")]
+    return sorted(int(name.removeprefix(_BATCH)) for name in names if name.removeprefix(_BATCH).isdecimal())
+
+
+def _next_number(folder: ResultsFolder) -> int:
+    """A number that no batch has had: the folder of one may have been removed."""
+    return max([folder.read_experiment().get("next_batch", 0), *(number + 1 for number in _numbers(folder))])

@@ -12,10 +12,12 @@ from typing import TextIO, final
 from reppo.results.formatting import human_bytes, human_count, human_seconds, natural_order
 from reppo.results.record import RunRecord
 from reppo.tracking.events import (
+    BatchFailed,
     BatchStarted,
     ChunkFinished,
     Compiling,
     Event,
+    Noticed,
     RunFinished,
     SweepFinished,
     SweepStarted,
@@ -95,6 +97,11 @@ class Console(AbstractTracker):
                 self._refresh()
             case RunFinished():
                 self._finish_run(event.record)
+            case BatchFailed():
+                self._batch = self._chunk = None
+                self._print(f"{self._stamp()} failed: {event.label}: {event.reason}", _RED)
+            case Noticed():
+                self._print(f"{self._stamp()} {event.text}", _YELLOW)
             case SweepFinished():
                 self._finish_sweep(event)
 

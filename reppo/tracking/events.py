@@ -1,7 +1,8 @@
 """What happens in a sweep, in the order in which a tracker hears of it.
 
 One `SweepStarted`; then for each batch `BatchStarted`, `Compiling` as often as programs are compiled, `ChunkFinished`
-after every chunk, and `RunFinished` for each run; at last `SweepFinished`, unless the sweep was interrupted.
+after every chunk, and `RunFinished` for each run; at last `SweepFinished`, unless the sweep was interrupted. `Noticed`
+may come between any of them, and `BatchFailed` in place of the rest of a batch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -167,4 +168,34 @@ class SweepFinished:
     train_seconds: float = 0.0
 
 
-Event = SweepStarted | BatchStarted | Compiling | ChunkFinished | RunFinished | SweepFinished
+@final
+@dataclass(frozen=True, kw_only=True)
+class Noticed:
+    """Something that a user should know, such as a checkpoint that cannot be read.
+
+    Attributes:
+        text: one line, in words.
+    """
+
+    text: str
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class BatchFailed:
+    """A batch stopped with an error; other batches go on.
+
+    Attributes:
+        label: the batch's label.
+        run_ids: its runs.
+        reason: the error in one line.
+        traceback: the whole of it.
+    """
+
+    label: str
+    run_ids: Sequence[str]
+    reason: str
+    traceback: str
+
+
+Event = BatchFailed | Noticed | SweepStarted | BatchStarted | Compiling | ChunkFinished | RunFinished | SweepFinished

@@ -380,7 +380,7 @@ def test_an_empty_folder_is_explained(tmp_path: Path):
     results = load_results(path)
     with pytest.raises(ConfigurationError, match="There are no runs to report on"):
         build_report([])
-    results[0].folder.truncate_after(-1)
+    results[0].folder.evaluations_path.unlink()
     with pytest.raises(ConfigurationError, match="No run has a finite evaluation yet"):
         load_report(path)
 

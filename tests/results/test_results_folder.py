@@ -157,7 +157,11 @@ def test_tables_of_a_run_without_any(tmp_path: Path):
     run = RunFolder(tmp_path / "run")
     assert len(run.read_evaluations().returns) == 0 and run.read_metrics().names == []
     assert math.isnan(run.read_evaluations().final_return()) and math.isnan(run.read_evaluations().best_return())
-    run.truncate_after(0)
+    nothing = run.table_fingerprints()
+    assert nothing == {"evaluations.csv": [0, 0], "metrics.csv": [0, 0]}
+    assert run.begins_with(nothing) and run.is_complete(nothing)
+    run.cut(nothing)
+    run.clear()
     assert not run.path.exists()
 
 
@@ -186,34 +190,41 @@ def test_unusable_rows_are_refused(tmp_path: Path):
 
 @pytest.mark.parametrize("torn", ["", "3", "300,1.0,0,1.0", "300,1.0,0,1.0,1000", "300,30.0,0,é"])
 @pytest.mark.parametrize("last_steps", [0, 100, 200])
-def test_truncate_after(tmp_path: Path, torn: str, last_steps: int):
-    run = RunFolder(tmp_path)
+def test_what_came_after_a_checkpoint_is_cut_off(tmp_path: Path, torn: str, last_steps: int):
+    run, files = RunFolder(tmp_path), {}
     for steps in (0, 100, 200):
         evaluate(run, steps, [steps + 0.1, math.nan])
         run.append_metrics(steps, {"loss": (steps / 3, 0.0, 1.0)})
+        files[steps] = run.table_fingerprints()
     for path in (run.evaluations_path, run.metrics_path):
         with path.open("ab") as stream:
             stream.write(torn.encode()[: -1 if "é" in torn else None])
     assert run.read_evaluations().environment_steps.tolist() == [0, 0, 100, 100, 200, 200]
-    run.truncate_after(last_steps)
+    assert run.begins_with(files[last_steps])
+    run.cut(files[last_steps])
+    assert run.is_complete(files[last_steps]) and run.table_fingerprints() == files[last_steps]
     steps = [s for s in (0, 100, 200) if s <= last_steps]
     assert run.read_evaluations().environment_steps.tolist() == [s for s in steps for _ in range(2)]
     assert run.read_metrics().mean.tolist() == [s / 3 for s in steps]
-    assert run.evaluations_path.read_bytes().endswith(b"\n")
     evaluate(run, 300, [1.0])
     assert run.read_evaluations().environment_steps[-1] == 300
     assert not list(tmp_path.glob(".*"))
 
 
-def test_truncate_before_the_start_leaves_the_header(tmp_path: Path):
+@pytest.mark.parametrize("name", ["evaluations.csv", "metrics.csv"])
+def test_tables_that_do_not_agree_are_noticed(tmp_path: Path, name: str):
     run = RunFolder(tmp_path)
     evaluate(run, 0, [1.0])
-    header = run.evaluations_path.read_text().splitlines()[0]
-    run.truncate_after(-1)
-    assert run.evaluations_path.read_text() == header + "\n"
-    run.evaluations_path.write_text(header[:9])
-    run.truncate_after(100)
-    assert run.evaluations_path.read_text() == header + "\n"
+    run.append_metrics(0, {"loss": (0.5, 0.0, 1.0)})
+    files, path = run.table_fingerprints(), tmp_path / name
+    content = path.read_bytes()
+    path.write_bytes(content[:-1])
+    assert not run.begins_with(files) and not run.is_complete(files)
+    path.write_bytes(content.replace(b"0", b"1"))
+    assert not run.begins_with(files) and run.is_complete(files)  # the one compares contents, the other lengths
+    path.unlink()
+    assert not run.begins_with(files) and not run.is_complete(files)
+    assert not run.begins_with({})
 
 
 def test_appending_removes_a_torn_line(tmp_path: Path):

@@ -179,8 +179,25 @@ def test_ablations_are_listed_and_shown(capsys):
 def test_damaged_entries_of_the_compilation_cache_are_removed(tmp_path):
     import zlib
 
-    whole, torn = tmp_path / "a-cache", tmp_path / "b-cache"
+    whole, torn, empty = tmp_path / "a-cache", tmp_path / "b-cache", tmp_path / "c-cache"
     whole.write_bytes(zlib.compress(b"x" * 1000))
     torn.write_bytes(zlib.compress(b"x" * 1000)[:-3])
-    assert remove_damaged(tmp_path) == 1
-    assert whole.exists() and not torn.exists()
+    empty.write_bytes(b"")
+    (tmp_path / "b-atime").write_bytes(b"")
+    assert remove_damaged(tmp_path) == 2
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a-atime", "a-cache"]
+
+
+def test_a_lost_file_of_the_compilation_cache_does_not_stop_new_entries(tmp_path):
+    import zlib
+
+    from jax._src.lru_cache import LRUCache
+
+    cache = LRUCache(str(tmp_path), max_size=10**6)
+    cache.put("old", zlib.compress(b"old"))
+    (tmp_path / "old-atime").unlink()
+    with pytest.raises(FileNotFoundError):
+        cache.put("new", zlib.compress(b"new"))
+    assert remove_damaged(tmp_path) == 0
+    cache.put("new", zlib.compress(b"new"))
+    assert cache.get("new") == zlib.compress(b"new") and cache.get("old") == zlib.compress(b"old")

@@ -88,17 +88,15 @@ def test_a_restored_run_goes_on_bit_by_bit(spec, program, trained, tmp_path):
     states = program.start([spec] * WIDTH, range(WIDTH))
     states, _ = program.advance(states, [spec] * WIDTH, 3)
     checkpoints = Checkpoints(tmp_path)
-    checkpoints.save(3, states)
-    checkpoints.close()
+    checkpoints.save(3, states, {"runs": ["a"]})
     reopened = Checkpoints(tmp_path)
-    assert reopened.latest() == 3
+    assert reopened.iterations() == [3] and reopened.about(3) == {"runs": ["a"]}
     restored = reopened.restore(3, program.abstract_states)
     states, report = program.advance(restored, [spec] * WIDTH, 3)
     assert_same((states, report.evaluated), (trained[0], trained[1].evaluated))
     other = BatchProgram(resolve(tiny_spec("BestAction", num_environments=8)), WIDTH, "map")
     with pytest.raises(ValueError, match="written by another version or spec"):
         reopened.restore(3, other.abstract_states)
-    reopened.close()
 
 
 def test_no_scalar_costs_a_new_trace(spec):

@@ -1,0 +1,82 @@
+"""Signals end a sweep within seconds, whatever it is doing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import reppo
+
+SCRIPT = """
+import sys, time
+from concurrent.futures import ThreadPoolExecutor
+from reppo.sweep import interruption
+
+interruption.GRACE_SECONDS = float(sys.argv[1])
+with interruption.stoppable():
+    try:
+        with ThreadPoolExecutor() as threads:  # as in a compilation: the main thread waits for it, even after a signal
+            work = lambda: (time.sleep(0.5), print("ready", flush=True), time.sleep(float(sys.argv[2])))
+            threads.submit(work).result()
+    finally:
+        print("in order", flush=True)
+"""
+
+
+def run(grace, seconds):
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(grace), str(seconds)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(reppo.__file__).parent.parent,
+    )
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_does_not_end_is_ended(number, code):
+    process = run(grace=0.5, seconds=60)
+    start = time.monotonic()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == code and time.monotonic() - start < 20
+    assert number.name in err and "stopping. The last checkpoint is kept" in err and out == ""
+
+
+def test_a_second_signal_stops_at_once():
+    process = run(grace=60, seconds=120)
+    process.send_signal(signal.SIGTERM)
+    assert process.stderr is not None
+    while "second signal" not in process.stderr.readline():
+        pass
+    start = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130 and time.monotonic() - start < 20
+
+
+def test_what_ends_in_order_does(tmp_path):
+    process = run(grace=60, seconds=2)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 143 and out == "in order\n"
+
+
+def test_nothing_is_left_behind():
+    from reppo.sweep.interruption import stoppable
+
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    descriptors = len(os.listdir("/proc/self/fd"))
+    with stoppable():
+        assert signal.getsignal(signal.SIGTERM) != before[1]
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    deadline = time.monotonic() + 10
+    while len(os.listdir("/proc/self/fd")) > descriptors and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(os.listdir("/proc/self/fd")) == descriptors

@@ -1,0 +1,384 @@
+"""Nothing computed is lost: sweeps that were stopped, or whose files were damaged, end with the same results."""
+
+import contextlib
+import csv
+import functools
+import gc
+import json
+import random
+import re
+import shutil
+import sys
+from typing import final
+
+import jax
+import numpy as np
+import pytest
+
+from ablations import kl
+from reppo import environments
+from reppo.ablation import Ablation, setting
+from reppo.component import Scalar, hyper
+from reppo.errors import ConfigurationError, RunsFailed
+from reppo.losses.gates import AbstractGate
+from reppo.results import load_results
+from reppo.spec import replace_path
+from reppo.sweep import Experiment, execute
+from reppo.sweep.plan import needed_bytes
+from reppo.tracking import AbstractTracker, ChunkFinished, Noticed, NoTracker
+from reppo.training import BatchProgram
+from reppo.training.lanes import compile_key
+from tests.sweep.disk import Disk, Killed, watched
+from tests.tiny import tiny_preset
+
+MODULE = sys.modules["reppo.sweep.execute"]  # the package exports a function of the same name
+STEPS = 128 * 6
+TIMES = ("train_seconds", "compile_seconds", "steps_per_second", "program_bytes", "batch", "files")
+
+
+def declare(**changes):
+    settings = {
+        "name": "small",
+        "base": tiny_preset,
+        "environments": [environments.probe("BestAction")],
+        "arms": [setting("kl_bound", 0.2)],
+        "seeds": [0, 1],
+        "steps": STEPS,
+    }
+    return Experiment(**(settings | changes))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def programs():
+    """Every program is compiled once for all tests, and every chunk ends with a checkpoint."""
+    made, needed = {}, {}
+
+    def bytes_of(run):
+        key = compile_key(run.spec)
+        if key not in needed:
+            needed[key] = needed_bytes(run)
+        return needed[key]
+
+    def program(spec, width, mode, devices):
+        key = compile_key(spec), width, mode, devices
+        if key not in made:
+            made[key] = BatchProgram(spec, width, mode, devices=devices)
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MODULE, "BatchProgram", program)
+        patch.setattr(MODULE, "needed_bytes", bytes_of)
+        patch.setattr(MODULE, "CHECKPOINT_SECONDS", -1.0)
+        yield
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    path = tmp_path_factory.mktemp("results") / "small"
+    execute(declare(), path, NoTracker())
+    return path
+
+
+@pytest.fixture(scope="module")
+def longer(tmp_path_factory):
+    path = tmp_path_factory.mktemp("longer") / "small"
+    execute(declare(steps=2 * STEPS), path, NoTracker())
+    return path
+
+
+@pytest.fixture
+def results(undisturbed, tmp_path):
+    """A copy of the undisturbed results, to be damaged."""
+    return shutil.copytree(undisturbed, tmp_path / "small")
+
+
+class Listener(AbstractTracker):
+    """Keeps what is said; interrupts after a number of chunks."""
+
+    def __init__(self, interrupt_after=None):
+        self.said, self.chunks, self.interrupt_after = [], 0, interrupt_after
+
+    def receive(self, event):
+        if isinstance(event, Noticed):
+            self.said.append(event.text)
+        if isinstance(event, ChunkFinished):
+            self.chunks += 1
+            if self.chunks == self.interrupt_after:
+                raise KeyboardInterrupt
+
+    def close(self):
+        pass
+
+
+def contents(path):
+    """All that the runs of a folder hold, but times."""
+    found = {}
+    for run in load_results(path):
+        record = run.record.to_json()
+        with run.folder.evaluations_path.open() as file:
+            evaluations = [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+        found[run.record.arm, run.record.seed] = (
+            {name: value for name, value in record.items() if name not in TIMES},
+            evaluations,
+            run.folder.metrics_path.read_text(),
+            {which: (run.folder.policy_path / f"{which}.npz").read_bytes() for which in ("last", "best")},
+        )
+    return found
+
+
+def run_again(path, **changes):
+    listener = Listener()
+    execute(declare(**changes), path, listener)
+    return listener
+
+
+def batch_of(path, run="runs/base/BestAction/seed0"):
+    return path / "batches" / json.loads((path / run / "record.json").read_text())["batch"]
+
+
+def checkpoints(batch):
+    return sorted((batch / "states").iterdir(), key=lambda file: int(file.stem))
+
+
+def test_the_results_compared_with_are_whole(undisturbed):
+    assert len(contents(undisturbed)) == 4
+    assert run_again(undisturbed).chunks == 0
+    assert {file.name for file in checkpoints(batch_of(undisturbed))} == {"4.npz", "6.npz"}
+
+
+def test_done_means_that_everything_agrees(results, undisturbed):
+    """Stopped right after the last checkpoint: what follows it is written from it, without training."""
+    run = results / "runs/base/BestAction/seed0"
+    (run / "record.json").unlink()
+    (run / "policy/last.npz").write_bytes(b"")
+    old = results / "runs/base/BestAction/seed1/record.json"
+    old.write_text(json.dumps(json.loads(old.read_text()) | {"status": "running", "environment_steps": 512}))
+    assert run_again(results).chunks == 0
+    assert contents(results) == contents(undisturbed)
+
+
+def test_a_run_whose_folder_was_removed_is_repeated_alone(results, undisturbed):
+    shutil.rmtree(results / "runs/base/BestAction/seed0")
+    listener = run_again(results)
+    assert listener.said == [
+        "base on BestAction, seed 0, starts again: what was recorded of it does not agree with its checkpoint."
+    ]
+    assert listener.chunks == 4 and batch_of(results).name == "batch0002"
+    assert contents(results) == contents(undisturbed)
+    assert run_again(results).chunks == 0
+    run_again(results, steps=2 * STEPS)
+    assert {run.record.environment_steps for run in load_results(results)} == {2 * STEPS}
+
+
+@pytest.mark.parametrize("table", ["evaluations.csv", "metrics.csv"])
+@pytest.mark.parametrize("damage", ["removed", "shortened", "changed"])
+def test_rows_lost_before_the_checkpoint_are_noticed(results, undisturbed, table, damage):
+    path = results / "runs/base/BestAction/seed0" / table
+    lines = path.read_text().splitlines(keepends=True)
+    if damage == "removed":
+        path.unlink()
+    else:
+        path.write_text("".join(lines[:-1] if damage == "shortened" else [lines[0], lines[2], lines[1], *lines[3:]]))
+    # Contents are compared only where training goes on; lengths always.
+    listener = run_again(results, steps=2 * STEPS if damage == "changed" else STEPS)
+    assert len(listener.said) == 1 and "seed 0, starts again" in listener.said[0]
+    if damage != "changed":
+        assert contents(results) == contents(undisturbed)
+    assert len(load_results(results)) == 4
+
+
+def test_batches_are_never_confused(results, undisturbed):
+    """The first batch is lost, and another arm is added: it must not take over the second batch's states."""
+    first = batch_of(results)
+    shutil.rmtree(first)
+    assert run_again(results).chunks == 0  # its runs are done, whatever became of their checkpoints
+    added = declare(arms=[setting("kl_bound", 0.2), setting("kl_bound", 0.3)])
+    execute(added, results, NoTracker())
+    assert {batch_of(results, f"runs/kl_bound=0.{k}/BestAction/seed0").name for k in (2, 3)} == {
+        "batch0001",
+        "batch0002",
+    }
+    found = contents(results)
+    assert {key: found[key] for key in contents(undisturbed)} == contents(undisturbed)
+    listener = run_again(results, steps=2 * STEPS)
+    assert sum("starts again: no checkpoint of it is left" in line for line in listener.said) == 2
+
+
+def test_the_number_of_a_removed_batch_is_not_used_again(results):
+    shutil.rmtree(results / "batches")
+    shutil.rmtree(results / "runs/base/BestAction/seed0")
+    run_again(results)
+    assert [path.name for path in (results / "batches").iterdir()] == ["batch0002"]
+
+
+def test_a_checkpoint_of_other_runs_is_refused(results, undisturbed):
+    mine, other = batch_of(results), batch_of(results, "runs/kl_bound=0.2/BestAction/seed0")
+    shutil.rmtree(mine / "states")
+    shutil.copytree(other / "states", mine / "states")
+    (results / "runs/base/BestAction/seed0/policy/last.npz").unlink()
+    listener = run_again(results)
+    assert "are those of other runs" in listener.said[0]
+    assert contents(results) == contents(undisturbed)
+
+
+@pytest.mark.parametrize("content", [None, "", '{"width": 2, "runs": [{}]}'])
+def test_lost_lanes_are_read_from_a_checkpoint(results, undisturbed, content):
+    lanes = batch_of(results) / "lanes.json"
+    lanes.unlink() if content is None else lanes.write_text(content)
+    listener = run_again(results, steps=2 * STEPS)
+    assert not listener.said
+    assert contents(results).keys() == contents(undisturbed).keys()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "emptied", "flipped", "removed"])
+def test_the_checkpoint_before_is_used_where_the_newest_is_damaged(results, longer, damage):
+    newest = checkpoints(batch_of(results))[-1]
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged = {"truncated": content[:64], "emptied": b"", "flipped": content}
+    newest.unlink() if damage == "removed" else newest.write_bytes(damaged[damage])
+    listener = run_again(results, steps=2 * STEPS)
+    assert [f"{newest.name}' cannot be read" in line for line in listener.said] == (
+        [] if damage == "removed" else [True]
+    )
+    assert contents(results) == contents(longer)
+
+
+def test_without_a_whole_checkpoint_a_batch_starts_again(results, longer):
+    for checkpoint in checkpoints(batch_of(results)):
+        checkpoint.write_bytes(checkpoint.read_bytes()[:-1])
+    listener = run_again(results, steps=2 * STEPS)
+    assert sum("cannot be read" in line for line in listener.said) == 2
+    assert sum("starts again: no checkpoint of it is left" in line for line in listener.said) == 2
+    assert contents(results) == contents(longer)
+
+
+def test_what_a_checkpoint_cannot_restore_is_not_cut_off(results, monkeypatch):
+    tables = {file: file.read_bytes() for file in results.glob("runs/*/*/*/*.csv")}
+    for batch in (results / "batches").iterdir():
+        checkpoints(batch)[-1].write_bytes(b"")
+    monkeypatch.setattr(MODULE._Sweep, "_compile", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run_again(results, steps=2 * STEPS)
+    assert tables == {file: file.read_bytes() for file in tables}
+
+
+def test_an_error_is_not_hidden_by_the_one_that_follows_it(results, monkeypatch):
+    shutil.rmtree(results / "runs/base/BestAction/seed0")
+    damaged = results / "runs/base/BestAction/seed1/evaluations.csv"
+    damaged.write_bytes(damaged.read_bytes().replace(b"0", b"x"))  # `runs.csv` cannot be written
+    with pytest.raises(KeyboardInterrupt):
+        execute(declare(), results, Listener(interrupt_after=1))
+
+
+def test_more_steps_continue_and_fewer_are_done(results):
+    assert run_again(results, steps=STEPS // 2).chunks == 0
+    with pytest.raises(KeyboardInterrupt):
+        execute(declare(steps=2 * STEPS), results, Listener(interrupt_after=2))
+    run_again(results, steps=STEPS + 128)
+    assert {(run.record.status, run.record.environment_steps) for run in load_results(results)} <= {
+        ("finished", STEPS + 128),
+        ("finished", STEPS + 256),
+    }
+
+
+@final
+class Explodes(AbstractGate):
+    """A gate of a user's own, which raises while it trains where its limit is passed."""
+
+    limit: Scalar = hyper(0.0)
+
+    def __call__(self, kl, bound):
+        def check(limit):
+            if limit > 0:
+                raise ValueError("the user's own fault")
+            return np.zeros((), bool)
+
+        return (kl < bound) | jax.pure_callback(check, jax.ShapeDtypeStruct((), bool), self.limit)
+
+
+def test_a_failure_while_training_harms_its_own_runs_only(undisturbed, tmp_path, monkeypatch):
+    """One raising arm of four, one of whose runs shares a batch with an arm that does not raise."""
+    monkeypatch.setattr(sys.modules["reppo.sweep.plan"], "MAX_WIDTH", 2)
+    gate = lambda limit: Ablation(
+        f"limit={limit}", "Is it?", ("actor_loss.gate",), "ours", "unknown", functools.partial(explode, limit)
+    )
+    arms = [setting("kl_bound", 0.2), gate(-1.0), gate(1.0)]
+    others = {(arm, seed) for arm in ("base", "kl_bound=0.2", "limit=-1.0") for seed in range(3)}
+    for _ in range(2):  # and the same once more
+        with pytest.raises(RunsFailed) as raised:
+            execute(declare(arms=arms, seeds=range(3)), tmp_path / "small", NoTracker())
+        lines = str(raised.value).splitlines()
+        assert all(f"BestAction limit=1.0: {__file__}, line " in line for line in lines[1:-1]) and len(lines) == 4
+        assert all(line.endswith("ValueError: the user's own fault") for line in lines[1:-1])
+        found = contents(tmp_path / "small")
+        assert set(found) == others
+        same = contents(undisturbed).keys() & others
+        assert len(same) == 4
+        for key in same:
+            assert found[key][1:] == contents(undisturbed)[key][1:]
+    ledger = [json.loads(line) for line in (tmp_path / "small/ledger.jsonl").read_text().splitlines()]
+    assert any(event["event"] == "batch_failed" and "in check" in event["traceback"] for event in ledger)
+
+
+def explode(limit, spec):
+    return replace_path(spec, "actor_loss.gate", Explodes(limit))
+
+
+def stop_at(path, at, full=False, **changes):
+    """Runs until an operation on files, which is the last, or which finds the disk full; returns what was done."""
+    with watched(Disk(path, at, full)) as disk, contextlib.suppress(Killed, ConfigurationError):
+        execute(declare(**changes), path, NoTracker())
+    gc.collect()  # with the frames that the error kept alive goes the lock
+    return disk.operations
+
+
+SMALL = {"arms": [], "seeds": [0, 1], "steps": 128 * 4}
+"""One batch of two runs, with checkpoints at 0, 2 and 4 iterations."""
+
+
+@pytest.fixture(scope="module")
+def operations(tmp_path_factory):
+    """Every operation on files of a small sweep, in order, and its results."""
+    path = tmp_path_factory.mktemp("whole") / "small"
+    return stop_at(path, None, **SMALL), contents(path)
+
+
+def check_stop(path, at, full, expected, settings=SMALL):
+    done = stop_at(path, at, full, **settings)
+    assert len(done) > at
+    run_again(path, **settings)
+    assert contents(path) == expected, f"stopped at operation {at}, {done[at]}"
+    assert run_again(path, **settings).chunks == 0
+    return done[at]
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["killed", "disk full"])
+def test_stopped_at_chosen_operations_the_results_are_the_same(operations, tmp_path, full):
+    done, expected = operations
+    # Of the last of each kind: right before it, or where no room is left for what precedes it.
+    for word in ("4.npz", "best.npz", "record.json"):
+        at = max(number for number, other in enumerate(done) if other == f"os.rename {word}")
+        check_stop(tmp_path / word / "small", at - 2 * full, full, expected)
+    for word in ("write evaluations.csv", "write metrics.csv", "write .saving.tmp"):
+        at = max(number for number, other in enumerate(done) if other == word)
+        check_stop(tmp_path / word / "small", at, full, expected)
+
+
+SWEEP = {"arms": [setting("kl_bound", 0.2), kl.no_kl], "seeds": range(4), "steps": 128 * 4}
+"""Three arms and four seeds, in three batches of two programs, each with checkpoints at 0, 2 and 4 iterations."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("full", [False, True], ids=["killed", "disk full"])
+def test_stopped_at_any_operation_the_results_are_the_same(tmp_path, full):
+    """The last operation of each kind, on each kind of file, and 20 random ones."""
+    done = stop_at(tmp_path / "whole" / "small", None, **SWEEP)
+    expected = contents(tmp_path / "whole" / "small")
+    assert len(expected) == 12
+    kinds = {re.sub(r"\d+", "0", word): number for number, word in enumerate(done)}
+    chosen = sorted({*kinds.values(), *random.Random(0).sample(range(len(done)), 20)})
+    for at in chosen:
+        word = check_stop(tmp_path / str(at) / "small", at, full, expected, SWEEP)
+        print(f"{'disk full' if full else 'killed'} at operation {at} of {len(done)}, {word}: the same", flush=True)
+        shutil.rmtree(tmp_path / str(at))
