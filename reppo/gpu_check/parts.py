@@ -58,7 +58,7 @@ def run_part(name: str, rehearsal: bool, out: Path) -> int:
     place = os.environ.get("REPPO_GPU_CHECK_FOUND", "/dev/stdout")
 
     def tell(**found: Any) -> None:
-        with open(place, "a") as stream:
+        with open(place, "a", encoding="utf-8") as stream:
             stream.write(json.dumps(found) + "\n")
 
     use_compilation_cache()
@@ -176,7 +176,7 @@ def resume(tell: Tell, rehearsal: bool, out: Path, suite: str, task: str) -> Non
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     study = folder / "study.py"
-    study.write_text(_RESUME_STUDY.format(suite=suite, task=task, whole=whole))
+    study.write_text(_RESUME_STUDY.format(suite=suite, task=task, whole=whole), encoding="utf-8")
 
     def command(place: str, steps: int) -> list[str]:
         out = str(folder / place)

@@ -152,11 +152,11 @@ class _Process:
 
     def _read(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        for line in self._found.read_text().splitlines(keepends=True):
+        for line in self._found.read_text(encoding="utf-8").splitlines(keepends=True):
             if line.endswith("\n"):
                 found |= json.loads(line)
         return found
 
     def _last_line(self) -> str:
-        lines = self._log.read_text(errors="replace").strip().splitlines()
+        lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return lines[-1][:300] if lines else f"exit code {self._process.returncode}, and nothing in its log"

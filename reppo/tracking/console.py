@@ -157,10 +157,10 @@ class Console(AbstractTracker):
 
     def _remember(self, chunk: ChunkFinished) -> None:
         for lane in chunk.lanes:
-            finite = [value for value in lane.returns if math.isfinite(value)]
-            if finite:
+            if len(lane.returns):
+                finite = [value for value in lane.returns if math.isfinite(value)]
                 means = self._returns.setdefault((lane.environment, lane.arm), {})
-                means[lane.run_id] = sum(finite) / len(finite)
+                means[lane.run_id] = sum(finite) / len(finite) if finite else math.nan
 
     def _note(self, line: str) -> None:
         """Tells what begins: a line of its own outside a terminal, part of the region within."""

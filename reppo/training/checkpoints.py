@@ -1,18 +1,18 @@
 """Checkpoints of a batch, and arrays by path name on disk. No pickle anywhere."""
 
 import json
+import logging
 import os
 import shutil
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import jax
 import numpy as np
 
 from reppo.errors import ConfigurationError, DamagedFile
-
-_DESCRIPTION = "description"
 
 
 def arrays_by_path(tree: Any) -> dict[str, Any]:
@@ -68,13 +68,18 @@ def save_arrays(path: Path, tree: Any) -> None:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the new name too
-        finally:
-            os.close(folder)
+        _sync(path.parent)  # the new name too
     except OSError as error:
         raise _cannot_write(path, error.strerror or str(error)) from error
+
+
+def _sync(path: Path) -> None:
+    """Waits until a file or the names in a folder are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _cannot_write(path: Path, reason: str) -> ConfigurationError:
@@ -94,11 +99,10 @@ def load_arrays(path: Path, like: Any) -> Any:
     return tree_from_paths(_typed(_read(path), like), like, str(path))
 
 
-def _read(path: Path, names: list[str] | None = None) -> dict[str, np.ndarray]:
-    """The arrays of a file, or some of them."""
+def _read(path: Path) -> dict[str, np.ndarray]:
     try:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return {name: file[name] for name in (file.files if names is None else names)}
+            return {name: file[name] for name in file.files}
     except Exception as error:  # a damaged archive raises errors of many kinds
         raise DamagedFile(f"{str(path)!r} cannot be read: {str(error) or type(error).__name__}.") from error
 
@@ -114,29 +118,31 @@ def _typed(arrays: dict[str, np.ndarray], like: Any) -> dict[str, np.ndarray]:
     }
 
 
-def _decode(text: np.ndarray) -> dict[str, Any]:
-    return json.loads(text.tobytes())
+class _Shape(NamedTuple):
+    shape: tuple[int, ...]
+    dtype: np.dtype
 
 
 @final
 class Checkpoints:
-    """The checkpoints of a batch: the stacked training states of all its lanes, a file each, the last two kept.
+    """The checkpoints of a batch: the stacked training states of all its lanes, by Orbax, the last two kept.
 
-    A checkpoint is written whole under another name and renamed, so that a kill leaves the ones before; whatever is
-    truncated or changed in it later is noticed by its checksums.
+    A checkpoint is a folder, written whole under another name and renamed, so that a kill leaves the ones before.
+    Beside Orbax's files it holds what they are, with the length and CRC-32 of each: whatever is missing, truncated or
+    changed later is noticed before anything of it is used.
     """
 
     def __init__(self, path: Path):
         """Opens the folder, which need not exist.
 
         Args:
-            path: folder of the batch; a checkpoint is `<path>/<iteration>.npz`.
+            path: folder of the batch; a checkpoint is `<path>/<iteration>/`.
         """
         self.path = path
 
     def iterations(self) -> list[int]:
         """The iterations of which there is a checkpoint, ascending; whether they are whole is seen on reading."""
-        return sorted(int(file.stem) for file in self.path.glob("*.npz") if file.stem.isdecimal())
+        return sorted(int(folder.name) for folder in self.path.glob("*") if folder.name.isdecimal())
 
     def save(self, iteration: int, states: Any, about: Mapping[str, Any], also: int = 0) -> None:
         """Writes a checkpoint, and removes all but it and the one before.
@@ -150,28 +156,40 @@ class Checkpoints:
         Raises:
             ConfigurationError: if it cannot be written, say because the disk is full; the checkpoint before stays.
         """
-        existing = next(folder for folder in [self.path, *self.path.parents] if folder.exists())
-        needed = also + sum(leaf.nbytes for leaf in arrays_by_path(states).values())
-        free = shutil.disk_usage(existing).free
-        if free < needed:
+        arrays, folder = arrays_by_path(states), self._folder(iteration)
+        existing = next(place for place in [self.path, *self.path.parents] if place.exists())
+        needed, free = also + sum(leaf.nbytes for leaf in arrays.values()), shutil.disk_usage(existing).free
+        if free < needed:  # asked first, because Orbax on a full disk prints an error for every array
             room = f"it takes {needed / 1e6:.1f} MB, and {free / 1e6:.1f} MB are left on the device"
-            raise _cannot_write(self._file(iteration), room)
-        description = {"about": about, "arrays": sorted(arrays_by_path(states))}
-        text = np.frombuffer(json.dumps(description).encode(), np.uint8)
-        save_arrays(self._file(iteration), {_DESCRIPTION: text, "states": states})
-        found = self.iterations()
-        before = [other for other in found if other < iteration]
-        for other in found:
-            if other != iteration and other != max(before, default=None):  # later ones were not whole
-                self._file(other).unlink()
+            raise _cannot_write(folder, room)
+        saving = self.path / ".saving"
+        try:
+            try:
+                shutil.rmtree(saving, ignore_errors=True)
+                saving.mkdir(parents=True)
+                _orbax().save((saving / _STATES).absolute(), _with_elements(arrays))
+                _describe(saving, arrays, about)
+                shutil.rmtree(folder, ignore_errors=True)  # one that was not whole
+                os.replace(saving, folder)
+            finally:
+                shutil.rmtree(saving, ignore_errors=True)
+            _sync(self.path)
+            found = self.iterations()
+            before = [other for other in found if other < iteration]
+            for other in found:
+                if other != iteration and other != max(before, default=None):  # later ones were not whole
+                    shutil.rmtree(self._folder(other))
+        except (OSError, ValueError) as error:  # TensorStore's errors are ValueErrors
+            reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+            raise _cannot_write(folder, reason) from error
 
     def about(self, iteration: int) -> dict[str, Any]:
-        """What `save` was told about a checkpoint. Of the file only this is read.
+        """What `save` was told about a checkpoint; nothing else of it is read.
 
         Raises:
             DamagedFile: if it cannot be read.
         """
-        return _decode(_read(self._file(iteration), [_DESCRIPTION])[_DESCRIPTION])["about"]
+        return self._description(iteration)["about"]
 
     def restore(self, iteration: int, like: Any) -> Any:
         """Reads a checkpoint into a tree of abstract arrays.
@@ -180,13 +198,68 @@ class Checkpoints:
             DamagedFile: if it is not whole.
             ConfigurationError: if the checkpoint holds other arrays.
         """
-        file = self._file(iteration)
-        found = _read(file)
-        names = _decode(found.pop(_DESCRIPTION))["arrays"] if _DESCRIPTION in found else None
-        arrays = {name.removeprefix("states/"): array for name, array in found.items()}
-        if sorted(arrays) != names:
-            raise DamagedFile(f"{str(file)!r} cannot be read: it lacks some of the arrays that were written.")
-        return tree_from_paths(_typed(arrays, like), like, str(file))
+        folder, description = self._folder(iteration), self._description(iteration)
+        tree_from_paths(
+            {n: _Shape(tuple(s), np.dtype(d)) for n, (s, d) in description["arrays"].items()}, like, str(folder)
+        )
+        for name, written in description["files"].items():
+            if _checksum(folder / _STATES / name) != written:
+                raise DamagedFile(f"{str(folder / _STATES / name)!r} is missing or not as it was written.")
+        expected = arrays_by_path(like)
+        restored = _orbax().restore((folder / _STATES).absolute(), _with_elements(expected))
+        empty = {name: np.zeros(leaf.shape, leaf.dtype) for name, leaf in expected.items() if not leaf.size}
+        return tree_from_paths(restored | empty, like, str(folder))
 
-    def _file(self, iteration: int) -> Path:
-        return self.path / f"{iteration}.npz"
+    def _description(self, iteration: int) -> dict[str, Any]:
+        file = self._folder(iteration) / _ABOUT
+        try:
+            checksum, _, text = file.read_bytes().partition(b"\n")
+            if checksum == b"%08x" % zlib.crc32(text):
+                return json.loads(text)
+        except OSError as error:
+            raise DamagedFile(f"{str(file)!r} cannot be read: {error.strerror}.") from error
+        raise DamagedFile(f"{str(file)!r} is not as it was written.")
+
+    def _folder(self, iteration: int) -> Path:
+        return self.path / str(iteration)
+
+
+_STATES, _ABOUT = "states", "about.json"
+
+
+def _describe(folder: Path, arrays: Mapping[str, Any], about: Mapping[str, Any]) -> None:
+    """Writes what a checkpoint holds, after all of it is on the disk: a line with the CRC-32 of the JSON below it."""
+    files = {}
+    for path in sorted(file for file in (folder / _STATES).rglob("*") if file.is_file()):
+        files[str(path.relative_to(folder / _STATES))] = _checksum(path)
+        _sync(path)
+    shapes = {name: [list(leaf.shape), str(leaf.dtype)] for name, leaf in arrays.items()}
+    text = json.dumps({"about": about, "arrays": shapes, "files": files}).encode()
+    with open(folder / _ABOUT, "wb") as stream:
+        stream.write(b"%08x\n%s" % (zlib.crc32(text), text))
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _checksum(path: Path) -> list[int] | None:
+    """Length and CRC-32 of a file; None if there is none."""
+    length = checksum = 0
+    try:
+        with open(path, "rb") as stream:
+            while block := stream.read(1 << 22):
+                length, checksum = length + len(block), zlib.crc32(block, checksum)
+    except OSError:
+        return None
+    return [length, checksum]
+
+
+def _with_elements(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Without arrays of no elements, which Orbax refuses to save."""
+    return {name: leaf for name, leaf in arrays.items() if leaf.size}
+
+
+def _orbax() -> Any:
+    import orbax.checkpoint
+
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    return orbax.checkpoint.Checkpointer(orbax.checkpoint.StandardCheckpointHandler())

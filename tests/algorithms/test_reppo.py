@@ -63,7 +63,7 @@ def test_an_update_changes_everything_that_learns_and_reports_every_metric(learn
     expected = {
         "actor/loss actor/entropy actor/kl actor/behind_gate actor/gradient_norm actor/temperature actor/kl_multiplier",
         "critic/loss critic/auxiliary_loss critic/q critic/explained_variance critic/gradient_norm",
-        "targets/value targets/outside_support",
+        "targets/value targets/outside_support observations/far",
     }
     assert set(metrics) == set(" ".join(expected).split())
     for name, summary in metrics.items():
