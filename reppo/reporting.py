@@ -21,7 +21,10 @@ def add_commands(commands: Any) -> None:
     report.add_argument("--format", type=_names, default=["html"], metavar="A,B", help="html, md, latex, csv")
     report.add_argument("--figures", type=_names, default=[], metavar="A,B", help="figures as files: png, svg, pdf")
     report.add_argument("--out", type=Path, metavar="DIR", help="where to; default: DIR/report")
-    report.add_argument("--scale", default="auto", choices=["auto", "none", "min-max", "base"], help="of scores")
+    report.add_argument(
+        "--scale", default="auto", choices=["auto", "none"], help="of scores; none: returns as they are"
+    )
+    _add_bounds(report)
     _add_base(report)
     report.set_defaults(command=run_report)
 
@@ -29,17 +32,19 @@ def add_commands(commands: Any) -> None:
     compare.add_argument("first", type=Path, metavar="DIR_A", help="the folder of an experiment")
     compare.add_argument("second", type=Path, metavar="DIR_B", help="the folder of another: differences are B minus A")
     compare.add_argument("--csv", type=Path, metavar="FILE", help="write the differences as tidy CSV")
+    _add_bounds(compare)
     compare.set_defaults(command=run_compare)
 
     power = commands.add_parser("power", help="how many seeds an effect needs, from the variance seen so far")
     power.add_argument("folder", type=Path, metavar="DIR", help="the folder of an experiment")
     power.add_argument(
         "--effect", type=float, required=True, metavar="X",
-        help="the smallest difference worth finding, as a share of the base's score on each task: 0.05 is 5%%",
+        help="the smallest difference worth finding, as a share of each task's scale: 0.05 is 5%%",
     )  # fmt: skip
     power.add_argument("--power", type=float, default=0.8, metavar="P", help="chance to find it; default: 0.8")
     power.add_argument("--level", type=float, default=0.05, metavar="P", help="of the test; default: 0.05")
     power.add_argument("--tasks", action="store_true", help="each task, too")
+    _add_bounds(power)
     _add_base(power)
     power.set_defaults(command=run_power)
 
@@ -48,15 +53,26 @@ def _add_base(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base", default="base", metavar="ARM", help="the arm to compare with; default: base")
 
 
+def _add_bounds(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--bounds", action="append", default=[], metavar="TASK=LOW:HIGH",
+        help="the lowest and the highest return of a task, such as Pendulum-v1=-1500:0; may be repeated",
+    )  # fmt: skip
+
+
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def run_report(arguments: argparse.Namespace) -> int:
     """`reppo report DIR`: writes the report and says where it is."""
+    from reppo.analysis.bounds import parse_bounds
     from reppo.analysis.report import load_report, write_report
 
-    report = load_report(arguments.folder, base=arguments.base, against=arguments.against, scale=arguments.scale)
+    bounds = dict(map(parse_bounds, arguments.bounds))
+    report = load_report(
+        arguments.folder, base=arguments.base, against=arguments.against, scale=arguments.scale, bounds=bounds
+    )
     files = write_report(report, arguments.out or arguments.folder / "report", arguments.format, arguments.figures)
     print(report.question)
     print(report.summary)
@@ -72,10 +88,12 @@ def run_report(arguments: argparse.Namespace) -> int:
 def run_compare(arguments: argparse.Namespace) -> int:
     """`reppo compare DIR_A DIR_B`: prints the differences of what both have."""
     from reppo.analysis.between import compare_results
+    from reppo.analysis.bounds import parse_bounds
     from reppo.results import load_results
     from reppo.results.files import write_atomically
 
-    found = compare_results(load_results(arguments.first), load_results(arguments.second))
+    bounds = dict(map(parse_bounds, arguments.bounds))
+    found = compare_results(load_results(arguments.first), load_results(arguments.second), bounds=bounds)
     print(found.differences)
     for table in (found.changes, found.versions):
         if len(table):
@@ -89,6 +107,7 @@ def run_compare(arguments: argparse.Namespace) -> int:
 def run_power(arguments: argparse.Namespace) -> int:
     """`reppo power DIR --effect 0.05`: prints how many seeds each comparison needs."""
     from reppo.analysis.between import power_table
+    from reppo.analysis.bounds import parse_bounds
     from reppo.results import load_results
 
     table = power_table(
@@ -98,6 +117,7 @@ def run_power(arguments: argparse.Namespace) -> int:
         power=arguments.power,
         level=arguments.level,
         tasks=arguments.tasks,
+        bounds=dict(map(parse_bounds, arguments.bounds)),
     )
     require(
         len(table) > 0,

@@ -74,9 +74,11 @@ from reppo.analysis.robustness import Sensitivity as Sensitivity
 from reppo.analysis.robustness import effective_dimension as effective_dimension
 from reppo.analysis.robustness import grid_settings as grid_settings
 from reppo.analysis.robustness import sensitivity as sensitivity
+from reppo.analysis.scales import scale_of as scale_of
 from reppo.analysis.scores import Normalization as Normalization
 from reppo.analysis.scores import ScoreTable as ScoreTable
 from reppo.analysis.scores import score_table as score_table
+from reppo.analysis.scores import worst_returns as worst_returns
 from reppo.analysis.summaries import AggregateRow as AggregateRow
 from reppo.analysis.summaries import ImprovementRow as ImprovementRow
 from reppo.analysis.summaries import Profile as Profile

@@ -1,5 +1,7 @@
 """What should not be read into a table of scores."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from reppo.analysis.confidence import FEW_RUNS
@@ -10,8 +12,13 @@ from reppo.results.formatting import human_count
 def caveats_of(table: ScoreTable) -> list[str]:
     """Sentences on what is weak about a table of scores, the gravest first; empty if nothing is.
 
-    They are on few seeds, missing tasks, unequal seeds and budgets, lost runs, and tasks on unlike scales.
+    They are on few seeds, missing tasks, unequal seeds and budgets, lost runs, and tasks on unlike scales or on none.
     """
+    scale = table.normalization
+    if scale.missing:
+        scaled = table.select(tasks=[task for task in table.tasks if task not in scale.missing])
+        without = replace(scaled, normalization=replace(scale, missing={}))
+        return [*_without_scale(table), *caveats_of(without)]
     return [
         *_missing(table),
         *_unequal_budgets(table),
@@ -51,7 +58,7 @@ def _unequal_budgets(table: ScoreTable) -> list[str]:
         steps = table.environment_steps[:, j][np.isfinite(table.scores[:, j]) & ~table.diverged[:, j]]
         if steps.size and steps.min() != steps.max():
             span = f"{human_count(int(steps.min()))} to {human_count(int(steps.max()))}"
-            found.append(f"{task}: runs have come unequally far ({span} steps), so scores do not compare.")
+            found.append(f"{task}: scores are of unequal numbers of steps ({span}), and do not compare.")
     return found
 
 
@@ -73,7 +80,7 @@ def _lost(table: ScoreTable) -> list[str]:
     if lost.any():
         which = ", ".join(f"{n} of {arm}" for arm, n in zip(table.arms, lost, strict=True) if n)
         policy = {
-            "worst": "count as the worst score of any run on the task",
+            "worst": "count as the lowest return known of the task",
             "last": "count with their last finite evaluation",
             "exclude": "are excluded, which flatters the arm",
         }[table.diverged_policy]
@@ -85,9 +92,20 @@ def _lost(table: ScoreTable) -> list[str]:
 
 
 def _scale(table: ScoreTable) -> list[str]:
-    if len(table.tasks) < 2 or table.normalization.bounds:
+    scale = table.normalization
+    if not scale.identity:
+        alone = [task for task in table.tasks if scale.sources.get(task) == "learned by 1"]
+        return [f"The scale of {', '.join(alone)} rests on one run of the base."] if alone else []
+    if len(table.tasks) < 2:
         return []
     middle = [np.nanmedian(np.abs(s[np.isfinite(s)])) for s in np.moveaxis(table.scores, 1, 0) if np.isfinite(s).any()]
     if len(middle) < 2 or max(middle) <= 3 * min(middle):
         return []
     return ["Scores are not normalized, and tasks differ in scale: those with large returns dominate every aggregate."]
+
+
+def _without_scale(table: ScoreTable) -> list[str]:
+    return [
+        f"{task} has no scale ({reason}), so it is in no number over tasks. Give it one with --bounds {task}=LOW:HIGH."
+        for task, reason in table.normalization.missing.items()
+    ]

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 from reppo.analysis.confidence import Interval
 from reppo.analysis.scores import ScoreTable
 from reppo.errors import require
+from reppo.results.formatting import natural_order
 
 Term = tuple[str, ...]
 """A component, or several for their interaction."""
@@ -112,7 +113,9 @@ def design_of(table: ScoreTable, components: Iterable[str] | None = None) -> Des
     """
     removed = {arm: frozenset(table.ablations.get(arm, ())) for arm in table.arms}
     names = (
-        tuple(dict.fromkeys(components)) if components is not None else tuple(sorted(set().union(*removed.values())))
+        tuple(dict.fromkeys(components))
+        if components is not None
+        else tuple(sorted(set().union(*removed.values()), key=natural_order))
     )
     arms = tuple(arm for arm in table.arms if removed[arm] <= set(names))
     kept = np.array([[name not in removed[arm] for name in names] for arm in arms], np.bool_)

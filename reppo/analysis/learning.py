@@ -1,11 +1,13 @@
 """How fast and how reliably runs learn: area under the curve, time to a threshold, reliable improvement."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, final, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from reppo.analysis.aggregates import Numbers, as_numbers
 from reppo.analysis.confidence import Interval
 from reppo.analysis.curves import LearningCurve
 from reppo.errors import require
@@ -63,17 +65,16 @@ class ReliableImprovement:
     final: Interval
 
 
-def area_under_curve(
-    steps: Float[np.ndarray, " points"], returns: Float[np.ndarray, "*batch points"]
-) -> Float[np.ndarray | np.floating, "*batch"]:
+def area_under_curve(steps: Numbers, returns: Numbers) -> Float[np.ndarray | np.floating, "*batch"]:
     """The return averaged over training: the area under the curve over its length, by the trapezoidal rule.
 
     Starts at the first evaluation. Of a single evaluation it is that evaluation.
 
     Args:
         steps: ascending, at least one.
-        returns: finite.
+        returns: `[..., points]`, finite.
     """
+    steps, returns = as_numbers(steps, "The steps"), as_numbers(returns, "The returns")
     require(len(steps) > 0, "There is no evaluation to average.")
     if len(steps) == 1:
         return returns[..., 0]
@@ -81,7 +82,7 @@ def area_under_curve(
 
 
 def kaplan_meier(
-    times: Float[np.ndarray, " runs"], reached: Bool[np.ndarray, " runs"]
+    times: Numbers, reached: Bool[np.ndarray, " runs"] | Sequence[bool]
 ) -> tuple[Float[np.ndarray, " events"], Float[np.ndarray, " events"]]:
     """The share of runs that have not reached a threshold yet, estimated with runs watched for unequal times.
 
@@ -94,6 +95,7 @@ def kaplan_meier(
 
     Source: Kaplan and Meier 1958, Nonparametric Estimation from Incomplete Observations.
     """
+    times, reached = as_numbers(times, "The times"), np.asarray(reached, np.bool_)
     events = np.unique(times[reached])
     at_risk = (times[None] >= events[:, None]).sum(axis=1)
     happened = ((times[None] == events[:, None]) & reached[None]).sum(axis=1)

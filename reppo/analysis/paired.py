@@ -7,7 +7,7 @@ from typing import NamedTuple, final
 import numpy as np
 from jaxtyping import Float
 
-from reppo.analysis.aggregates import AGGREGATES, mean
+from reppo.analysis.aggregates import AGGREGATES, Numbers, Scores, as_numbers, as_scores, mean
 from reppo.analysis.confidence import Method, default_method, interval
 from reppo.analysis.scores import ScoreTable
 from reppo.errors import require, unknown_name
@@ -142,7 +142,7 @@ def compare(
     return sorted(corrected[0] + corrected[1], key=lambda row: order[row.arm])
 
 
-def sign_flip_test(differences: Float[np.ndarray, "tasks pairs"], flips: int = 10_000, seed: int = 0) -> SignFlip:
+def sign_flip_test(differences: Scores, flips: int = 10_000, seed: int = 0) -> SignFlip:
     """Tests whether differences are symmetric around 0: how often would random signs give a mean as far from 0?
 
     The statistic is the mean over tasks of the mean over pairs. Up to 16 pairs that are not 0, all signs are tried, and
@@ -150,7 +150,7 @@ def sign_flip_test(differences: Float[np.ndarray, "tasks pairs"], flips: int = 1
     test keeps its level. With m pairs no p value is below `2 / 2**m`: 5 pairs cannot reach 0.05, 6 can.
 
     Args:
-        differences: NaN where a task has fewer pairs than others.
+        differences: `[tasks, pairs]`, or flat for one task; NaN where a task has fewer pairs than others.
         flips: how many sign flips are drawn where they are not enumerated.
         seed: of the draws.
 
@@ -160,6 +160,7 @@ def sign_flip_test(differences: Float[np.ndarray, "tasks pairs"], flips: int = 1
     Source: Fisher 1935, The Design of Experiments; Phipson and Smyth 2010, Permutation P-values Should Never Be Zero.
     """
     require(flips >= 1, f"The test draws at least one flip, not {flips}.")
+    differences = as_scores(differences, batched=False)
     count = (~np.isnan(differences)).sum(axis=-1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         weighted = differences / count / max(int((count > 0).sum()), 1)
@@ -181,7 +182,7 @@ def sign_flip_test(differences: Float[np.ndarray, "tasks pairs"], flips: int = 1
     return SignFlip(extreme / (flips + 1), 1 / (flips + 1), False)
 
 
-def holm(p: Float[np.ndarray, " tests"]) -> Float[np.ndarray, " tests"]:
+def holm(p: Numbers) -> Float[np.ndarray, " tests"]:
     """Holm's correction: p values that keep the chance of any false positive among all tests at its level.
 
     Args:
@@ -192,6 +193,8 @@ def holm(p: Float[np.ndarray, " tests"]) -> Float[np.ndarray, " tests"]:
 
     Source: Holm 1979, A Simple Sequentially Rejective Multiple Test Procedure.
     """
+    p = as_numbers(p, "The p values")
+    require(p.ndim == 1, f"The p values of the tests are a flat array; the shape is {[*p.shape]}.")
     corrected = np.full(p.shape, np.nan)
     known = np.flatnonzero(~np.isnan(p))
     order = known[np.argsort(p[known], kind="stable")]
@@ -256,8 +259,9 @@ def _standardized(differences: np.ndarray) -> float:
     return float(mean(differences)) / spread if spread > 0 else float("nan")
 
 
-def deviation(differences: Float[np.ndarray, "tasks pairs"]) -> float:
+def deviation(differences: Scores) -> float:
     """The standard deviation within tasks, pooled: each task weighs as it has pairs. NaN if no task has two."""
+    differences = as_scores(differences, batched=False)
     count = np.isfinite(differences).sum(axis=-1)
     rows = differences[count >= 2]
     if not len(rows):

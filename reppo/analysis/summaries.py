@@ -7,7 +7,7 @@ from typing import Any, Literal, final
 import numpy as np
 from jaxtyping import Float
 
-from reppo.analysis.aggregates import AGGREGATES, Aggregate
+from reppo.analysis.aggregates import AGGREGATES, Aggregate, Numbers, as_numbers
 from reppo.analysis.confidence import Interval, Method, default_method, intervals, resampled
 from reppo.analysis.scores import ScoreTable
 from reppo.errors import require, unknown_name
@@ -122,7 +122,7 @@ def aggregate(
     """
     if aggregates is None:
         aggregates = ("pooled_iqm", "task_iqm", "mean", "median")
-        aggregates += ("optimality_gap",) if table.normalization.bounds else ()
+        aggregates += () if table.normalization.identity else ("optimality_gap",)
     scores = _compared(table, tasks).scores
     rows = []
     for name in aggregates:
@@ -189,7 +189,7 @@ def aggregate_tasks(
 
 def performance_profiles(
     table: ScoreTable,
-    thresholds: Float[np.ndarray, " thresholds"] | None = None,
+    thresholds: Numbers | None = None,
     *,
     tasks: Tasks = "common",
     confidence: float = 0.95,
@@ -211,7 +211,10 @@ def performance_profiles(
     scores = _compared(table, tasks).scores
     if thresholds is None:
         thresholds = np.linspace(np.nanmin(scores), np.nanmax(scores), 101)
-    assert thresholds is not None
+    thresholds = as_numbers(thresholds, "The thresholds")
+    require(
+        thresholds.ndim == 1 and (np.diff(thresholds) >= 0).all(), "The thresholds are a flat array in ascending order."
+    )
     profiles = []
     for i, arm in enumerate(table.arms):
         own = np.sort(scores[i][np.isfinite(scores[i]).any(axis=-1)], axis=-1)

@@ -5,8 +5,11 @@ import re
 
 
 def natural_order(name: str) -> tuple[tuple[str | float, ...], str]:
-    """A sorting key by which the numbers in names count as numbers: `v2` before `v10`, `x=0.05` before `x=0.1`."""
-    parts = re.split(r"(\d+(?:\.\d+)?)", name, flags=re.ASCII)  # text and numbers take turns
+    """A sorting key by which the numbers in names count as numbers: `v2` before `v10`, `x=3e-5` before `x=1e-4`.
+
+    A minus counts after `=` only, as it joins words elsewhere: `x=-2` before `x=-1`, and `T-1` before `T-2`.
+    """
+    parts = re.split(r"((?:(?<==)-)?\d+(?:\.\d+)?(?:e[+-]?\d+)?)", name, flags=re.ASCII)  # text and numbers take turns
     return tuple(float(part) if i % 2 else part for i, part in enumerate(parts)), name
 
 

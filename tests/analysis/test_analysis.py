@@ -67,8 +67,9 @@ def test_learning_curves_of_unequal_seeds():
     np.testing.assert_array_equal(base.diverged, [False, True, False, False])
     expected = [[NAN, 1, 2, 3, 4], [NAN, 1, 2, NAN, NAN], [10, NAN, NAN, NAN, NAN], [NAN] * 5]
     np.testing.assert_array_equal(base.returns, expected)
-    expected[1] = [NAN, 1, 2, 2, 2]
-    np.testing.assert_array_equal(base.carried_forward(), expected)
+    expected[1] = [NAN, 1, 2, 1, 1]  # diverged: the lowest return of any evaluation of its arm and the base
+    np.testing.assert_array_equal(base.completed(), expected)
+    assert base.worst == 1 and not base.interpolated() and base.common_steps().size == 0
 
 
 def test_summary_table():

@@ -181,13 +181,20 @@ def test_arms_without_a_common_seed_are_unknown(folder: Path):
 
 
 def test_tasks_on_unlike_scales_are_normalized(tmp_path: Path):
-    first = load_results(make_results(tmp_path / "a", {"base": 0.8, "x": 0.4}, ["A"], 3))
-    second = load_results(make_results(tmp_path / "b", {"base": 0.8, "x": 0.4}, ["B"], 3, offset=50_000.0))
+    first = load_results(make_results(tmp_path / "a", {"base": 0.8, "x": 0.4}, ["A"], 3, untrained=0.1))
+    second = load_results(
+        make_results(tmp_path / "b", {"base": 0.8, "x": 0.4}, ["B"], 3, untrained=0.1, offset=50_000.0)
+    )
     found = build_report([*first, *second])
-    assert "lowest to highest run" in found.score and "normalized score" in found.findings[0].sentence
+    assert "(untrained) to" in found.score and "normalized score" in found.findings[0].sentence
     assert "optimality_gap" in found.table("aggregates")["aggregate"]
+    effects = {row["arm"]: row["estimate"] for row in found.table("effects").rows()}
+    assert effects["x"] == pytest.approx(-400 / 700, abs=0.1)
     assert build_report([*first, *second], scale="none").score.startswith("Score: mean return of the last")
-    assert "lowest run to base" in build_report([*first, *second], scale="base").score
+    given = build_report([*first, *second], bounds={"A": (0.0, 1000.0), "B": (50_000.0, 51_000.0)})
+    assert "0 to 1000 (given) on A" in given.score
+    with pytest.raises(ConfigurationError, match="Unknown task 'C'"):
+        build_report([*first, *second], bounds={"C": (0.0, 1.0)})
 
 
 def test_a_task_without_published_runs_is_said_to_have_none(tmp_path: Path):

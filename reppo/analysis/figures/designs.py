@@ -12,12 +12,13 @@ from reppo.analysis.robustness import Sensitivity
 from reppo.analysis.scores import ScoreTable
 from reppo.analysis.summaries import aggregate
 from reppo.errors import require
+from reppo.results.formatting import natural_order
 
 
 def interacting_pairs(table: ScoreTable) -> list[tuple[str, str]]:
     """Pairs of ablations for which a table has all four arms: neither, either and both."""
     made = {frozenset(table.ablations.get(arm, ())): arm for arm in table.arms}
-    names = sorted({name for arm in table.arms for name in table.ablations.get(arm, ())})
+    names = sorted({name for arm in table.arms for name in table.ablations.get(arm, ())}, key=natural_order)
     return [
         (a, b)
         for a, b in combinations(names, 2)

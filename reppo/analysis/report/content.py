@@ -26,22 +26,23 @@ from reppo.analysis.figures import (
     plot_sensitivity,
 )
 from reppo.analysis.figures.designs import interacting_pairs
-from reppo.analysis.figures.style import HIGHLIGHTED
+from reppo.analysis.figures.style import HIGHLIGHTED, arm_order
 from reppo.analysis.learning import area_under_curve, reliable_improvement, time_to_threshold
 from reppo.analysis.paired import PairedEffect, compare
 from reppo.analysis.published_curves import SOURCE, PublishedCurve, made_by, published, published_caveats
 from reppo.analysis.report.sentences import Finding, base_sentence, findings
 from reppo.analysis.report.specs import arm_changes, circumstances, task_differences
 from reppo.analysis.robustness import effective_dimension, grid_settings, sensitivity
-from reppo.analysis.scores import Normalization, ScoreTable, score_table
+from reppo.analysis.scales import one_scale, scale_of
+from reppo.analysis.scores import ScoreTable, score_table
 from reppo.analysis.summaries import aggregate, aggregate_tasks, performance_profiles, probability_of_improvement
 from reppo.analysis.table import Table
 from reppo.errors import ConfigurationError, require, unknown_name
 from reppo.results import Metrics, RunData
-from reppo.results.formatting import human_count
+from reppo.results.formatting import human_count, natural_order
 
 T = TypeVar("T")
-Scale = Literal["auto", "none", "min-max", "base"]
+Scale = Literal["auto", "none"]
 
 SATURATED = 0.01
 """Share of value targets outside the support from which a report warns."""
@@ -136,6 +137,7 @@ def build_report(
     base: str = "base",
     against: Sequence[str] = (),
     scale: Scale = "auto",
+    bounds: Mapping[str, tuple[float, float]] | None = None,
     questions: Mapping[str, str] | None = None,
     metrics: Sequence[Metrics] | None = None,
 ) -> Report:
@@ -146,10 +148,9 @@ def build_report(
         title: its name.
         base: the arm with which the others are compared.
         against: variants from `published_variants()` to set beside the base.
-        scale: of scores that are averaged over tasks: returns as they are (`"none"`), from the lowest to the highest
-            run of each task (`"min-max"`), from the lowest run to the base (`"base"`), or `"auto"`: as they are if
-            all lie between 0 and 1000, as in the control suite, or have one sign and one order of size, and else
-            min-max.
+        scale: of scores that are averaged over tasks: returns as they are (`"none"`), or `"auto"`: as they are if
+            there is one task, or all have the same scale, as in the control suite; else by `scale_of`.
+        bounds: the lowest and the highest return of tasks, in place of what is known of them.
         questions: what ablations ask, by their names, to be shown with the findings.
         metrics: training metrics of each run; None to read those of runs that have any.
 
@@ -164,7 +165,7 @@ def build_report(
     unequal = _unequal(results)
     raw = score_table(results, base=base, at_steps="common" if unequal else None)
     require(bool(np.isfinite(raw.scores).any()), "No run has a finite evaluation yet, so there is nothing to report.")
-    table, unit = _scaled(raw, scale)
+    table, unit = _scaled(results, raw, scale, bounds)
     if metrics is None:
         metrics = [run.folder.read_metrics() for run in results]
     curves = learning_curves(results, base)
@@ -173,8 +174,9 @@ def build_report(
     several = len(table.arms) > 1
     highlight = _highlight(effects)
     base_scores = table.arm(base)
-    positive = not table.normalization.bounds and bool((base_scores[np.isfinite(base_scores)] > 0).all())
-    names = ("task_iqm", "pooled_iqm", "mean", "median") + (("optimality_gap",) if table.normalization.bounds else ())
+    positive = table.normalization.identity and bool((base_scores[np.isfinite(base_scores)] > 0).all())
+    names = ("task_iqm", "pooled_iqm", "mean", "median")
+    names += () if table.normalization.identity else ("optimality_gap",)
     shared = table.common_tasks()
     rows = aggregate(table, names) if shared else []
     by_variant = {variant: published(variant, table.tasks) for variant in against}
@@ -188,12 +190,12 @@ def build_report(
         _tasks_section(raw, raw_effects),
         _learning_section(curves, base),
         _design_section(table, unit) if several else None,
-        _grid_section(table, unit, base) if several else None,
+        _grid_section(raw.normalized(scale_of(results, raw, bounds)), base) if several else None,
         _diagnostics_section(results, metrics, base, highlight),
         _costs_section(results, base),
         _specs_section(results, base),
     ]
-    runs, shapes = _runs(results, metrics, curves)
+    runs, shapes = _runs(results, metrics, curves, base)
     where = f"{len(table.tasks)} tasks" if len(table.tasks) > 1 else "".join(table.tasks)
     if several:
         others = f"{len(table.arms) - 1} arms" if len(table.arms) > 2 else "".join(table.arms[1:])
@@ -212,7 +214,7 @@ def build_report(
             for one in findings(effects, float(mean(base_scores)) if positive else math.nan, unit)
         ),
         score=table.describe() + _budget(raw, unequal),
-        caveats=tuple(_caveats(table, results, metrics, by_variant)),
+        caveats=tuple([*_caveats(table, results, metrics, by_variant), *_swamped(effects), *_interpolated(curves)]),
         sections=tuple(section for section in sections if section is not None),
         runs=runs,
         curves=shapes,
@@ -241,27 +243,16 @@ def _budget(table: ScoreTable, unequal: bool) -> str:
     return f" Runs went on for {span} steps."
 
 
-def _scaled(raw: ScoreTable, scale: Scale) -> tuple[ScoreTable, str]:
-    allowed = ("auto", "none", "min-max", "base")
+def _scaled(
+    results: Sequence[RunData], raw: ScoreTable, scale: Scale, bounds: Mapping[str, tuple[float, float]] | None
+) -> tuple[ScoreTable, str]:
+    """The scores on the scale that numbers over tasks are on, and what such a score is called."""
+    allowed = ("auto", "none")
     require(scale in allowed, f"scale={scale!r} is not one of {', '.join(map(repr, allowed))}.")
-    if scale == "auto":
-        scale = "none" if len(raw.tasks) == 1 or _alike(raw) else "min-max"
-    if scale == "none":
+    found = scale_of(results, raw, bounds)
+    if scale == "none" or len(raw.tasks) == 1 or one_scale(found, raw.tasks) or not found.bounds:
         return raw, "return"
-    made = Normalization.min_max(raw) if scale == "min-max" else Normalization.to_arm(raw, raw.base)
-    return raw.normalized(made), "normalized score"
-
-
-def _alike(raw: ScoreTable) -> bool:
-    """Whether tasks are on one scale, as far as scores tell.
-
-    They are if all lie between 0 and 1000, as in the control suite; else if they have one sign and one order of size.
-    """
-    scores = raw.scores[np.isfinite(raw.scores)]
-    if scores.min() >= 0 and scores.max() <= 1000:
-        return True
-    one_sign = bool((scores >= 0).all() or (scores <= 0).all())
-    return one_sign and not any("not normalized" in text for text in caveats_of(raw))
+    return raw.normalized(found), "normalized score"
 
 
 def _highlight(effects: Sequence[PairedEffect]) -> list[str]:
@@ -287,12 +278,39 @@ def _caveats(
             f"Runs differ in {', '.join(dict.fromkeys(mixed))}; their last digits do not compare, and more may not."
         )
     for variant, beside in by_variant.items():
-        missing = sorted({*table.tasks} - {curve.environment for curve in beside})
+        missing = sorted({*table.tasks} - {curve.environment for curve in beside}, key=natural_order)
         if missing:
             found.append(f"No curve of {variant} was published on {', '.join(missing)}.")
         if beside:
             found += [text for text in published_caveats(variant, table.tasks) if text not in found]
     return found
+
+
+def _swamped(effects: Sequence[PairedEffect]) -> list[str]:
+    """Arms whose difference over all tasks is mostly that on one of them."""
+    found = []
+    for whole in (e for e in effects if e.task is None and e.tasks > 2):
+        parts = {
+            e.task: abs(e.estimate) for e in effects if e.arm == whole.arm and e.task and math.isfinite(e.estimate)
+        }
+        total = sum(parts.values())
+        task = max(parts, key=lambda name: parts[name])
+        if total > 0 and parts[task] / total > max(0.5, 2 / len(parts)):
+            found.append(f"{whole.arm} on {task} {100 * parts[task] / total:.0f}%")
+    if not found:
+        return []
+    more = f" and {len(found) - 4} more arms" if len(found) > 4 else ""
+    return [f"One task makes up most of the differences over all tasks: {', '.join(found[:4])}{more}."]
+
+
+def _interpolated(curves: Sequence[LearningCurve]) -> list[str]:
+    uneven = list(dict.fromkeys(curve.environment for curve in curves if curve.interpolated()))
+    if not uneven:
+        return []
+    return [
+        f"Seeds were evaluated at different steps on {', '.join(uneven)}; curves interpolate each seed between its own "
+        "evaluations, so that no point is of other seeds than its neighbors."
+    ]
 
 
 def _saturation(results: Sequence[RunData], metrics: Sequence[Metrics]) -> list[str]:
@@ -411,7 +429,7 @@ def _published_section(
     own = {curve.environment: curve for curve in curves if curve.arm == base}
     records = [row for other in beside if (row := compare_with_published(own.get(other.environment), other))]
     compared = {row["task"] for row in records}
-    left = sorted(set(own) - compared)
+    left = sorted(set(own) - compared, key=natural_order)
     notes = [f"{variant}: {made_by(variant)}; {SOURCE}." for variant in against]
     if left:
         notes.append(
@@ -449,7 +467,7 @@ def compare_with_published(own: LearningCurve | None, other: PublishedCurve) -> 
     """
     if own is None or not len(other.environment_steps):
         return None
-    returns = own.carried_forward()
+    returns = own.completed()
     reached = np.flatnonzero(np.isfinite(returns).all(axis=0))
     if not reached.size:
         return None
@@ -578,7 +596,7 @@ def _learning_section(curves: Sequence[LearningCurve], base: str) -> Section | N
 
 
 def _threshold(curve: LearningCurve) -> float | None:
-    line = np.asarray(trimmed_mean(curve.carried_forward().T))
+    line = np.asarray(trimmed_mean(curve.completed().T))
     line = line[np.isfinite(line)]
     if len(line) < 2 or line[-1] <= line[0]:
         return None
@@ -587,7 +605,7 @@ def _threshold(curve: LearningCurve) -> float | None:
 
 def _area(curve: LearningCurve) -> float:
     values = []
-    for row in curve.carried_forward():
+    for row in curve.completed():
         known = np.isfinite(row)
         if known.any():
             values.append(float(area_under_curve(curve.environment_steps[known].astype(np.float64), row[known])))
@@ -600,7 +618,7 @@ def _design_section(table: ScoreTable, unit: str) -> Section | None:
     if not pairs:
         return None
     pictures = (("interactions", plot_interactions(table, pairs[:12], unit=unit)),)
-    components = sorted({name for pair in pairs for name in pair})
+    components = sorted({name for pair in pairs for name in pair}, key=natural_order)
     design = design_of(table, components)
     tables = []
     made = _attempt(lambda: factorial_effects(table, design))
@@ -659,14 +677,12 @@ def _design_section(table: ScoreTable, unit: str) -> Section | None:
     return Section(key="design", title="Interactions", text=text, pictures=pictures, tables=tuple(tables))
 
 
-def _grid_section(table: ScoreTable, unit: str, base: str) -> Section | None:
-    """Sensitivity, where arms are settings of hyperparameters."""
-    settings = [arm for arm in table.arms if arm != base and all("=" in part for part in arm.split("+"))]
-    if len(settings) < 2 or len(table.tasks) < 2:
+def _grid_section(scaled: ScoreTable, base: str) -> Section | None:
+    """Sensitivity, where arms are settings of hyperparameters, from scores on the scale of the tasks."""
+    settings = [arm for arm in scaled.arms if arm != base and all("=" in part for part in arm.split("+"))]
+    if len(settings) < 2 or len(scaled.normalization.bounds) < 2:
         return None
-    chosen = table.select(arms=settings)
-    if not table.normalization.bounds:
-        chosen = chosen.normalized(Normalization.min_max(chosen))
+    chosen = scaled.select(arms=settings, tasks=[task for task in scaled.tasks if task in scaled.normalization.bounds])
     found = _attempt(lambda: sensitivity(chosen))
     if found is None:
         return None
@@ -754,7 +770,7 @@ def _costs_section(results: Sequence[RunData], base: str) -> Section | None:
                 "runs": len(own),
             }
         )
-    records.sort(key=lambda row: (row["arm"] != base, row["arm"]))
+    records.sort(key=lambda row: (row["arm"] != base, natural_order(row["arm"])))
     if all(math.isnan(row["steps_per_second"]) for row in records):
         return None
     table = Table.of(
@@ -803,7 +819,7 @@ def _specs_section(results: Sequence[RunData], base: str) -> Section:
 
 
 def _runs(
-    results: Sequence[RunData], metrics: Sequence[Metrics], curves: Sequence[LearningCurve]
+    results: Sequence[RunData], metrics: Sequence[Metrics], curves: Sequence[LearningCurve], base: str
 ) -> tuple[Table, tuple[tuple[float | None, ...], ...]]:
     """Every run with its outcome, and the shape of its curve."""
     spans: dict[str, tuple[float, float]] = {}
@@ -813,10 +829,10 @@ def _runs(
             low, high = spans.get(curve.environment, (math.inf, -math.inf))
             spans[curve.environment] = min(low, float(values.min())), max(high, float(values.max()))
     records, shapes = [], []
-    order = {curve_arm: i for i, curve_arm in enumerate(dict.fromkeys(curve.arm for curve in curves))}
+    order = {arm: i for i, arm in enumerate(arm_order([curve.arm for curve in curves], base))}
     paired = sorted(
         zip(results, metrics, strict=True),
-        key=lambda pair: (order[pair[0].record.arm], pair[0].record.environment, pair[0].record.seed),
+        key=lambda pair: (order[pair[0].record.arm], natural_order(pair[0].record.environment), pair[0].record.seed),
     )
     for run, recorded in paired:
         record = run.record
