@@ -52,8 +52,11 @@ from reppo.analysis.learning import time_to_threshold as time_to_threshold
 from reppo.analysis.paired import PairedEffect as PairedEffect
 from reppo.analysis.paired import SignFlip as SignFlip
 from reppo.analysis.paired import compare as compare
+from reppo.analysis.paired import corrected as corrected
 from reppo.analysis.paired import holm as holm
+from reppo.analysis.paired import sign_flip_interval as sign_flip_interval
 from reppo.analysis.paired import sign_flip_test as sign_flip_test
+from reppo.analysis.paired import sign_test as sign_test
 from reppo.analysis.power import SeedPlan as SeedPlan
 from reppo.analysis.power import paired_power as paired_power
 from reppo.analysis.power import plan_seeds as plan_seeds

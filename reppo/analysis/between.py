@@ -5,11 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
-import numpy as np
-
 from reppo.analysis.bounds import Bounds
 from reppo.analysis.caveats import caveats_of
-from reppo.analysis.paired import PairedEffect, compare, holm
+from reppo.analysis.paired import PairedEffect, compare, corrected
 from reppo.analysis.power import plan_seeds
 from reppo.analysis.report.specs import changes, circumstances, write_value
 from reppo.analysis.scales import one_scale, scale_of
@@ -85,7 +83,7 @@ def compare_results(
         parts += [replace(effect, arm=arm, base="A") for effect in compare(table) if effect.task is not None]
         over = compare(table if raw else table.normalized(scale))
         whole += [replace(effect, arm=arm, base="A") for effect in over if effect.task is None]
-    effects = _corrected(whole, parts)
+    effects = corrected([*whole, *parts])
     said = "Returns." if raw else f"Over all tasks: {scale.describe()}; on a task: returns."
     no_scale = [] if raw else [f"{task} is in no number over tasks: {why}." for task, why in scale.missing.items()]
     differences = Table.of(
@@ -172,16 +170,6 @@ def _keys(results: Sequence[RunData], arm: str) -> set[tuple[str, int]]:
 
 def _fields(row: object) -> dict[str, object]:
     return {name: getattr(row, name) for name in row.__dataclass_fields__}  # pyright: ignore[reportAttributeAccessIssue]
-
-
-def _corrected(whole: Sequence[PairedEffect], parts: Sequence[PairedEffect]) -> list[PairedEffect]:
-    """Holm's correction over all arms, where `compare` saw one at a time; each arm's tasks after it."""
-    corrected = []
-    for rows in (whole, parts):
-        values = holm(np.array([effect.p for effect in rows], np.float64))
-        corrected += [replace(effect, p_holm=float(p)) for effect, p in zip(rows, values, strict=True)]
-    order = [effect.arm for effect in whole]
-    return sorted(corrected, key=lambda effect: order.index(effect.arm))
 
 
 def _changes(first: Sequence[RunData], second: Sequence[RunData], both: dict[str, set[tuple[str, int]]]) -> Table:

@@ -10,7 +10,7 @@ from typing import Any
 from reppo.errors import require
 from reppo.results import RunData
 
-Bounds = tuple[float, float]
+Bounds = tuple[float | int, float | int]
 
 NOT_KNOWN: Bounds = (-math.inf, math.inf)
 """Limits of a task of which nothing is known."""

@@ -20,12 +20,26 @@ def caveats_of(table: ScoreTable) -> list[str]:
         without = replace(scaled, normalization=replace(scale, missing={}))
         return [*_without_scale(table), *caveats_of(without)]
     return [
+        *_broken(table),
         *_missing(table),
         *_unequal_budgets(table),
         *_few(table),
         *_unpaired(table),
         *_lost(table),
         *_scale(table),
+    ]
+
+
+def _broken(table: ScoreTable) -> list[str]:
+    if table.broken is None or not table.broken.any():
+        return []
+    count = table.broken.sum(axis=2)
+    cells = [(int(count[i, j]), i, j) for i, j in zip(*np.nonzero(count), strict=True)]
+    shown = [f"{table.arms[i]} on {table.tasks[j]} {n}" for n, i, j in sorted(cells, key=lambda cell: -cell[0])[:4]]
+    more = f" and {len(cells) - 4} more" if len(cells) > 4 else ""
+    return [
+        f"{int(count.sum())} evaluation episodes behind these scores ended because the simulation broke (a state or "
+        f"reward was not finite), and their returns are no ordinary ones: {', '.join(shown)}{more}."
     ]
 
 

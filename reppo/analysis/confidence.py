@@ -119,7 +119,8 @@ def intervals(
         seed: seed of the resampling. The same seed gives the same interval, whatever the order of runs and tasks.
 
     Returns:
-        The intervals; ends are NaN where a task has a single run, whose spread nothing tells.
+        The intervals; ends are NaN where a task has a single run, whose spread nothing tells, or where two are all that
+        a `task_iqm` keeps of a task.
 
     Raises:
         ConfigurationError: if an argument is out of range, or the method does not know the aggregate.
@@ -144,7 +145,9 @@ def intervals(
         low, high = student_ends(packed, estimate, aggregate, tail)
     else:
         low, high = _bootstrap(packed, estimate, aggregate, method, tail, resamples, np.random.default_rng(seed))
-    known = ((count >= 2) | (count == 0)).all(axis=-1) & (count >= 2).any(axis=-1)
+    # Of two and of four runs an interquartile mean keeps two, which tell next to nothing of their spread.
+    fewest = np.where(np.isin(count, (2, 4)), 1, count) if aggregate is task_iqm and method == "student" else count
+    known = ((fewest >= 2) | (count == 0)).all(axis=-1) & (count >= 2).any(axis=-1)
     low, high = np.where(known, low, np.nan), np.where(known, high, np.nan)
     return Intervals(estimate.reshape(batch), low.reshape(batch), high.reshape(batch))
 

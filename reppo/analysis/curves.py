@@ -1,7 +1,7 @@
 """Learning curves: one row per seed, one column per evaluation."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
@@ -58,6 +58,16 @@ class LearningCurve:
             if self.diverged[row]:
                 own[known[-1] + 1 if known.size else 0 :] = self.worst
         return returns
+
+    def until(self, steps: int) -> "LearningCurve":
+        """The curve up to so many training steps."""
+        kept = self.environment_steps <= steps
+        return replace(
+            self,
+            environment_steps=self.environment_steps[kept],
+            returns=self.returns[:, kept],
+            seconds=self.seconds[:, kept],
+        )
 
     def interpolated(self) -> bool:
         """Whether `completed` had to interpolate: seeds were evaluated at different steps."""

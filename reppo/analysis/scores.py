@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Real
 
 from reppo.analysis.aggregates import as_numbers, as_scores
-from reppo.analysis.bounds import Bounds, solved_scale, task_limits
+from reppo.analysis.bounds import NOT_KNOWN, Bounds, solved_scale, task_limits
 from reppo.errors import require, unknown_name
 from reppo.results import RunData
 from reppo.results.formatting import human_count, natural_order
@@ -104,6 +104,7 @@ class ScoreTable:
         present: where there is a run at all.
         diverged: which runs diverged.
         environment_steps: training steps behind each score; 0 where there is none.
+        broken: evaluation episodes behind each score that ended because the simulation broke; None if unknown.
         ablations: for each arm the ablations that made it from the base.
         measure: what a score is: `"final"`, the mean return of the last evaluation, or `"area"`, the time-averaged
             return.
@@ -129,6 +130,7 @@ class ScoreTable:
     diverged_policy: DivergedPolicy = "worst"
     normalization: Normalization = field(default_factory=Normalization)
     limits: Mapping[str, Bounds] = field(default_factory=dict)
+    broken: Int[np.ndarray, "arms tasks seeds"] | None = None
 
     def __post_init__(self) -> None:
         """Checks the shapes; whole scores become floats."""
@@ -204,6 +206,16 @@ class ScoreTable:
         known = np.isfinite(self.scores)
         return tuple(task for j, task in enumerate(self.tasks) if known[:, j].any(axis=1).all())
 
+    def possible(self) -> Float[np.ndarray, "tasks 2"]:
+        """The least and the greatest score of each task that is possible, on the table's scale; infinite if unknown."""
+        limits = np.array([self.limits.get(task, NOT_KNOWN) for task in self.tasks], np.float64).reshape(-1, 2)
+        if self.normalization.identity:
+            return limits
+        nothing = (np.nan, np.nan)
+        bounds = np.array([self.normalization.bounds.get(task, nothing) for task in self.tasks], np.float64)
+        low, high = bounds.reshape(-1, 2).T[..., None]
+        return (limits - low) / (high - low)
+
     def select(self, arms: Iterable[str] | None = None, tasks: Iterable[str] | None = None) -> "ScoreTable":
         """The same table with only some arms and tasks, in the order given.
 
@@ -226,6 +238,7 @@ class ScoreTable:
             present=self.present[cells],
             diverged=self.diverged[cells],
             environment_steps=self.environment_steps[cells],
+            broken=None if self.broken is None else self.broken[cells],
         )
 
     def normalized(self, normalization: Normalization) -> "ScoreTable":
@@ -317,8 +330,8 @@ def score_table(
     seeds = np.unique([r.seed for r in records])
     shape = (len(arms), len(tasks), len(seeds))
     scores, present = np.full(shape, np.nan), np.zeros(shape, np.bool_)
-    lost, steps = np.zeros(shape, np.bool_), np.zeros(shape, np.int64)
-    limits = _limits(results, at_steps)
+    lost, steps, broken = np.zeros(shape, np.bool_), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    limits = cut_offs(results, at_steps)
     rows, columns = ({name: i for i, name in enumerate(names)} for names in (arms, tasks))
     for run in results:
         record = run.record
@@ -329,6 +342,7 @@ def score_table(
         )
         present[cell], lost[cell] = True, record.status == "diverged"
         scores[cell], steps[cell] = _score(run, measure, limits.get(record.environment))
+        broken[cell] = broken_episodes(run, int(steps[cell]))
     if diverged == "exclude":
         scores[lost] = np.nan
     elif diverged == "worst":
@@ -348,8 +362,17 @@ def score_table(
         at_steps=at_steps,
         diverged_policy=diverged,
         limits=task_limits(results),
+        broken=broken,
     )
     return table if normalization is None else table.normalized(normalization)
+
+
+def broken_episodes(run: RunData, environment_steps: int) -> int:
+    """Episodes of one evaluation that ended because the simulation broke; 0 where results do not say."""
+    flags = getattr(run.evaluations, "nonfinite_episodes", None)
+    if flags is None:
+        return 0
+    return int(np.nansum(np.asarray(flags, np.float64)[run.evaluations.environment_steps == environment_steps]))
 
 
 def worst_returns(results: Sequence[RunData], base: str) -> dict[tuple[str, str], float]:
@@ -373,8 +396,11 @@ def worst_returns(results: Sequence[RunData], base: str) -> dict[tuple[str, str]
     return floors
 
 
-def _limits(results: Sequence[RunData], at_steps: int | Literal["common"] | None) -> dict[str, int]:
-    """The steps at which runs of each task are cut off."""
+def cut_offs(results: Sequence[RunData], at_steps: int | Literal["common"] | None = "common") -> dict[str, int]:
+    """The training steps at which runs of each task are cut off: by default the last that all of them have reached.
+
+    Runs that diverged and those without any evaluation do not hold the others back.
+    """
     limits: dict[str, int] = {}
     for run in results:
         task = run.record.environment
