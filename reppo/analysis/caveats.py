@@ -1,7 +1,5 @@
 """What should not be read into a table of scores."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from reppo.analysis.confidence import FEW_RUNS
@@ -14,19 +12,18 @@ def caveats_of(table: ScoreTable) -> list[str]:
 
     They are on few seeds, missing tasks, unequal seeds and budgets, lost runs, and tasks on unlike scales or on none.
     """
-    scale = table.normalization
-    if scale.missing:
-        scaled = table.select(tasks=[task for task in table.tasks if task not in scale.missing])
-        without = replace(scaled, normalization=replace(scale, missing={}))
-        return [*_without_scale(table), *caveats_of(without)]
+    missing = table.normalization.missing
+    scaled = table.select(tasks=[task for task in table.tasks if task not in missing]) if missing else table
     return [
+        *_without_scale(table),
         *_broken(table),
-        *_missing(table),
+        *_missing(scaled),
         *_unequal_budgets(table),
-        *_few(table),
-        *_unpaired(table),
+        *_few(scaled),
+        *_unpaired(scaled),
         *_lost(table),
-        *_scale(table),
+        *_silent(scaled),
+        *_scale(scaled),
     ]
 
 
@@ -69,7 +66,7 @@ def _missing(table: ScoreTable) -> list[str]:
 def _unequal_budgets(table: ScoreTable) -> list[str]:
     found = []
     for j, task in enumerate(table.tasks):
-        steps = table.environment_steps[:, j][np.isfinite(table.scores[:, j]) & ~table.diverged[:, j]]
+        steps = table.environment_steps[:, j][(table.environment_steps[:, j] > 0) & ~table.diverged[:, j]]
         if steps.size and steps.min() != steps.max():
             span = f"{human_count(int(steps.min()))} to {human_count(int(steps.max()))}"
             found.append(f"{task}: scores are of unequal numbers of steps ({span}), and do not compare.")
@@ -89,20 +86,23 @@ def _unpaired(table: ScoreTable) -> list[str]:
 
 
 def _lost(table: ScoreTable) -> list[str]:
-    found = []
     lost = table.diverged.sum(axis=(1, 2))
-    if lost.any():
-        which = ", ".join(f"{n} of {arm}" for arm, n in zip(table.arms, lost, strict=True) if n)
-        policy = {
-            "worst": "count as the lowest return known of the task",
-            "last": "count with their last finite evaluation",
-            "exclude": "are excluded, which flatters the arm",
-        }[table.diverged_policy]
-        found.append(f"Runs diverged ({which}); they {policy}.")
+    if not lost.any():
+        return []
+    which = ", ".join(f"{n} of {arm}" for arm, n in zip(table.arms, lost, strict=True) if n)
+    policy = {
+        "worst": "count as the lowest return known of the task",
+        "last": "count with their last finite evaluation",
+        "exclude": "are excluded, which flatters the arm",
+    }[table.diverged_policy]
+    return [f"Runs diverged ({which}); they {policy}."]
+
+
+def _silent(table: ScoreTable) -> list[str]:
     silent = int((table.present & ~table.diverged & ~np.isfinite(table.scores)).sum())
-    if silent:
-        found.append(f"{silent} run{'s have' if silent > 1 else ' has'} no finite evaluation, and so no score.")
-    return found
+    if not silent:
+        return []
+    return [f"{silent} run{'s have' if silent > 1 else ' has'} no finite evaluation, and so no score."]
 
 
 def _scale(table: ScoreTable) -> list[str]:
