@@ -154,7 +154,8 @@ def power_table(
         notes=(
             f"{table.describe()} Deviation: standard deviation of the differences of paired runs. Level {level:g}, "
             "divided by the number of arms. Seeds high: with the upper 80% limit of the deviation, to be safe; a dash "
-            "means more than 10 000. Few seeds tell it only roughly.",
+            "means more than 10 000. Few seeds tell it only roughly. Who looks again after adding seeds is wrong more "
+            "often than the level says: see docs/statistics.md.",
             *caveats_of(table),
         ),
     )
