@@ -20,7 +20,7 @@ Scores = Numbers
 """Scores `[..., tasks, runs]`; a flat array or list is one task."""
 
 Values = Float[np.ndarray | np.floating, "*batch"]
-Aggregate = Callable[[np.ndarray], np.ndarray | np.floating]
+Aggregate = Callable[[Any], np.ndarray | np.floating]
 """A function from scores `[..., tasks, runs]` to `[...]`."""
 
 
