@@ -4,7 +4,7 @@ import itertools
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -50,6 +50,17 @@ def draw_study(seed: int, most_arms: int = 4, most_tasks: int = 4, most_seeds: i
                 curve = {s: round(scale * (final * s / 300 + rng.normal(0, 3)), 4) for s in steps[:last]}
                 runs[arm, task, k] = ({s: float(np.clip(v, 0, 1000)) if known else v for s, v in curve.items()}, lost)
     return Study(arms, tasks, known, runs)
+
+
+def draw_null(seed: int, shape: str, seeds: int, known: bool, arms: int = 3, tasks: int = 2) -> Study:
+    """A study in which no arm differs from the base: what any page calls better or worse is false."""
+    rng = np.random.default_rng([seed, seeds, SHAPES.index(shape)])
+    names = ("base", *(f"a{i}" for i in range(arms)))
+    runs: dict[tuple[str, str, int], tuple[dict[int, float], bool]] = {}
+    for arm, task, k in itertools.product(names, range(tasks), range(seeds)):
+        final = 1000 * float(np.clip(_score(shape, rng), 0, 1))
+        runs[arm, f"T{task}", k] = ({0: 0.0, 100: final}, False)
+    return Study(names, tuple(f"T{i}" for i in range(tasks)), known, runs)
 
 
 def _score(shape: str, rng: np.random.Generator) -> float:
@@ -314,8 +325,3 @@ def _rounded(found: list[str], what: str, text: str, right: float) -> None:
     decimals = len(text.partition(".")[2])
     if abs(number(text) - right) > 0.5000001 * 10.0**-decimals:
         found.append(f"{what}: {text} is written, {right} is right")
-
-
-def replaced(study: Study, **changes: Any) -> Study:
-    """The study with something else in it."""
-    return replace(study, **changes)

@@ -8,7 +8,7 @@ import pytest
 
 from reppo.analysis import Normalization, Picture, ScoreTable, mean, share_interval
 from reppo.analysis.report import content, sentences
-from tests.analysis.audit import draw_study, faults, report_of
+from tests.analysis.audit import SHAPES, draw_null, draw_study, faults, report_of
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +37,15 @@ def test_reports_of_large_random_studies_are_true():
     for seed in range(60):
         study = draw_study(10_000 + seed, most_arms=30, most_tasks=25, most_seeds=20)
         assert faults(study, report_of(study)) == [], seed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [4, 10, 20])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_pages_without_a_difference_seldom_claim_one(shape: str, seeds: int):
+    """Any false verdict on at most 5% of pages; 14 of 120 or more would be seen in fewer than 3 of 1000 tests."""
+    pages = [report_of(draw_null(i, shape, seeds, known=bool(i % 2))) for i in range(120)]
+    assert sum(any(one.verdict in ("better", "worse") for one in page.findings) for page in pages) < 14
 
 
 def diverged_as_last(patch: pytest.MonkeyPatch) -> None:
