@@ -21,7 +21,10 @@ def add_commands(commands: Any) -> None:
     report.add_argument("--format", type=_names, default=["html"], metavar="A,B", help="html, md, latex, csv")
     report.add_argument("--figures", type=_names, default=[], metavar="A,B", help="figures as files: png, svg, pdf")
     report.add_argument("--out", type=Path, metavar="DIR", help="where to; default: DIR/report")
-    report.add_argument("--scale", default="auto", choices=["auto", "none", "min-max", "base"], help="of scores")
+    report.add_argument(
+        "--scale", default="auto", choices=["auto", "none"], help="of scores; none: returns as they are"
+    )
+    _add_bounds(report)
     _add_base(report)
     report.set_defaults(command=run_report, parser=report)
 
@@ -29,23 +32,32 @@ def add_commands(commands: Any) -> None:
     compare.add_argument("first", type=Path, metavar="DIR_A", help="the folder of an experiment")
     compare.add_argument("second", type=Path, metavar="DIR_B", help="the folder of another: differences are B minus A")
     compare.add_argument("--csv", type=Path, metavar="FILE", help="write the differences as tidy CSV")
+    _add_bounds(compare)
     compare.set_defaults(command=run_compare, parser=compare)
 
     power = commands.add_parser("power", help="how many seeds an effect needs, from the variance seen so far")
     power.add_argument("folder", type=Path, metavar="DIR", help="the folder of an experiment")
     power.add_argument(
         "--effect", type=float, required=True, metavar="X",
-        help="the smallest difference worth finding, as a share of the base's score on each task: 0.05 is 5%%",
+        help="the smallest difference worth finding, as a share of each task's scale: 0.05 is 5%%",
     )  # fmt: skip
     power.add_argument("--power", type=float, default=0.8, metavar="P", help="chance to find it; default: 0.8")
     power.add_argument("--level", type=float, default=0.05, metavar="P", help="of the test; default: 0.05")
     power.add_argument("--tasks", action="store_true", help="each task, too")
+    _add_bounds(power)
     _add_base(power)
     power.set_defaults(command=run_power, parser=power)
 
 
 def _add_base(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base", default="base", metavar="ARM", help="the arm to compare with; default: base")
+
+
+def _add_bounds(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--bounds", action="append", default=[], metavar="TASK=LOW:HIGH",
+        help="the lowest and the highest return of a task, such as Pendulum-v1=-1500:0; may be repeated",
+    )  # fmt: skip
 
 
 def _names(text: str) -> list[str]:
@@ -60,11 +72,15 @@ def run_report(arguments: argparse.Namespace) -> int:
     out = arguments.out or arguments.folder / "report"
     ResultsFolder.open(arguments.folder)  # the reading of all runs comes after what is cheap to check
     check_folder(out)
+    from reppo.analysis.bounds import parse_bounds
     from reppo.analysis.report import load_report, write_report
     from reppo.analysis.report.write import check_formats
 
     check_formats(arguments.format, arguments.figures)
-    report = load_report(arguments.folder, base=arguments.base, against=arguments.against, scale=arguments.scale)
+    bounds = dict(map(parse_bounds, arguments.bounds))
+    report = load_report(
+        arguments.folder, base=arguments.base, against=arguments.against, scale=arguments.scale, bounds=bounds
+    )
     files = write_report(report, out, arguments.format, arguments.figures)
     print(report.question)
     print(report.summary)
@@ -87,8 +103,10 @@ def run_compare(arguments: argparse.Namespace) -> int:
     if arguments.csv:
         check_folder(arguments.csv.parent)
     from reppo.analysis.between import compare_results
+    from reppo.analysis.bounds import parse_bounds
 
-    found = compare_results(load_results(arguments.first), load_results(arguments.second))
+    bounds = dict(map(parse_bounds, arguments.bounds))
+    found = compare_results(load_results(arguments.first), load_results(arguments.second), bounds=bounds)
     print(found.differences)
     for table in (found.changes, found.versions):
         if len(table):
@@ -105,6 +123,7 @@ def run_power(arguments: argparse.Namespace) -> int:
 
     ResultsFolder.open(arguments.folder)
     from reppo.analysis.between import power_table
+    from reppo.analysis.bounds import parse_bounds
 
     table = power_table(
         load_results(arguments.folder),
@@ -113,6 +132,7 @@ def run_power(arguments: argparse.Namespace) -> int:
         power=arguments.power,
         level=arguments.level,
         tasks=arguments.tasks,
+        bounds=dict(map(parse_bounds, arguments.bounds)),
     )
     require(
         len(table) > 0,

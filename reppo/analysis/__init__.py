@@ -52,8 +52,11 @@ from reppo.analysis.learning import time_to_threshold as time_to_threshold
 from reppo.analysis.paired import PairedEffect as PairedEffect
 from reppo.analysis.paired import SignFlip as SignFlip
 from reppo.analysis.paired import compare as compare
+from reppo.analysis.paired import corrected as corrected
 from reppo.analysis.paired import holm as holm
+from reppo.analysis.paired import sign_flip_interval as sign_flip_interval
 from reppo.analysis.paired import sign_flip_test as sign_flip_test
+from reppo.analysis.paired import sign_test as sign_test
 from reppo.analysis.power import SeedPlan as SeedPlan
 from reppo.analysis.power import paired_power as paired_power
 from reppo.analysis.power import plan_seeds as plan_seeds
@@ -74,9 +77,11 @@ from reppo.analysis.robustness import Sensitivity as Sensitivity
 from reppo.analysis.robustness import effective_dimension as effective_dimension
 from reppo.analysis.robustness import grid_settings as grid_settings
 from reppo.analysis.robustness import sensitivity as sensitivity
+from reppo.analysis.scales import scale_of as scale_of
 from reppo.analysis.scores import Normalization as Normalization
 from reppo.analysis.scores import ScoreTable as ScoreTable
 from reppo.analysis.scores import score_table as score_table
+from reppo.analysis.scores import worst_returns as worst_returns
 from reppo.analysis.summaries import AggregateRow as AggregateRow
 from reppo.analysis.summaries import ImprovementRow as ImprovementRow
 from reppo.analysis.summaries import Profile as Profile

@@ -5,18 +5,70 @@ batches. A task without any run is left out of an aggregate over tasks, so compa
 have.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 
-Scores = Float[np.ndarray, "*batch tasks runs"]
+from reppo.errors import ConfigurationError, require
+
+Numbers = Real[np.ndarray, "..."] | Sequence[Any]
+"""Numbers as people have them: whole or not, an array or nested lists."""
+
+Scores = Numbers
+"""Scores `[..., tasks, runs]`; a flat array or list is one task."""
+
 Values = Float[np.ndarray | np.floating, "*batch"]
-Aggregate = Callable[[np.ndarray], np.ndarray | np.floating]
+Aggregate = Callable[[Any], np.ndarray | np.floating]
 """A function from scores `[..., tasks, runs]` to `[...]`."""
 
 
-def iqm(scores: Float[np.ndarray, "..."], axis: int = -1) -> Float[np.ndarray | np.floating, "..."]:
+def as_numbers(values: Any, what: str = "The scores") -> Float[np.ndarray, "..."]:
+    """Numbers of any kind, in an array or nested lists, as an array of floats.
+
+    Raises:
+        ConfigurationError: if they are no numbers, or lists of unequal lengths.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        array = np.array(None)
+    right = array.dtype.kind in "iufb" or (array.dtype.kind == "O" and all(_is_number(x) for x in array.flat))
+    if not right:
+        raise ConfigurationError(
+            f"{what} should be numbers in an array [tasks, runs], or lists of equal length; fill up with NaN where a "
+            "task has fewer runs."
+        )
+    return array.astype(np.float64, copy=False)
+
+
+def as_scores(values: Any, batched: bool = True) -> Float[np.ndarray, "*batch tasks runs"]:
+    """Scores as an array `[..., tasks, runs]` of floats; a flat array or list is one task.
+
+    Args:
+        values: an array or nested lists of numbers.
+        batched: whether axes before those of tasks and runs are allowed.
+
+    Raises:
+        ConfigurationError: if they are no numbers, or have no such shape.
+    """
+    scores = as_numbers(values)
+    if scores.ndim == 1:
+        scores = scores[None]
+    shape = list(scores.shape)
+    require(
+        scores.ndim == 2 or (batched and scores.ndim > 2),
+        f"Scores have the shape [tasks, runs], one row per task and one column per run; these have {shape}.",
+    )
+    return scores
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number)
+
+
+def iqm(scores: Numbers, axis: int = -1) -> Float[np.ndarray | np.floating, "..."]:
     """The interquartile mean: the mean of what remains when the lowest and the highest quarter are dropped.
 
     A quarter is `floor(n / 4)` scores, so up to three scores have their plain mean; equals `scipy.stats.trim_mean(x,
@@ -28,18 +80,19 @@ def iqm(scores: Float[np.ndarray, "..."], axis: int = -1) -> Float[np.ndarray | 
         axis: the axis along which scores are averaged.
 
     Raises:
-        ValueError: if there are no scores.
+        ConfigurationError: if there are no scores, or they are no numbers.
 
     Source: Agarwal et al. 2021, Deep Reinforcement Learning at the Edge of the Statistical Precipice, arXiv:2108.13264.
     """
-    if scores.shape[axis] == 0:
-        raise ValueError("The interquartile mean of no scores is undefined.")
+    scores = as_numbers(scores)
+    require(scores.ndim > 0 and scores.shape[axis] > 0, "The interquartile mean of no scores is undefined.")
     unknown = np.isnan(scores).any(axis=axis)
     return np.where(unknown, np.nan, trimmed_mean(np.moveaxis(scores, axis, -1)))[()]
 
 
-def trimmed_mean(scores: Float[np.ndarray, "*batch scores"]) -> Values:
+def trimmed_mean(scores: Numbers) -> Values:
     """The interquartile mean over the last axis of those scores that are not NaN; NaN where there are none."""
+    scores = as_numbers(scores)
     ordered = np.sort(scores, axis=-1)  # NaN last
     size = scores.shape[-1]
     if size and not np.isnan(ordered[..., -1]).any():
@@ -62,6 +115,7 @@ def pooled_iqm(scores: Scores) -> Values:
 
     Source: Agarwal et al. 2021, arXiv:2108.13264.
     """
+    scores = as_scores(scores)
     return trimmed_mean(scores.reshape(*scores.shape[:-2], -1))
 
 
@@ -70,12 +124,12 @@ def task_iqm(scores: Scores) -> Values:
 
     Not rliable's, which pools runs: see `pooled_iqm`.
     """
-    return trimmed_mean(np.asarray(trimmed_mean(scores)))
+    return trimmed_mean(np.asarray(trimmed_mean(as_scores(scores))))
 
 
 def mean(scores: Scores) -> Values:
     """The mean over tasks of the mean over runs: rliable's `aggregate_mean`. Every task weighs the same."""
-    return _mean(np.asarray(_mean(scores)))
+    return _mean(np.asarray(_mean(as_scores(scores))))
 
 
 def median(scores: Scores) -> Values:
@@ -85,12 +139,12 @@ def median(scores: Scores) -> Values:
 
     Source: Agarwal et al. 2021, arXiv:2108.13264.
     """
-    return _median(np.asarray(_mean(scores)))
+    return _median(np.asarray(_mean(as_scores(scores))))
 
 
 def run_median(scores: Scores) -> Values:
     """The median over tasks of the median over runs."""
-    return _median(np.asarray(_median(scores)))
+    return _median(np.asarray(_median(as_scores(scores))))
 
 
 def optimality_gap(scores: Scores, goal: float | int = 1.0) -> Values:
@@ -105,7 +159,7 @@ def optimality_gap(scores: Scores, goal: float | int = 1.0) -> Values:
 
     Source: Agarwal et al. 2021, arXiv:2108.13264.
     """
-    return _mean(np.asarray(_mean(np.maximum(goal - scores, 0.0))))
+    return _mean(np.asarray(_mean(np.maximum(goal - as_scores(scores), 0.0))))
 
 
 AGGREGATES: dict[str, Aggregate] = {

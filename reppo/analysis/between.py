@@ -1,16 +1,17 @@
 """Comparisons beyond one report: two experiments with each other, and what a next one needs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
-import numpy as np
-
-from reppo.analysis.paired import PairedEffect, compare, holm
+from reppo.analysis.bounds import Bounds
+from reppo.analysis.caveats import caveats_of
+from reppo.analysis.paired import PairedEffect, compare, corrected
 from reppo.analysis.power import plan_seeds
 from reppo.analysis.report.specs import changes, circumstances, write_value
-from reppo.analysis.scores import Normalization, score_table
+from reppo.analysis.scales import one_scale, scale_of
+from reppo.analysis.scores import score_table
 from reppo.analysis.table import Table
 from reppo.errors import require
 from reppo.results import RunData
@@ -36,7 +37,13 @@ class Comparison:
         return "".join(table.to_html() for table in (self.differences, self.changes, self.versions) if len(table))
 
 
-def compare_results(first: Sequence[RunData], second: Sequence[RunData]) -> Comparison:
+def compare_results(
+    first: Sequence[RunData],
+    second: Sequence[RunData],
+    *,
+    base: str = "base",
+    bounds: Mapping[str, Bounds] | None = None,
+) -> Comparison:
     """Compares the arms that two experiments have in common, on the tasks and seeds that both have.
 
     A seed stands for the same environment randomness, initial weights and evaluation episodes in both, as far as their
@@ -45,11 +52,14 @@ def compare_results(first: Sequence[RunData], second: Sequence[RunData]) -> Comp
     Args:
         first: runs of the one.
         second: runs of the other.
+        base: the arm of the first from which tasks have their scales; see `scale_of`.
+        bounds: the lowest and the highest return of tasks, in place of what is known of them.
 
     Raises:
         ConfigurationError: if they have no run in common.
     """
-    effects: list[PairedEffect] = []
+    whole: list[PairedEffect] = []
+    parts: list[PairedEffect] = []
     arms = [arm for arm in _arms(first) if arm in set(_arms(second))]
     both = {name: _keys(first, name) & _keys(second, name) for name in arms}
     require(
@@ -57,6 +67,11 @@ def compare_results(first: Sequence[RunData], second: Sequence[RunData]) -> Comp
         f"The two experiments have no arm, task and seed in common. The first has the arms {', '.join(_arms(first))}; "
         f"the second {', '.join(_arms(second))}.",
     )
+    one = score_table(first, base=base if base in _arms(first) else arms[0], at_steps="common")
+    scale = scale_of(first, one, bounds)
+    shared = sorted({task for keys in both.values() for task, _ in keys}, key=natural_order)
+    scale = replace(scale, missing={task: why for task, why in scale.missing.items() if task in shared})
+    raw = len(shared) == 1 or one_scale(scale, shared) or not scale.bounds.keys() & set(shared)
     for arm in (arm for arm in arms if both[arm]):
         runs = [
             replace(run, record=replace(run.record, arm=name))
@@ -65,18 +80,23 @@ def compare_results(first: Sequence[RunData], second: Sequence[RunData]) -> Comp
             if run.record.arm == arm and (run.record.environment, run.record.seed) in both[arm]
         ]
         table = score_table(runs, base="A", at_steps="common")
-        effects += [replace(effect, arm=arm, base="A") for effect in compare(table)]
-    effects = _corrected(effects)
+        parts += [replace(effect, arm=arm, base="A") for effect in compare(table) if effect.task is not None]
+        over = compare(table if raw else table.normalized(scale))
+        whole += [replace(effect, arm=arm, base="A") for effect in over if effect.task is None]
+    effects = corrected([*whole, *parts])
+    said = "Returns." if raw else f"Over all tasks: {scale.describe()}; on a task: returns."
+    no_scale = [] if raw else [f"{task} is in no number over tasks: {why}." for task, why in scale.missing.items()]
     differences = Table.of(
         "comparison",
-        "Return in B minus A, seed by seed",
+        "Score in B minus A, seed by seed",
         [{**_fields(effect), "task": effect.task or "all tasks"} for effect in effects],
         ("arm", "task", "estimate", "low", "high", "p_holm", "smallest_p", "wins", "ties", "losses", "pairs"),
         kinds={"estimate": "difference", "p_holm": "p", "smallest_p": "p"},
         intervals={"estimate": ("low", "high")},
         notes=(
-            "At the last step that all runs of a task have reached. Estimate: mean over seeds (and tasks), with its "
-            "95% interval. p: sign-flip test, corrected over the rows over all tasks, and over those of a task.",
+            f"{said} At the last step that all runs of a task have reached. Estimate: mean over seeds (and tasks), "
+            "with its 95% interval. p: sign-flip test, corrected over the arms; on a task over the arm's tasks, too.",
+            *no_scale,
         ),
     )
     return Comparison(differences=differences, changes=_changes(first, second, both), versions=_versions(first, second))
@@ -90,26 +110,35 @@ def power_table(
     power: float = 0.8,
     level: float = 0.05,
     tasks: bool = False,
+    bounds: Mapping[str, Bounds] | None = None,
 ) -> Table:
     """How many seeds it takes to find an effect, from the variance of the differences seen so far.
 
     Args:
         results: runs of an experiment, with two seeds or more.
-        effect: the smallest difference worth finding, as a share of the base's score on each task, measured from the
-            lowest run of the task.
+        effect: the smallest difference worth finding, as a share of the scale of each task: see `scale_of`.
         base: the arm to compare with.
         power: the chance to find it.
         level: of the test, over all arms together.
         tasks: whether to plan for each task, too.
+        bounds: the lowest and the highest return of tasks, in place of what is known of them.
 
     Returns:
         A row for each arm (and task) with two pairs or more.
 
     Raises:
-        ConfigurationError: if an argument is out of range, or there is nothing to plan from.
+        ConfigurationError: if an argument is out of range, no task has a scale, or there is nothing to plan from.
     """
-    raw = score_table(results, base=base)
-    table = raw.normalized(Normalization.to_arm(raw, base))
+    raw = score_table(results, base=base, at_steps="common")
+    raw.arm_index(base)
+    scale = scale_of(results, raw, bounds)
+    require(
+        scale.bounds,
+        "No task has a scale of which an effect could be a share: "
+        + "; ".join(f"{task}: {reason}" for task, reason in scale.missing.items())
+        + ". Give one with --bounds TASK=LOW:HIGH.",
+    )
+    table = raw.normalized(scale)
     plans = plan_seeds(table, effect, power=power, level=level, tests=max(1, len(table.arms) - 1))
     records = [
         {**_fields(plan), "task": plan.task or "all tasks", "seeds_so_far": math.ceil(plan.pairs / plan.tasks)}
@@ -123,15 +152,17 @@ def power_table(
         ("arm", "task", "deviation", "seeds", "seeds_high", "seeds_so_far", "power_now"),
         kinds={"seeds": "count", "seeds_high": "count", "power_now": "share"},
         notes=(
-            f"Scores: from the lowest run of a task (0) to {base} (1). Deviation: standard deviation of the "
-            f"differences of paired runs. Level {level:g}, divided by the number of arms. Seeds high: with the upper "
-            "80% limit of the deviation, to be safe; a dash means more than 10 000. Few seeds tell it only roughly.",
+            f"{table.describe()} Deviation: standard deviation of the differences of paired runs. Level {level:g}, "
+            "divided by the number of arms. Seeds high: with the upper 80% limit of the deviation, to be safe; a dash "
+            "means more than 10 000. Few seeds tell it only roughly. Who looks again after adding seeds is wrong more "
+            "often than the level says: see docs/statistics.md.",
+            *caveats_of(table),
         ),
     )
 
 
 def _arms(results: Sequence[RunData]) -> list[str]:
-    return list(dict.fromkeys(run.record.arm for run in results))
+    return sorted({run.record.arm for run in results}, key=natural_order)
 
 
 def _keys(results: Sequence[RunData], arm: str) -> set[tuple[str, int]]:
@@ -140,15 +171,6 @@ def _keys(results: Sequence[RunData], arm: str) -> set[tuple[str, int]]:
 
 def _fields(row: object) -> dict[str, object]:
     return {name: getattr(row, name) for name in row.__dataclass_fields__}  # pyright: ignore[reportAttributeAccessIssue]
-
-
-def _corrected(effects: Sequence[PairedEffect]) -> list[PairedEffect]:
-    """Holm's correction over all arms, where `compare` saw one at a time."""
-    p_holm = np.full(len(effects), np.nan)
-    for whole in (True, False):
-        rows = [i for i, effect in enumerate(effects) if (effect.task is None) == whole]
-        p_holm[rows] = holm(np.array([effects[i].p for i in rows], np.float64))
-    return [replace(effect, p_holm=float(p)) for effect, p in zip(effects, p_holm, strict=True)]
 
 
 def _changes(first: Sequence[RunData], second: Sequence[RunData], both: dict[str, set[tuple[str, int]]]) -> Table:

@@ -10,15 +10,33 @@ from reppo.results.formatting import human_count
 def caveats_of(table: ScoreTable) -> list[str]:
     """Sentences on what is weak about a table of scores, the gravest first; empty if nothing is.
 
-    They are on few seeds, missing tasks, unequal seeds and budgets, lost runs, and tasks on unlike scales.
+    They are on few seeds, missing tasks, unequal seeds and budgets, lost runs, and tasks on unlike scales or on none.
     """
+    missing = table.normalization.missing
+    scaled = table.select(tasks=[task for task in table.tasks if task not in missing]) if missing else table
     return [
-        *_missing(table),
+        *_without_scale(table),
+        *_broken(table),
+        *_missing(scaled),
         *_unequal_budgets(table),
-        *_few(table),
-        *_unpaired(table),
+        *_few(scaled),
+        *_unpaired(scaled),
         *_lost(table),
-        *_scale(table),
+        *_silent(scaled),
+        *_scale(scaled),
+    ]
+
+
+def _broken(table: ScoreTable) -> list[str]:
+    if table.broken is None or not table.broken.any():
+        return []
+    count = table.broken.sum(axis=2)
+    cells = [(int(count[i, j]), i, j) for i, j in zip(*np.nonzero(count), strict=True)]
+    shown = [f"{table.arms[i]} on {table.tasks[j]} {n}" for n, i, j in sorted(cells, key=lambda cell: -cell[0])[:4]]
+    more = f" and {len(cells) - 4} more" if len(cells) > 4 else ""
+    return [
+        f"The simulation broke (a number that was not finite, or absurdly large) in {int(count.sum())} evaluation "
+        f"episodes, which have no return and are in no score: {', '.join(shown)}{more}."
     ]
 
 
@@ -48,10 +66,10 @@ def _missing(table: ScoreTable) -> list[str]:
 def _unequal_budgets(table: ScoreTable) -> list[str]:
     found = []
     for j, task in enumerate(table.tasks):
-        steps = table.environment_steps[:, j][np.isfinite(table.scores[:, j]) & ~table.diverged[:, j]]
+        steps = table.environment_steps[:, j][(table.environment_steps[:, j] > 0) & ~table.diverged[:, j]]
         if steps.size and steps.min() != steps.max():
             span = f"{human_count(int(steps.min()))} to {human_count(int(steps.max()))}"
-            found.append(f"{task}: runs have come unequally far ({span} steps), so scores do not compare.")
+            found.append(f"{task}: scores are of unequal numbers of steps ({span}), and do not compare.")
     return found
 
 
@@ -68,26 +86,40 @@ def _unpaired(table: ScoreTable) -> list[str]:
 
 
 def _lost(table: ScoreTable) -> list[str]:
-    found = []
     lost = table.diverged.sum(axis=(1, 2))
-    if lost.any():
-        which = ", ".join(f"{n} of {arm}" for arm, n in zip(table.arms, lost, strict=True) if n)
-        policy = {
-            "worst": "count as the worst score of any run on the task",
-            "last": "count with their last finite evaluation",
-            "exclude": "are excluded, which flatters the arm",
-        }[table.diverged_policy]
-        found.append(f"Runs diverged ({which}); they {policy}.")
+    if not lost.any():
+        return []
+    which = ", ".join(f"{n} of {arm}" for arm, n in zip(table.arms, lost, strict=True) if n)
+    policy = {
+        "worst": "count as the lowest return known of the task",
+        "last": "count with their last finite evaluation",
+        "exclude": "are excluded, which flatters the arm",
+    }[table.diverged_policy]
+    return [f"Runs diverged ({which}); they {policy}."]
+
+
+def _silent(table: ScoreTable) -> list[str]:
     silent = int((table.present & ~table.diverged & ~np.isfinite(table.scores)).sum())
-    if silent:
-        found.append(f"{silent} run{'s have' if silent > 1 else ' has'} no finite evaluation, and so no score.")
-    return found
+    if not silent:
+        return []
+    return [f"{silent} run{'s have' if silent > 1 else ' has'} no finite evaluation, and so no score."]
 
 
 def _scale(table: ScoreTable) -> list[str]:
-    if len(table.tasks) < 2 or table.normalization.bounds:
+    scale = table.normalization
+    if not scale.identity:
+        alone = [task for task in table.tasks if scale.sources.get(task) == "learned by 1"]
+        return [f"The scale of {', '.join(alone)} rests on one run of the base."] if alone else []
+    if len(table.tasks) < 2:
         return []
     middle = [np.nanmedian(np.abs(s[np.isfinite(s)])) for s in np.moveaxis(table.scores, 1, 0) if np.isfinite(s).any()]
     if len(middle) < 2 or max(middle) <= 3 * min(middle):
         return []
     return ["Scores are not normalized, and tasks differ in scale: those with large returns dominate every aggregate."]
+
+
+def _without_scale(table: ScoreTable) -> list[str]:
+    return [
+        f"{task} has no scale ({reason}), so it is in no number over tasks. Give it one with --bounds {task}=LOW:HIGH."
+        for task, reason in table.normalization.missing.items()
+    ]

@@ -9,7 +9,18 @@ from typing import Any, Literal, NamedTuple, final, get_args
 import numpy as np
 from jaxtyping import Float
 
-from reppo.analysis.aggregates import Aggregate, Scores, Values, mean, pooled_iqm, task_iqm, trimmed_mean
+from reppo.analysis.aggregates import (
+    Aggregate,
+    Numbers,
+    Scores,
+    Values,
+    as_numbers,
+    as_scores,
+    mean,
+    pooled_iqm,
+    task_iqm,
+    trimmed_mean,
+)
 from reppo.errors import require
 
 Method = Literal["percentile", "widened", "bca", "studentized", "student"]
@@ -51,7 +62,7 @@ class Intervals(NamedTuple):
 
 
 def interval(
-    scores: Float[np.ndarray, "tasks runs"],
+    scores: Scores,
     aggregate: Aggregate = pooled_iqm,
     *,
     method: Method | None = None,
@@ -59,9 +70,21 @@ def interval(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """The interval of one aggregate of one arm; see `intervals`."""
+    """The interval of one aggregate of one arm; see `intervals`.
+
+    Args:
+        scores: `[tasks, runs]`; a flat array or list is one task. NaN where a task has fewer runs than others.
+        aggregate: see `intervals`.
+        method: see `intervals`.
+        confidence: see `intervals`.
+        resamples: see `intervals`.
+        seed: see `intervals`.
+
+    Raises:
+        ConfigurationError: if the scores have another shape; see also `intervals`.
+    """
     settings: Any = {"method": method, "confidence": confidence, "resamples": resamples, "seed": seed}
-    found = intervals(scores[None], aggregate, **settings)
+    found = intervals(as_scores(scores, batched=False)[None], aggregate, **settings)
     return Interval(float(found.estimate[0]), float(found.low[0]), float(found.high[0]))
 
 
@@ -96,7 +119,8 @@ def intervals(
         seed: seed of the resampling. The same seed gives the same interval, whatever the order of runs and tasks.
 
     Returns:
-        The intervals; ends are NaN where no task has two runs.
+        The intervals; ends are NaN where a task has a single run, whose spread nothing tells, or where two are all that
+        a `task_iqm` keeps of a task.
 
     Raises:
         ConfigurationError: if an argument is out of range, or the method does not know the aggregate.
@@ -105,6 +129,7 @@ def intervals(
         Hesterberg 2015, What Teachers Should Know About the Bootstrap, arXiv:1411.5279 (narrowness); Tukey and
         McLaughlin 1963, Less Vulnerable Confidence and Significance Procedures for Location.
     """
+    scores = as_scores(scores)
     method = method or default_method(aggregate, scores.shape[-2])
     require(method in get_args(Method), f"method={method!r} is not one of {', '.join(map(repr, get_args(Method)))}.")
     _check(confidence, resamples)
@@ -120,13 +145,15 @@ def intervals(
         low, high = student_ends(packed, estimate, aggregate, tail)
     else:
         low, high = _bootstrap(packed, estimate, aggregate, method, tail, resamples, np.random.default_rng(seed))
-    known = (count >= 2).any(axis=-1)
+    # Of two and of four runs an interquartile mean keeps two, which tell next to nothing of their spread.
+    fewest = np.where(np.isin(count, (2, 4)), 1, count) if aggregate is task_iqm and method == "student" else count
+    known = ((fewest >= 2) | (count == 0)).all(axis=-1) & (count >= 2).any(axis=-1)
     low, high = np.where(known, low, np.nan), np.where(known, high, np.nan)
     return Intervals(estimate.reshape(batch), low.reshape(batch), high.reshape(batch))
 
 
 def bootstrap_band(
-    scores: Float[np.ndarray, "seeds points"],
+    scores: Numbers,
     aggregate: Aggregate = pooled_iqm,
     confidence: float = 0.95,
     resamples: int = 2000,
@@ -135,7 +162,8 @@ def bootstrap_band(
     """The `"widened"` intervals at every point of a curve. Whole seeds are drawn anew, the same at all points.
 
     Args:
-        scores: one curve per seed; NaN where a seed has no value, and there the others alone are drawn from.
+        scores: `[seeds, points]`, one curve per seed; NaN where a seed has no value, and there the others alone are
+            drawn from.
         aggregate: what to estimate, of one task.
         confidence: in (0, 1).
         resamples: how often seeds are drawn anew, at least 1.
@@ -148,6 +176,7 @@ def bootstrap_band(
         ConfigurationError: if an argument is out of range.
     """
     _check(confidence, resamples)
+    scores = as_scores(scores, batched=False)
     low, high = np.full((2, scores.shape[1]), np.nan)
     present, which = np.unique(~np.isnan(scores), axis=1, return_inverse=True)
     for i, seeds in enumerate(present.T):
@@ -166,7 +195,7 @@ def bootstrap_band(
     return low, high
 
 
-def student_interval(scores: Float[np.ndarray, " seeds"], confidence: float = 0.95) -> Interval:
+def student_interval(scores: Numbers, confidence: float = 0.95) -> Interval:
     """Student's t interval of the mean of some scores: exact for normal scores however few.
 
     Args:
@@ -181,6 +210,8 @@ def student_interval(scores: Float[np.ndarray, " seeds"], confidence: float = 0.
 
     Source: Student 1908, The Probable Error of a Mean.
     """
+    scores = as_numbers(scores)
+    require(scores.ndim == 1, f"This interval is of one score per seed, a flat array; the shape is {[*scores.shape]}.")
     require(len(scores) > 0, "An interval needs at least one score.")
     return interval(scores[None], mean, method="student", confidence=confidence)
 
@@ -210,6 +241,7 @@ def standard_error(scores: Scores, aggregate: Aggregate = pooled_iqm) -> tuple[V
     Source: Tukey and McLaughlin 1963; Yuen 1974, The Two-Sample Trimmed t for Unequal Population Variances;
         Satterthwaite 1946, An Approximate Distribution of Estimates of Variance Components.
     """
+    scores = as_scores(scores)
     if aggregate is pooled_iqm:
         flat = scores.reshape(*scores.shape[:-2], 1, -1)
         winsorized, kept, total = _winsorize(flat, scores)

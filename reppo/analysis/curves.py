@@ -1,12 +1,14 @@
 """Learning curves: one row per seed, one column per evaluation."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from reppo.analysis.bounds import NOT_KNOWN, Bounds, task_limits
+from reppo.analysis.scores import worst_returns
 from reppo.results import RunData
 from reppo.results.formatting import natural_order
 
@@ -25,6 +27,8 @@ class LearningCurve:
             or returned nothing finite.
         seconds: seconds of training before each evaluation; NaN where a seed was not evaluated.
         diverged: which seeds diverged.
+        worst: what a seed counts as once it has diverged; NaN if unknown. See `worst_returns`.
+        limits: the least and the greatest return that is possible, as far as that is known.
     """
 
     environment: str
@@ -34,18 +38,47 @@ class LearningCurve:
     returns: Float[np.ndarray, "seeds steps"]
     seconds: Float[np.ndarray, "seeds steps"]
     diverged: Bool[np.ndarray, " seeds"]
+    worst: float = float("nan")
+    limits: Bounds = NOT_KNOWN
 
-    def carried_forward(self) -> Float[np.ndarray, "seeds steps"]:
-        """The returns, with those of seeds that diverged continued at their last value.
+    def completed(self) -> Float[np.ndarray, "seeds steps"]:
+        """The returns of the same seeds at every step, as far as each has come.
 
-        Without it an arm would look better from the moment on at which its worst seeds are lost.
+        A seed that diverged goes on at `worst`, as in every score: without it an arm would look better from the moment
+        on at which its worst seeds are lost. Between two evaluations of a seed, where others were evaluated and it
+        was not, its return is interpolated, so that no point is of other seeds than its neighbors.
         """
         returns = self.returns.copy()
-        for row in np.flatnonzero(self.diverged):
-            known = np.flatnonzero(np.isfinite(returns[row]))
+        steps = self.environment_steps.astype(np.float64)
+        for row, own in enumerate(returns):
+            known = np.flatnonzero(np.isfinite(own))
             if known.size:
-                returns[row, known[-1] + 1 :] = returns[row, known[-1]]
+                inside = slice(known[0], known[-1] + 1)
+                own[inside] = np.interp(steps[inside], steps[known], own[known])
+            if self.diverged[row]:
+                own[known[-1] + 1 if known.size else 0 :] = self.worst
         return returns
+
+    def until(self, steps: int) -> "LearningCurve":
+        """The curve up to so many training steps."""
+        kept = self.environment_steps <= steps
+        return replace(
+            self,
+            environment_steps=self.environment_steps[kept],
+            returns=self.returns[:, kept],
+            seconds=self.seconds[:, kept],
+        )
+
+    def interpolated(self) -> bool:
+        """Whether `completed` had to interpolate: seeds were evaluated at different steps."""
+        known = np.isfinite(self.returns)
+        before, after = (np.logical_or.accumulate(part, axis=1) for part in (known, known[:, ::-1]))
+        return bool((~known & before & after[:, ::-1]).any())
+
+    def common_steps(self) -> Int[np.ndarray, " points"]:
+        """The columns at which `completed` has a return of every seed that has any."""
+        known = np.isfinite(self.completed())
+        return np.flatnonzero(known[known.any(axis=1)].all(axis=0)) if known.any() else np.zeros(0, np.int64)
 
 
 def learning_curves(results: Sequence[RunData], base: str = "base") -> list[LearningCurve]:
@@ -59,6 +92,7 @@ def learning_curves(results: Sequence[RunData], base: str = "base") -> list[Lear
         The curves by environment, then arm. Runs without any evaluation have a row without values.
     """
     curves = []
+    floors, limits = worst_returns(results, base), task_limits(results)
     for (environment, arm), runs in grouped(results, base).items():
         points = [run.evaluations.curve() for run in runs]
         steps = np.unique(np.concatenate([steps for steps, _ in points]))
@@ -72,9 +106,11 @@ def learning_curves(results: Sequence[RunData], base: str = "base") -> list[Lear
                 arm=arm,
                 seeds=np.array([run.record.seed for run in runs], np.int64),
                 environment_steps=steps,
-                returns=returns,
+                returns=np.where(np.isfinite(returns), returns, np.nan),
                 seconds=seconds,
                 diverged=np.array([run.record.status == "diverged" for run in runs], np.bool_),
+                worst=floors[arm, environment],
+                limits=limits[environment],
             )
         )
     return curves

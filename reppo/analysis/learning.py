@@ -1,12 +1,14 @@
 """How fast and how reliably runs learn: area under the curve, time to a threshold, reliable improvement."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, final, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from reppo.analysis.confidence import Interval
+from reppo.analysis.aggregates import Numbers, as_numbers
+from reppo.analysis.confidence import Interval, student_interval
 from reppo.analysis.curves import LearningCurve
 from reppo.errors import require
 
@@ -44,15 +46,16 @@ class TimeToThreshold:
 @final
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ReliableImprovement:
-    """The share of runs that reach a threshold and never fall below it again.
+    """The share of runs that reach a threshold and never fall below it after that.
 
     Attributes:
         environment: the task.
         arm: the arm.
         threshold: the return to be reached.
         environment_steps: the evaluations.
-        share: for each of them the share of runs that are above the threshold then and at all later evaluations.
+        share: for each of them the share of runs that have reached the threshold by then and never fallen below it.
         final: the share at the end, with its interval.
+        falls: for each seed how often it fell below the threshold after it had reached it; to diverge is to fall.
     """
 
     environment: str
@@ -61,19 +64,19 @@ class ReliableImprovement:
     environment_steps: Int[np.ndarray, " steps"]
     share: Float[np.ndarray, " steps"]
     final: Interval
+    falls: Int[np.ndarray, " seeds"]
 
 
-def area_under_curve(
-    steps: Float[np.ndarray, " points"], returns: Float[np.ndarray, "*batch points"]
-) -> Float[np.ndarray | np.floating, "*batch"]:
+def area_under_curve(steps: Numbers, returns: Numbers) -> Float[np.ndarray | np.floating, "*batch"]:
     """The return averaged over training: the area under the curve over its length, by the trapezoidal rule.
 
     Starts at the first evaluation. Of a single evaluation it is that evaluation.
 
     Args:
         steps: ascending, at least one.
-        returns: finite.
+        returns: `[..., points]`, finite.
     """
+    steps, returns = as_numbers(steps, "The steps"), as_numbers(returns, "The returns")
     require(len(steps) > 0, "There is no evaluation to average.")
     if len(steps) == 1:
         return returns[..., 0]
@@ -81,7 +84,7 @@ def area_under_curve(
 
 
 def kaplan_meier(
-    times: Float[np.ndarray, " runs"], reached: Bool[np.ndarray, " runs"]
+    times: Numbers, reached: Bool[np.ndarray, " runs"] | Sequence[bool]
 ) -> tuple[Float[np.ndarray, " events"], Float[np.ndarray, " events"]]:
     """The share of runs that have not reached a threshold yet, estimated with runs watched for unequal times.
 
@@ -94,6 +97,7 @@ def kaplan_meier(
 
     Source: Kaplan and Meier 1958, Nonparametric Estimation from Incomplete Observations.
     """
+    times, reached = as_numbers(times, "The times"), np.asarray(reached, np.bool_)
     events = np.unique(times[reached])
     at_risk = (times[None] >= events[:, None]).sum(axis=1)
     happened = ((times[None] == events[:, None]) & reached[None]).sum(axis=1)
@@ -107,8 +111,6 @@ def time_to_threshold(
     unit: Unit = "steps",
     horizon: float | int | None = None,
     confidence: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
 ) -> TimeToThreshold:
     """Steps or seconds until runs first evaluate at a threshold or above it.
 
@@ -122,14 +124,14 @@ def time_to_threshold(
         unit: `"steps"` or `"seconds"`.
         horizon: up to when the restricted mean is taken; None for the last evaluation of any run. Compare arms at the
             same horizon.
-        confidence: of the percentile bootstrap interval of the restricted mean over seeds.
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
+        confidence: of Student's interval of the restricted mean over seeds, from its jackknife pseudo-values, which are
+            the times themselves where no run was watched for less than the horizon.
 
     Raises:
         ConfigurationError: if no run was evaluated.
 
-    Source: Kaplan and Meier 1958; Royston and Parmar 2013, Restricted Mean Survival Time.
+    Source: Kaplan and Meier 1958; Royston and Parmar 2013, Restricted Mean Survival Time; Andersen, Hansen and Klein
+        2004, Regression Analysis of Restricted Mean Survival Time Based on Pseudo-Observations.
     """
     require(unit in get_args(Unit), f"unit={unit!r} is neither 'steps' nor 'seconds'.")
     known = np.isfinite(curve.returns)
@@ -147,11 +149,12 @@ def time_to_threshold(
     restricted, medians = _survival(times, reached, np.ones((1, len(times))), horizon)
     interval = Interval(float(restricted[0]), float("nan"), float("nan"))
     if len(times) > 1:
-        chosen = np.random.default_rng(seed).integers(0, len(times), (resamples, len(times)))
-        weights = (chosen[:, :, None] == np.arange(len(times))).sum(axis=1).astype(np.float64)
-        drawn, _ = _survival(times, reached, weights, horizon)
-        low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
-        interval = Interval(interval.estimate, float(low), float(high))
+        without, _ = _survival(times, reached, 1.0 - np.eye(len(times)), horizon)
+        found = student_interval(len(times) * restricted[0] - (len(times) - 1) * without, confidence)
+        half = found.high - found.estimate
+        interval = Interval(
+            interval.estimate, max(interval.estimate - half, 0.0), min(interval.estimate + half, horizon)
+        )
     return TimeToThreshold(
         environment=curve.environment,
         arm=curve.arm,
@@ -166,33 +169,44 @@ def time_to_threshold(
 
 
 def reliable_improvement(curve: LearningCurve, threshold: float | int, confidence: float = 0.95) -> ReliableImprovement:
-    """The share of runs that reach a threshold and stay there: REPPO's measure of reliable improvement.
+    """The share of runs that reach a threshold and never fall below it after that; a measure of our own.
+
+    A run that falls and recovers is not reliable, however high it ends: a curve that is stopped at any time may be
+    stopped there.
 
     Args:
-        curve: the evaluations of one arm on one task; a run that diverged does not stay.
+        curve: the evaluations of one arm on one task. A run that diverged has fallen.
         threshold: a mean evaluation return.
         confidence: of Wilson's interval of the final share.
 
-    Source: Voelcker et al. 2025, Relative Entropy Pathwise Policy Optimization, arXiv:2507.11019; Wilson 1927.
+    Source: Wilson 1927, for the interval.
     """
     known = np.isfinite(curve.returns)
     require(known.any(), f"No run of {curve.arm!r} on {curve.environment!r} was evaluated.")
     watched = known.any(axis=1) | curve.diverged
-    below = known[watched] & (curve.returns[watched] < threshold)
-    points = known.shape[1]
-    last_below = np.where(below.any(axis=1), points - 1 - np.argmax(below[:, ::-1], axis=1), -1)
-    # A run is reliable from its first evaluation after the last one that was below.
-    later = known[watched] & (np.arange(points) > last_below[:, None])
-    start = np.where(later.any(axis=1) & ~curve.diverged[watched], np.argmax(later, axis=1), points)
-    share = (start[:, None] <= np.arange(points)).mean(axis=0)
-    runs, successes = len(start), int((start < points).sum())
+    kept = np.zeros((int(watched.sum()), known.shape[1]), np.bool_)
+    falls = np.zeros(len(kept), np.int64)
+    for i, row in enumerate(np.flatnonzero(watched)):
+        above = reached = False
+        for j in range(known.shape[1]):
+            if known[row, j]:
+                falls[i] += above and curve.returns[row, j] < threshold
+                above = bool(curve.returns[row, j] >= threshold)
+                reached |= above
+            kept[i, j] = reached and not falls[i]
+        if curve.diverged[row]:
+            falls[i] += above
+            last = np.flatnonzero(known[row])
+            kept[i, last[-1] + 1 if last.size else 0 :] = False
+    stayed = int((kept[:, -1] & (falls == 0)).sum())
     return ReliableImprovement(
         environment=curve.environment,
         arm=curve.arm,
         threshold=float(threshold),
         environment_steps=curve.environment_steps,
-        share=share,
-        final=share_interval(successes, runs, confidence),
+        share=kept.mean(axis=0),
+        final=share_interval(stayed, len(kept), confidence),
+        falls=falls,
     )
 
 

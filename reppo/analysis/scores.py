@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, final, get_args
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Real
 
-from reppo.analysis.aggregates import trimmed_mean
+from reppo.analysis.aggregates import as_numbers, as_scores
+from reppo.analysis.bounds import NOT_KNOWN, Bounds, solved_scale, task_limits
 from reppo.errors import require, unknown_name
 from reppo.results import RunData
 from reppo.results.formatting import human_count, natural_order
@@ -22,12 +23,17 @@ class Normalization:
     """How scores of each task are mapped to a common scale: `(score - low) / (high - low)`.
 
     Attributes:
-        name: where the bounds come from, for tables and reports.
-        bounds: for each task the scores that become 0 and 1; a task that is missing keeps its scores.
+        name: what the scale is called; `"none"` leaves scores as they are.
+        bounds: for each task the scores that become 0 and 1; a task that is missing has no score on the scale.
+        sources: for each task where its bounds are from: `"known"`, `"given"`, or `"learned by N"`: from the untrained
+            policy to the base, over N runs of the base. Empty where that is one and the same for all.
+        missing: for each task without bounds the reason.
     """
 
     name: str = "none"
     bounds: Mapping[str, tuple[float | int, float | int]] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Checks the bounds."""
@@ -36,6 +42,11 @@ class Normalization:
                 np.isfinite([low, high]).all() and high > low,
                 f"Task {task!r} is normalized from [{low}, {high}]; give finite bounds, the lower one first.",
             )
+
+    @property
+    def identity(self) -> bool:
+        """Whether scores are left as they are."""
+        return self.name == "none"
 
     @classmethod
     def fixed(cls, low: float | int, high: float | int, tasks: Iterable[str]) -> "Normalization":
@@ -46,18 +57,38 @@ class Normalization:
     def min_max(cls, table: "ScoreTable") -> "Normalization":
         """From the lowest to the highest score of any run on each task, all arms together.
 
-        Depends on which arms are in the table. Where all scores of a task are equal, they become 0.
+        Every number on this scale moves with every arm in the table, the worst one most; reports do not use it. A task
+        on which all scores are equal has no such scale.
         """
-        return cls("lowest to highest run", _bounds(table, lambda scores: float(np.nanmax(scores))))
+        require(table.normalization.identity, "Bounds are taken from raw scores, and this table is normalized already.")
+        bounds, missing = {}, {}
+        for j, task in enumerate(table.tasks):
+            scores = table.scores[:, j][np.isfinite(table.scores[:, j])]
+            if scores.size and scores.max() > scores.min():
+                bounds[task] = (float(scores.min()), float(scores.max()))
+            else:
+                missing[task] = "all scores are equal" if scores.size else "there is no score"
+        return cls("lowest to highest run", bounds, missing=missing)
 
-    @classmethod
-    def to_arm(cls, table: "ScoreTable", arm: str) -> "Normalization":
-        """From the lowest score of any run on each task to the interquartile mean of one arm there.
-
-        Depends on which arms are in the table. Where the arm has no score above the lowest, scores keep their scale.
-        """
-        index = table.arm_index(arm)
-        return cls(f"lowest run to {arm}", _bounds(table, lambda scores: float(trimmed_mean(scores[index]))))
+    def describe(self) -> str:
+        """The bounds in words, for a sentence on the scale."""
+        if self.identity:
+            return "not normalized"
+        groups: dict[str, list[str]] = {}
+        for task, (low, high) in self.bounds.items():
+            source = self.sources.get(task, "")
+            span = f"{low:.4g} to {high:.4g}".replace("-", "\u2212")
+            if source.startswith("learned by"):
+                runs = source.removeprefix("learned by ")
+                span = span.replace(" to ", " (untrained) to ", 1) + f" (base, {runs} run{'' if runs == '1' else 's'})"
+            elif source:
+                span += f" ({source})"
+            groups.setdefault(span, []).append(task)
+        parts = [
+            f"{span} on {', '.join(tasks) if len(tasks) <= 3 else f'{len(tasks)} tasks'}"
+            for span, tasks in groups.items()
+        ]
+        return f"{self.name}, 0 to 1 is {'; '.join(parts)}" if parts else f"{self.name}, which no task has"
 
 
 @final
@@ -73,20 +104,24 @@ class ScoreTable:
         present: where there is a run at all.
         diverged: which runs diverged.
         environment_steps: training steps behind each score; 0 where there is none.
+        broken: evaluation episodes of each run that have no return because the simulation broke, from the evaluation
+            behind its score on; None if unknown.
         ablations: for each arm the ablations that made it from the base.
         measure: what a score is: `"final"`, the mean return of the last evaluation, or `"area"`, the time-averaged
             return.
         at_steps: where runs were cut off: after so many training steps, at the highest number that all runs of the
             task reached (`"common"`), or nowhere (None).
-        diverged_policy: what a run that diverged counts as: the `"worst"` score of any run on the task, its own
+        diverged_policy: what a run that diverged counts as: the `"worst"` return (see `worst_returns`), its own
             `"last"` evaluation, or nothing (`"exclude"`).
         normalization: how returns became scores.
+        limits: for each task the least and the greatest return that is possible, as far as that is known; in returns,
+            also where scores are normalized.
     """
 
     arms: tuple[str, ...]
     tasks: tuple[str, ...]
     seeds: Int[np.ndarray, " seeds"]
-    scores: Float[np.ndarray, "arms tasks seeds"]
+    scores: Real[np.ndarray, "arms tasks seeds"]
     present: Bool[np.ndarray, "arms tasks seeds"]
     diverged: Bool[np.ndarray, "arms tasks seeds"]
     environment_steps: Int[np.ndarray, "arms tasks seeds"]
@@ -95,6 +130,54 @@ class ScoreTable:
     at_steps: int | Literal["common"] | None = None
     diverged_policy: DivergedPolicy = "worst"
     normalization: Normalization = field(default_factory=Normalization)
+    limits: Mapping[str, Bounds] = field(default_factory=dict)
+    broken: Int[np.ndarray, "arms tasks seeds"] | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the shapes; whole scores become floats."""
+        object.__setattr__(self, "scores", as_numbers(self.scores))
+        shape = (len(self.arms), len(self.tasks), len(self.seeds))
+        for name in ("scores", "present", "diverged", "environment_steps"):
+            found = np.shape(getattr(self, name))
+            require(
+                found == shape,
+                f"{name} has the shape {[*found]}; {len(self.arms)} arms, {len(self.tasks)} tasks and "
+                f"{len(self.seeds)} seeds make [arms, tasks, seeds] = {[*shape]}.",
+            )
+
+    @classmethod
+    def of(cls, scores: Mapping[str, Any], tasks: Sequence[str] | None = None) -> "ScoreTable":
+        """A table of scores that come from elsewhere.
+
+        Args:
+            scores: for each arm, the base first, its scores `[tasks, seeds]`, or flat for one task: an array or lists,
+                whole numbers or not, NaN where there is none. Column k of every arm is the same seed.
+            tasks: their names; None for `task 0`, `task 1` and so on.
+
+        Raises:
+            ConfigurationError: if arms differ in shape, or a task has no name.
+        """
+        require(len(scores) > 0, "There are no scores: give those of one arm at least, as {arm: [tasks, seeds]}.")
+        arrays = {arm: as_scores(own, batched=False) for arm, own in scores.items()}
+        first, shape = next((arm, own.shape) for arm, own in arrays.items())
+        for arm, own in arrays.items():
+            require(
+                own.shape == shape,
+                f"The scores of {arm!r} have the shape {[*own.shape]}, those of {first!r} {[*shape]}; both should be "
+                "[tasks, seeds], filled up with NaN.",
+            )
+        tasks = [f"task {j}" for j in range(shape[0])] if tasks is None else list(tasks)
+        require(len(tasks) == shape[0], f"{shape[0]} rows of scores need as many names of tasks, not {len(tasks)}.")
+        values = np.stack(list(arrays.values()))
+        return cls(
+            arms=tuple(arrays),
+            tasks=tuple(tasks),
+            seeds=np.arange(shape[1]),
+            scores=values,
+            present=np.isfinite(values),
+            diverged=np.zeros(values.shape, np.bool_),
+            environment_steps=np.zeros(values.shape, np.int64),
+        )
 
     @property
     def base(self) -> str:
@@ -124,6 +207,16 @@ class ScoreTable:
         known = np.isfinite(self.scores)
         return tuple(task for j, task in enumerate(self.tasks) if known[:, j].any(axis=1).all())
 
+    def possible(self) -> Float[np.ndarray, "tasks 2"]:
+        """The least and the greatest score of each task that is possible, on the table's scale; infinite if unknown."""
+        limits = np.array([self.limits.get(task, NOT_KNOWN) for task in self.tasks], np.float64).reshape(-1, 2)
+        if self.normalization.identity:
+            return limits
+        nothing = (np.nan, np.nan)
+        bounds = np.array([self.normalization.bounds.get(task, nothing) for task in self.tasks], np.float64)
+        low, high = bounds.reshape(-1, 2).T[..., None]
+        return (limits - low) / (high - low)
+
     def select(self, arms: Iterable[str] | None = None, tasks: Iterable[str] | None = None) -> "ScoreTable":
         """The same table with only some arms and tasks, in the order given.
 
@@ -146,6 +239,7 @@ class ScoreTable:
             present=self.present[cells],
             diverged=self.diverged[cells],
             environment_steps=self.environment_steps[cells],
+            broken=None if self.broken is None else self.broken[cells],
         )
 
     def normalized(self, normalization: Normalization) -> "ScoreTable":
@@ -154,13 +248,14 @@ class ScoreTable:
         Raises:
             ConfigurationError: if the table is normalized already.
         """
+        if normalization.identity:
+            return self
         require(
-            not self.normalization.bounds,
+            self.normalization.identity,
             f"These scores are normalized already ({self.normalization.name}); normalize the table of raw scores.",
         )
-        bounds = np.array([normalization.bounds.get(task, (0.0, 1.0)) for task in self.tasks], np.float64).reshape(
-            -1, 2
-        )
+        nothing = (np.nan, np.nan)
+        bounds = np.array([normalization.bounds.get(task, nothing) for task in self.tasks], np.float64).reshape(-1, 2)
         low, high = bounds[:, :1], bounds[:, 1:]
         return replace(self, scores=(self.scores - low) / (high - low), normalization=normalization)
 
@@ -187,9 +282,9 @@ class ScoreTable:
         at = f" up to {human_count(self.at_steps)} steps" if isinstance(self.at_steps, int) else ""
         if self.at_steps == "common":
             at = " at the steps that all runs of the task reached"
-        scale = self.normalization.name if self.normalization.bounds else "not normalized"
+        scale = self.normalization.describe()
         policy = {
-            "worst": "the worst score of any run on the task",
+            "worst": "the lowest return known of the task",
             "last": "their last finite evaluation",
             "exclude": "nothing: they are excluded",
         }[self.diverged_policy]
@@ -236,8 +331,8 @@ def score_table(
     seeds = np.unique([r.seed for r in records])
     shape = (len(arms), len(tasks), len(seeds))
     scores, present = np.full(shape, np.nan), np.zeros(shape, np.bool_)
-    lost, steps = np.zeros(shape, np.bool_), np.zeros(shape, np.int64)
-    limits = _limits(results, at_steps)
+    lost, steps, broken = np.zeros(shape, np.bool_), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    limits = cut_offs(results, at_steps)
     rows, columns = ({name: i for i, name in enumerate(names)} for names in (arms, tasks))
     for run in results:
         record = run.record
@@ -248,12 +343,13 @@ def score_table(
         )
         present[cell], lost[cell] = True, record.status == "diverged"
         scores[cell], steps[cell] = _score(run, measure, limits.get(record.environment))
+        broken[cell] = broken_episodes(run, int(steps[cell]))
     if diverged == "exclude":
         scores[lost] = np.nan
     elif diverged == "worst":
-        known = np.where(np.isnan(scores), np.inf, scores).min(axis=(0, 2))
-        worst = np.where(np.isinf(known), np.nan, known)
-        scores = np.where(lost, worst[:, None], scores)
+        floors = worst_returns(results, base)
+        for i, j in zip(*np.nonzero(lost.any(axis=2)), strict=True):
+            scores[i, j, lost[i, j]] = floors[arms[i], tasks[j]]
     table = ScoreTable(
         arms=arms,
         tasks=tasks,
@@ -266,12 +362,44 @@ def score_table(
         measure=measure,
         at_steps=at_steps,
         diverged_policy=diverged,
+        limits=task_limits(results),
+        broken=broken,
     )
     return table if normalization is None else table.normalized(normalization)
 
 
-def _limits(results: Sequence[RunData], at_steps: int | Literal["common"] | None) -> dict[str, int]:
-    """The steps at which runs of each task are cut off."""
+def broken_episodes(run: RunData, environment_steps: int) -> int:
+    """Episodes without a return because the simulation broke, from the evaluation behind a score to the last one."""
+    evaluations = run.evaluations
+    return int(evaluations.broken[evaluations.environment_steps >= environment_steps].sum())
+
+
+def worst_returns(results: Sequence[RunData], base: str) -> dict[tuple[str, str], float]:
+    """What a run that diverged counts as, for each arm and task.
+
+    The return of failing, where it is known of the task (0 in the control suite); else the lowest mean return of any
+    evaluation there, before training or later, of the arm's own runs and the base's. NaN if there is none.
+    """
+    lowest: dict[tuple[str, str], float] = {}
+    solved: dict[str, set[Bounds | None]] = {}
+    for run in results:
+        cell = run.record.arm, run.record.environment
+        _, means = run.evaluations.curve()
+        lowest[cell] = min([lowest.get(cell, np.inf), *means[np.isfinite(means)].tolist()])
+        solved.setdefault(cell[1], set()).add(solved_scale(run.record.spec))
+    floors = {}
+    for (arm, task), own in lowest.items():
+        known = next(iter(solved[task])) if len(solved[task]) == 1 else None
+        seen = min(own, lowest.get((base, task), np.inf))
+        floors[arm, task] = known[0] if known is not None else seen if np.isfinite(seen) else float("nan")
+    return floors
+
+
+def cut_offs(results: Sequence[RunData], at_steps: int | Literal["common"] | None = "common") -> dict[str, int]:
+    """The training steps at which runs of each task are cut off: by default the last that all of them have reached.
+
+    Runs that diverged and those without any evaluation do not hold the others back.
+    """
     limits: dict[str, int] = {}
     for run in results:
         task = run.record.environment
@@ -297,14 +425,3 @@ def _score(run: RunData, measure: Measure, limit: int | None) -> tuple[float, in
     if measure == "area":
         return float(area_under_curve(steps.astype(np.float64), means)), int(steps[-1])
     return float(means[-1]), int(steps[-1])
-
-
-def _bounds(table: ScoreTable, high: Any) -> dict[str, tuple[float, float]]:
-    require(not table.normalization.bounds, "Bounds are taken from raw scores, and this table is normalized already.")
-    bounds = {}
-    for j, task in enumerate(table.tasks):
-        scores = table.scores[:, j]
-        if np.isfinite(scores).any():
-            low, top = float(np.nanmin(scores)), high(scores)
-            bounds[task] = (low, top if top > low else low + 1.0)
-    return bounds

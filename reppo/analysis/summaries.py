@@ -7,7 +7,7 @@ from typing import Any, Literal, final
 import numpy as np
 from jaxtyping import Float
 
-from reppo.analysis.aggregates import AGGREGATES, Aggregate
+from reppo.analysis.aggregates import AGGREGATES, Aggregate, Numbers, as_numbers
 from reppo.analysis.confidence import Interval, Method, default_method, intervals, resampled
 from reppo.analysis.scores import ScoreTable
 from reppo.errors import require, unknown_name
@@ -25,8 +25,8 @@ class AggregateRow:
         task: the task; None for an aggregate over tasks.
         aggregate: name of the aggregate, one of `AGGREGATES`.
         estimate: its value.
-        low: lower end of the interval.
-        high: upper end.
+        low: lower end of the interval, never below what is possible; NaN where too few runs tell nothing.
+        high: upper end, never above what is possible.
         confidence: of the interval.
         method: how the interval was made.
         tasks: tasks with a score.
@@ -122,11 +122,15 @@ def aggregate(
     """
     if aggregates is None:
         aggregates = ("pooled_iqm", "task_iqm", "mean", "median")
-        aggregates += ("optimality_gap",) if table.normalization.bounds else ()
-    scores = _compared(table, tasks).scores
+        aggregates += () if table.normalization.identity else ("optimality_gap",)
+    table = _compared(table, tasks)
+    scores, limits = table.scores, table.possible()
     rows = []
     for name in aggregates:
         function = _aggregate(name)
+        lowest, highest = float(limits[:, 0].min()), float(limits[:, 1].max())
+        if name == "optimality_gap":
+            lowest, highest = 0.0, max(1 - lowest, 0.0)
         found = intervals(scores, function, method=method, confidence=confidence, resamples=resamples, seed=seed)
         for i, arm in enumerate(table.arms):
             count = np.isfinite(scores[i]).sum(axis=-1)
@@ -136,8 +140,8 @@ def aggregate(
                     task=None,
                     aggregate=name,
                     estimate=float(found.estimate[i]),
-                    low=float(found.low[i]),
-                    high=float(found.high[i]),
+                    low=float(np.clip(found.low[i], lowest, highest)),
+                    high=float(np.clip(found.high[i], lowest, highest)),
                     confidence=confidence,
                     method=method or default_method(function, scores.shape[-2]),
                     tasks=int((count > 0).sum()),
@@ -167,14 +171,15 @@ def aggregate_tasks(
         table.scores[:, :, None], function, method=method, confidence=confidence, resamples=resamples, seed=seed
     )
     count = np.isfinite(table.scores).sum(axis=-1)
+    limits = table.possible()
     return [
         AggregateRow(
             arm=arm,
             task=task,
             aggregate=name,
             estimate=float(found.estimate[i, j]),
-            low=float(found.low[i, j]),
-            high=float(found.high[i, j]),
+            low=float(np.clip(found.low[i, j], *limits[j])),
+            high=float(np.clip(found.high[i, j], *limits[j])),
             confidence=confidence,
             method=method or default_method(function),
             tasks=1,
@@ -189,7 +194,7 @@ def aggregate_tasks(
 
 def performance_profiles(
     table: ScoreTable,
-    thresholds: Float[np.ndarray, " thresholds"] | None = None,
+    thresholds: Numbers | None = None,
     *,
     tasks: Tasks = "common",
     confidence: float = 0.95,
@@ -211,7 +216,10 @@ def performance_profiles(
     scores = _compared(table, tasks).scores
     if thresholds is None:
         thresholds = np.linspace(np.nanmin(scores), np.nanmax(scores), 101)
-    assert thresholds is not None
+    thresholds = as_numbers(thresholds, "The thresholds")
+    require(
+        thresholds.ndim == 1 and (np.diff(thresholds) >= 0).all(), "The thresholds are a flat array in ascending order."
+    )
     profiles = []
     for i, arm in enumerate(table.arms):
         own = np.sort(scores[i][np.isfinite(scores[i]).any(axis=-1)], axis=-1)

@@ -247,7 +247,12 @@ def _known(value: Any) -> bool:
 
 
 def _head(column: str) -> str:
-    return {"p_holm": "p (Holm)", "smallest_p": "smallest p"}.get(column, column.replace("_", " "))
+    return {
+        "p_holm": "p (Holm)",
+        "smallest_p": "smallest p",
+        "smallest_p_holm": "smallest p (Holm)",
+        "p_signs": "p (signs)",
+    }.get(column, column.replace("_", " "))
 
 
 def _decimals(numbers: Iterable[Any]) -> int:

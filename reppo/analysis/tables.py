@@ -9,8 +9,10 @@ from typing import final
 import numpy as np
 from jaxtyping import Float, Int
 
-from reppo.analysis.confidence import Interval, interval, student_interval
+from reppo.analysis.confidence import Interval, student_interval
 from reppo.analysis.curves import grouped
+from reppo.analysis.scores import cut_offs, score_table
+from reppo.analysis.summaries import aggregate_tasks
 from reppo.results import RunData
 from reppo.results.formatting import human_count
 
@@ -21,9 +23,10 @@ FEW_SEEDS = 5
 @final
 @dataclass(frozen=True, kw_only=True)
 class SummaryRow:
-    """One arm on one environment. A run's score is the mean return of its last evaluation.
+    """One arm on one environment. A run's score is the mean return of its last evaluation, as in a report.
 
-    A run that diverged counts with the last evaluation before it did; one without any counts in `runs` only.
+    Runs are compared at the last step that all of the task have reached. A run that diverged counts as the lowest
+    return known of the task (`worst_returns`); one without any evaluation counts in `runs` only.
 
     Attributes:
         environment: the environment.
@@ -32,9 +35,12 @@ class SummaryRow:
         low: lower end of its 95% bootstrap interval; NaN for fewer than two seeds.
         high: upper end.
         mean: mean of the scores.
-        best: the highest score.
+        best: the highest score of a run none of whose episodes behind it ended because the simulation broke; NaN if
+            there is none.
         steps_per_second: median over runs; None if unknown.
         environment_steps: fewest and most training steps of a run that did not diverge (of all, if all did).
+        at_steps: training steps at which runs are compared; 0 if none was evaluated.
+        broken: evaluation episodes behind the scores that ended because the simulation broke.
         diverged: runs that diverged.
         scored: runs with a score.
         runs: all runs.
@@ -49,6 +55,8 @@ class SummaryRow:
     best: float
     steps_per_second: float | None
     environment_steps: tuple[int, int]
+    at_steps: int
+    broken: int
     diverged: int
     scored: int
     runs: int
@@ -90,11 +98,20 @@ def summary_table(
 
     Source: Agarwal et al. 2021, arXiv:2108.13264, for interquartile means with bootstrap intervals over seeds.
     """
+    if not results:
+        return []
     rows = []
+    table = score_table(results, base=base, at_steps="common")
+    estimates = {(r.task, r.arm): r for r in aggregate_tasks(table, resamples=resamples, seed=seed)}
+    cuts = cut_offs(results)
     for (environment, arm), runs in grouped(results, base).items():
-        scores = np.array([run.evaluations.final_return() for run in runs], np.float64)
-        scores = scores[np.isfinite(scores)]
-        estimate = interval(scores[None], resamples=resamples, seed=seed) if scores.size else _NOTHING
+        cell = table.arms.index(arm), table.tasks.index(environment)
+        known = np.isfinite(table.scores[cell])
+        scores = table.scores[cell][known]
+        assert table.broken is not None
+        broken = table.broken[cell][known]
+        sound = scores[broken == 0]
+        estimate = estimates.get((environment, arm), _NOTHING)
         speeds = [run.record.steps_per_second for run in runs if run.record.steps_per_second is not None]
         lasting = [run.record.environment_steps for run in runs if run.record.status != "diverged"]
         steps = lasting or [run.record.environment_steps for run in runs]
@@ -106,9 +123,11 @@ def summary_table(
                 low=estimate.low,
                 high=estimate.high,
                 mean=float(scores.mean()) if scores.size else float("nan"),
-                best=float(scores.max()) if scores.size else float("nan"),
+                best=float(sound.max()) if sound.size else float("nan"),
                 steps_per_second=float(np.median(speeds)) if speeds else None,
                 environment_steps=(min(steps), max(steps)),
+                at_steps=cuts.get(environment, 0),
+                broken=int(broken.sum()),
                 diverged=sum(run.record.status == "diverged" for run in runs),
                 scored=len(scores),
                 runs=len(runs),
@@ -222,9 +241,20 @@ def _notes(rows: Sequence[SummaryRow]) -> list[str]:
         steps = [count for row in group for count in row.environment_steps]
         if min(steps) != max(steps):
             span = f"{human_count(min(steps))} to {human_count(max(steps))}"
-            notes.append(f"{environment}: runs have come unequally far ({span} steps), so scores do not compare yet.")
+            at = human_count(next(row.at_steps for row in rows if row.environment == environment))
+            notes.append(
+                f"{environment}: runs have come unequally far ({span} steps); they are compared at the last step that "
+                f"all have reached ({at})."
+            )
     if any(row.diverged for row in rows):
-        notes.append("Runs that diverged count with their last finite evaluation.")
+        notes.append("Runs that diverged count as the lowest return known of the task.")
+    broken = sum(row.broken for row in rows)
+    if broken:
+        which = ", ".join(f"{row.arm} on {row.environment} {row.broken}" for row in rows if row.broken)
+        notes.append(
+            f"The simulation broke (a number that was not finite, or absurdly large) in {broken} evaluation episodes, "
+            f"which have no return and are in no score: {which}. Such runs are never the best."
+        )
     if any(row.scored < row.runs for row in rows):
         notes.append("'n of m' runs: the others have no finite evaluation and are in no score.")
     return notes

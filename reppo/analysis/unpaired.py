@@ -1,13 +1,13 @@
 """Arms compared without pairing, for runs that share nothing by seed: other code, other machines, other budgets."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 
 from reppo.analysis.aggregates import mean
 from reppo.analysis.confidence import standard_error, student_quantile
-from reppo.analysis.paired import deviation, holm
+from reppo.analysis.paired import corrected, deviation
 from reppo.analysis.scores import ScoreTable
 from reppo.errors import require
 
@@ -29,8 +29,9 @@ class UnpairedEffect:
         runs: runs of the arm there.
         base_runs: runs of the base there.
         p: p value of the permutation test.
-        p_holm: the same after Holm's correction, over arms or, for rows of a task, over arms and tasks.
+        p_holm: the same after correction, see `corrected`.
         smallest_p: the smallest p value that so many runs can attain.
+        smallest_p_holm: the smallest that they can attain after correction, beside the other arms' p values.
         standardized: difference over the root of the mean variance of runs within arms and tasks (Cohen's d).
     """
 
@@ -47,6 +48,7 @@ class UnpairedEffect:
     p: float
     p_holm: float
     smallest_p: float
+    smallest_p_holm: float
     standardized: float
 
 
@@ -87,11 +89,7 @@ def compare_unpaired(
         rows.append(_effect(arm, base, None, own[shared], reference[shared], *settings))
         for j in np.flatnonzero(shared):
             rows.append(_effect(arm, base, table.tasks[j], own[j : j + 1], reference[j : j + 1], *settings))
-    for whole in (True, False):
-        places = [i for i, row in enumerate(rows) if (row.task is None) == whole]
-        for i, value in zip(places, holm(np.array([rows[i].p for i in places], np.float64)), strict=True):
-            rows[i] = replace(rows[i], p_holm=float(value))
-    return rows
+    return corrected(rows)
 
 
 def _effect(
@@ -133,6 +131,7 @@ def _effect(
         p=p,
         p_holm=nan,
         smallest_p=smallest,
+        smallest_p_holm=nan,
         standardized=standardized,
     )
 

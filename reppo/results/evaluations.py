@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 
 @final
@@ -16,7 +16,7 @@ class Evaluations:
         environment_steps: training steps before the evaluation.
         seconds: seconds of training before the evaluation.
         episode: number of the episode within its evaluation, from 0.
-        returns: undiscounted sum of the task's rewards; may be NaN or infinite.
+        returns: undiscounted sum of the task's rewards; NaN where the simulation broke.
         lengths: length of the episode in environment steps.
     """
 
@@ -25,6 +25,11 @@ class Evaluations:
     episode: Int[np.ndarray, " rows"]
     returns: Float[np.ndarray, " rows"]
     lengths: Int[np.ndarray, " rows"]
+
+    @property
+    def broken(self) -> Bool[np.ndarray, " rows"]:
+        """Whether the simulation broke in the episode, which then has no return."""
+        return np.isnan(self.returns)
 
     def curve(self) -> tuple[Int[np.ndarray, " evaluations"], Float[np.ndarray, " evaluations"]]:
         """Returns the steps of each evaluation, ascending, and the mean over its episodes with a finite return.

@@ -21,7 +21,7 @@ METRICS = {
 }
 
 
-def spec_of(arm: str, ablations: Sequence[str]) -> dict[str, Any]:
+def spec_of(task: str | None, ablations: Sequence[str]) -> dict[str, Any]:
     """A spec like a real one in shape: components with fields, one of them changed per ablation."""
     objective = {"component": "ClippedKL", "kl_bound": 0.1, "num_samples": 4}
     algorithm: dict[str, Any] = {
@@ -35,7 +35,10 @@ def spec_of(arm: str, ablations: Sequence[str]) -> dict[str, Any]:
         algorithm[name.replace("/", "_")] = {"component": f"No{name.split('/')[-1].title()}"}
     if "kl/no_kl" in ablations:
         algorithm["actor_loss"]["objective"] = {"component": "Unconstrained"}
-    return {"component": "Spec", "algorithm": algorithm, "evaluation": {"episodes": 8, "interval": 10_000}}
+    spec = {"component": "Spec", "algorithm": algorithm, "evaluation": {"episodes": 8, "interval": 10_000}}
+    return (
+        spec if task is None else {**spec, "environment": {"component": "PlaygroundTask", "task": task, "config": []}}
+    )
 
 
 def make_results(
@@ -50,6 +53,7 @@ def make_results(
     diverged: Sequence[tuple[str, str, int]] = (),
     unfinished: Sequence[tuple[str, str, int]] = (),
     offset: float = 0.0,
+    untrained: float | None = None,
     name: str = "synthetic",
 ) -> Path:
     """Writes an experiment whose runs learn along a saturating curve.
@@ -66,6 +70,7 @@ def make_results(
         diverged: runs (arm, task, seed) that diverge half-way.
         unfinished: runs that are half-way.
         offset: added to every return.
+        untrained: the final score, as a share, of an evaluation before training; None for none.
         name: of the experiment.
     """
     folder = ResultsFolder.create_or_open(path, {"id": "0123456789ab", "name": name})
@@ -82,11 +87,15 @@ def make_results(
                 last = max(1, evaluations // 2) if lost or half else evaluations
                 run = folder.run(arm, task, seed)
                 rows = []
+                if untrained is not None:
+                    rows.append((0, 0.0, 1000 * untrained + offset + own.normal(0, 10, episodes)))
                 for i in range(last):
                     step = int(steps * shares[i])
                     returns = curve[i] + own.normal(0, 10, episodes)
                     rows.append((step, step / 5000 * (1 + 0.1 * a), returns))
+                known = task in TASKS and not offset
                 for step, seconds, returns in rows:
+                    returns = np.clip(returns, 0, 1000) if known else returns
                     run.append_evaluation(step, seconds, returns, np.full(episodes, 1000))
                 for i in range(reports):
                     done = (i + 1) / reports
@@ -108,7 +117,7 @@ def make_results(
                         status="diverged" if lost else "running" if half else "finished",
                         environment_steps=at if half else steps,
                         diverged_at=at if lost else None,
-                        spec=spec_of(arm, ablations),
+                        spec=spec_of(task if known else None, ablations),
                         ablations=ablations,
                         versions={"reppo": "0.1.0", "jax": "0.10.2", "equinox": "0.13.8", "numpy": "2.4.6"},
                         backend="cpu",

@@ -67,8 +67,9 @@ def test_learning_curves_of_unequal_seeds():
     np.testing.assert_array_equal(base.diverged, [False, True, False, False])
     expected = [[NAN, 1, 2, 3, 4], [NAN, 1, 2, NAN, NAN], [10, NAN, NAN, NAN, NAN], [NAN] * 5]
     np.testing.assert_array_equal(base.returns, expected)
-    expected[1] = [NAN, 1, 2, 2, 2]
-    np.testing.assert_array_equal(base.carried_forward(), expected)
+    expected[1] = [NAN, 1, 2, 1, 1]  # diverged: the lowest return of any evaluation of its arm and the base
+    np.testing.assert_array_equal(base.completed(), expected)
+    assert base.worst == 1 and not base.interpolated() and base.common_steps().size == 0
 
 
 def test_summary_table():
@@ -84,8 +85,8 @@ def test_summary_table():
     assert base.iqm == 2.5 and base.mean == 26.5 and base.best == 100 and base.runs == base.scored == 4
     assert base.low <= 2.5 <= base.high and base.steps_per_second == 1001.5
     better, lost = rows[2], rows[4]
-    assert better.mean == 8.5 and better.diverged == 1 and better.environment_steps == (200, 200)
-    assert math.isnan(lost.iqm) and (lost.scored, lost.runs) == (0, 1)
+    assert better.mean == 4.5 and better.diverged == 1 and better.environment_steps == (200, 200)
+    assert lost.iqm == 0 and (lost.scored, lost.runs) == (1, 1)  # diverged: the lowest return known
     assert str(summary_table(results[::-1])) == str(rows)  # as text, because NaN is not equal to itself
 
 
@@ -104,10 +105,11 @@ def test_format_table():
 
 def test_format_table_notes():
     results = [run("base", 0, [1.0]), run("a", 0, [1.0, 2.0]), run("b", 0, [NAN], diverged=True)]
+    results.append(run("c", 0, []))
     text = format_table(summary_table(results))
     assert "Few seeds (as few as 0 seeds)" in text
-    assert "E: runs have come unequally far (100 to 200 steps)" in text
-    assert "Runs that diverged count with their last finite evaluation." in text
+    assert "E: runs have come unequally far (0 to 200 steps); they are compared at the last step" in text
+    assert "Runs that diverged count as the lowest return known of the task." in text
     assert "0 of 1" in text and "'n of m' runs" in text
     assert format_table([]) == "No runs yet.\n"
 

@@ -1,7 +1,6 @@
 import csv
 import html.parser
 import json
-import math
 import re
 import subprocess
 import sys
@@ -60,19 +59,19 @@ def test_the_answer_comes_first_and_is_ranked(report):
     assert [one.verdict for one in report.findings] == ["worse", "worse", "worse", "unclear"]
     first, last = report.findings[0].sentence, report.findings[-1].sentence
     assert first.startswith("lowers the return over 3 tasks (−") and "6 seeds per task" in first
-    assert "worse on 3 and better on 0 of 3 tasks" in first and last.startswith("shows no difference")
+    assert "lower on 3 and higher on 0 of 3 tasks" in first and last.startswith("is not shown to change")
     assert report.summary.startswith("base reaches ")
 
 
 def test_only_the_corrected_p_value_makes_a_difference_and_the_task_named_is_the_most_extreme(folder: Path):
     whole, *parts = [effect for effect in compare(score_table(load_results(folder))) if effect.arm == "kl/no_kl"]
     sure, unsure = (replace(whole, p=0.01, p_holm=p, smallest_p=0.001) for p in (0.04, 0.06))
-    assert [finding(effect, parts, math.nan, "return").verdict for effect in (sure, unsure)] == ["worse", "unclear"]
+    assert [finding(effect, parts, False, "return").verdict for effect in (sure, unsure)] == ["worse", "unclear"]
     worst, best = (choose(parts, key=lambda part: part.estimate) for choose in (min, max))
     assert worst.task != best.task
-    assert f"most on {worst.task} (" in finding(sure, parts, math.nan, "return").sentence
+    assert f"most on {worst.task} (" in finding(sure, parts, False, "return").sentence
     raised = replace(sure, estimate=-sure.estimate)
-    assert f"most on {best.task} (" in finding(raised, parts, math.nan, "return").sentence
+    assert f"most on {best.task} (" in finding(raised, parts, False, "return").sentence
 
 
 def test_numbers_of_the_answer_are_those_of_the_statistics(report, folder: Path):
@@ -175,19 +174,26 @@ def test_two_runs_show_nothing_and_the_report_says_why(tmp_path: Path):
 def test_arms_without_a_common_seed_are_unknown(folder: Path):
     runs = [r for r in load_results(folder) if (r.record.arm == "base") == (r.record.seed < 3)]
     effects = compare(score_table(runs))
-    one = finding(effects[0], [], math.nan, "return")
+    one = finding(effects[0], [], False, "return")
     assert one.verdict == "unknown" and "nothing can be said" in one.sentence
     assert build_report(runs).findings
 
 
 def test_tasks_on_unlike_scales_are_normalized(tmp_path: Path):
-    first = load_results(make_results(tmp_path / "a", {"base": 0.8, "x": 0.4}, ["A"], 3))
-    second = load_results(make_results(tmp_path / "b", {"base": 0.8, "x": 0.4}, ["B"], 3, offset=50_000.0))
+    first = load_results(make_results(tmp_path / "a", {"base": 0.8, "x": 0.4}, ["A"], 3, untrained=0.1))
+    second = load_results(
+        make_results(tmp_path / "b", {"base": 0.8, "x": 0.4}, ["B"], 3, untrained=0.1, offset=50_000.0)
+    )
     found = build_report([*first, *second])
-    assert "lowest to highest run" in found.score and "normalized score" in found.findings[0].sentence
+    assert "(untrained) to" in found.score and "normalized score" in found.findings[0].sentence
     assert "optimality_gap" in found.table("aggregates")["aggregate"]
+    effects = {row["arm"]: row["estimate"] for row in found.table("effects").rows()}
+    assert effects["x"] == pytest.approx(-400 / 700, abs=0.1)
     assert build_report([*first, *second], scale="none").score.startswith("Score: mean return of the last")
-    assert "lowest run to base" in build_report([*first, *second], scale="base").score
+    given = build_report([*first, *second], bounds={"A": (0.0, 1000.0), "B": (50_000.0, 51_000.0)})
+    assert "0 to 1000 (given) on A" in given.score
+    with pytest.raises(ConfigurationError, match="Unknown task 'C'"):
+        build_report([*first, *second], bounds={"C": (0.0, 1.0)})
 
 
 def test_a_task_without_published_runs_is_said_to_have_none(tmp_path: Path):
@@ -203,16 +209,17 @@ def test_published_runs_are_compared_at_equal_steps(folder: Path):
     curves = {c.environment: c for c in learning_curves(load_results(folder)) if c.arm == "base"}
     (other,) = published("reppo-large", ["CheetahRun"])
     row = compare_with_published(curves["CheetahRun"], other)
-    assert row is not None and row["environment_steps"] == 6_000_000 and row["runs"] == 6
+    assert isinstance(row, dict) and row["environment_steps"] == 6_000_000 and row["runs"] == 6
     tip = other.at(6_000_000)
     assert tip is not None and row["published"] == tip[0]
     ordered = np.sort(curves["CheetahRun"].returns[:, -1])
     np.testing.assert_allclose(row["estimate"], ordered[1:-1].mean())
     late = replace(curves["CheetahRun"], environment_steps=curves["CheetahRun"].environment_steps * 100)
     row = compare_with_published(late, other)
-    assert row is None or row["environment_steps"] == 50_000_000  # none: its first evaluation is later than that
+    assert isinstance(row, str) or row["environment_steps"] == 50_000_000  # its first evaluation is later than that
     early = replace(curves["CheetahRun"], environment_steps=np.arange(1, 7) * 1000)
-    assert compare_with_published(early, other) is None and compare_with_published(None, other) is None
+    assert "its first published evaluation is at" in str(compare_with_published(early, other))
+    assert compare_with_published(None, other) == "was not run"
 
 
 class Checker(html.parser.HTMLParser):

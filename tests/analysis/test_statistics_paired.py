@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from reppo.analysis import compare, compare_unpaired, holm, sign_flip_test
+from reppo.analysis import compare, compare_unpaired, holm, sign_flip_interval, sign_flip_test
 from reppo.analysis.paired import deviation
 from reppo.errors import ConfigurationError
 from tests.analysis.tables import table
@@ -42,7 +42,7 @@ def test_the_sampled_test_agrees_with_the_exact_one_and_with_scipy():
     rng = np.random.default_rng(0)
     differences = rng.normal(0.4, 1, (1, 17))
     sampled = sign_flip_test(differences, flips=200_000)
-    assert not sampled.exact and sampled.smallest == 1 / 200_001
+    assert not sampled.exact and sampled.smallest == 2.0**-16  # of 17 pairs, whatever is drawn
     bits = (np.arange(2**17)[:, None] >> np.arange(17)) & 1
     sums = np.abs((2.0 * bits - 1) @ differences[0])
     assert sampled.p == pytest.approx(np.mean(sums >= abs(differences.sum()) - 1e-9), abs=0.005)
@@ -107,7 +107,8 @@ def test_the_order_of_seeds_and_tasks_does_not_matter(scores: np.ndarray, random
 def test_what_seeds_share_cancels():
     rng = np.random.default_rng(3)
     shared, noise = 100 * rng.normal(size=10), rng.normal(size=10)
-    (overall, task) = compare(table({"base": shared[None], "arm": (shared + 5 + noise)[None]}))
+    scores = table({"base": shared[None], "arm": (shared + 5 + noise)[None]})
+    (overall, task) = compare(scores, method="student")
     assert overall.estimate == pytest.approx(5 + noise.mean())
     theirs = stats.ttest_1samp(5 + noise, 0).confidence_interval()
     np.testing.assert_allclose((overall.low, overall.high), theirs)
@@ -126,14 +127,78 @@ def test_rows_of_unequal_seeds_and_missing_tasks():
     assert some.p_holm == some.p  # an arm that could not be tested is no test
 
 
-def test_holm_is_over_arms_and_for_tasks_over_arms_and_tasks():
+def test_arms_are_tested_first_and_tasks_within_arms():
     rng = np.random.default_rng(0)
     base = rng.normal(size=(3, 8))
     arms = table({"base": base, **{f"a{i}": base + i + 0.5 * rng.normal(size=(3, 8)) for i in range(3)}})
     rows = compare(arms)
-    for group in ([r for r in rows if r.task is None], [r for r in rows if r.task is not None]):
-        np.testing.assert_allclose([r.p_holm for r in group], holm(np.array([r.p for r in group])))
+    whole = {r.arm: r for r in rows if r.task is None}
+    np.testing.assert_allclose([r.p_holm for r in whole.values()], holm([r.p for r in whole.values()]))
+    for arm, over in whole.items():
+        parts = [r for r in rows if r.arm == arm and r.task is not None]
+        expected = np.maximum(holm([r.p for r in parts]), over.p_holm)
+        np.testing.assert_allclose([r.p_holm for r in parts], expected)
+        assert all(r.smallest_p_holm <= r.p_holm for r in parts)
     assert [(r.arm, r.task) for r in rows][:5] == [("a0", None), ("a0", "T0"), ("a0", "T1"), ("a0", "T2"), ("a1", None)]
+
+
+def test_many_arms_and_tasks_can_show_something():
+    """As one family of 500 rows no p value of ten pairs could be below 0.977."""
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(25, 10))
+    rows = compare(table({"base": base, **{f"a{i}": base - 5 + rng.normal(size=(25, 10)) for i in range(20)}}))
+    assert max(r.p_holm for r in rows) < 0.05
+
+
+def test_what_cannot_be_shown_after_correction_is_known():
+    base = np.arange(6.0)[None]
+    rows = compare(table({"base": base, **{f"a{i}": base - 5 - np.arange(6) * i for i in range(3)}}))
+    assert [r.smallest_p for r in rows if r.task is None] == [0.03125] * 3
+    assert [r.smallest_p_holm for r in rows if r.task is None] == [0.09375] * 3
+
+
+@given(hnp.arrays(np.float64, st.tuples(st.integers(1, 3), st.integers(2, 7)), elements=st.integers(-9, 20)))
+def test_interval_and_test_never_disagree(differences: np.ndarray):
+    for confidence in (0.95, 0.8):
+        low, high = sign_flip_interval(differences, confidence, flips=400)
+        found = sign_flip_test(differences, flips=400)
+        assert low <= differences.mean() + 1e-9 and high >= differences.mean() - 1e-9
+        assert (found.p < 1 - confidence) == (low > 0 or high < 0), (found, low, high)
+
+
+@given(hnp.arrays(np.float64, st.tuples(st.integers(1, 2), st.integers(2, 4)), elements=st.integers(-9, 20)))
+def test_the_interval_holds_what_the_test_does_not_reject(differences: np.ndarray):
+    low, high = sign_flip_interval(differences, 0.7)
+    for end, outward in ((low, -1e-4), (high, 1e-4)):
+        if np.isfinite(end):
+            assert slow_p(differences - end - outward) < 0.3 + 1e-9
+            assert slow_p(differences - end) >= 0.3 - 1e-9
+
+
+def slow_p(differences: np.ndarray) -> float:
+    observed = abs(differences.mean())
+    flips = [np.reshape(signs, differences.shape) for signs in itertools.product([-1, 1], repeat=differences.size)]
+    return float(np.mean([abs((signs * differences).mean()) >= observed - 1e-9 for signs in flips]))
+
+
+def test_intervals_of_the_test_cover():
+    rng = np.random.default_rng(0)
+    for draw in (lambda: rng.normal(size=(1, 8)), lambda: rng.standard_t(3, (2, 10))):
+        held = [low <= 0 <= high for low, high in (sign_flip_interval(draw(), flips=500) for _ in range(400))]
+        assert np.mean(held) > 0.92
+
+
+def test_shares_of_the_base_are_of_the_base_in_the_same_pairs():
+    base = np.array([[1000.0] * 6, [100.0] * 6])
+    rows = compare(table({"base": base, "arm": np.array([[np.nan] * 6, [49.0] * 6])}))
+    assert [(r.base_mean, r.estimate) for r in rows] == [(100, -51), (100, -51)]
+
+
+def test_ties_are_pairs_that_tell_nothing():
+    base = np.zeros((1, 12))
+    row = compare(table({"base": base, "arm": base + (np.arange(12) < 5)}))[0]
+    assert (row.pairs, row.differing, row.smallest_p, row.ties) == (12, 5, 0.0625, 7)
+    assert row.p_signs == 0.0625 and row.p == 0.0625
 
 
 def test_other_aggregates_and_methods_of_differences():

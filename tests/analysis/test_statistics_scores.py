@@ -54,13 +54,13 @@ def test_a_table_is_arm_by_task_by_seed():
 def test_diverged_runs_count_as_told():
     scores = {policy: score_table(results(), diverged=policy) for policy in ("worst", "last", "exclude")}
     lost = {policy: own.scores[1, 2, 0] for policy, own in scores.items()}
-    assert lost["worst"] == 4.0 and lost["last"] == 4.0 and np.isnan(lost["exclude"])
+    assert lost["worst"] == 0.0 and lost["last"] == 4.0 and np.isnan(lost["exclude"])
     better = [*results(), run("kl/no_kl", 4, [50.0, NAN], diverged=True), run("kl/no_kl", 5, [NAN], diverged=True)]
-    np.testing.assert_array_equal(score_table(better).scores[1, 2], [4, NAN, 8, 4, 4])
+    np.testing.assert_array_equal(score_table(better).scores[1, 2], [0, NAN, 8, 0, 0])
     np.testing.assert_array_equal(score_table(better, diverged="last").scores[1, 2], [4, NAN, 8, 50, NAN])
     hopeless = score_table([run("base", 0, [NAN], diverged=True)])
     assert np.isnan(hopeless.scores).all()
-    assert "1 diverged run counts as the worst score of any run on the task." in scores["worst"].describe()
+    assert "1 diverged run counts as the lowest return known of the task." in scores["worst"].describe()
     assert "excluded" in scores["exclude"].describe()
     with pytest.raises(ConfigurationError, match="diverged='drop' is not one of 'worst', 'last', 'exclude'"):
         score_table.__wrapped__(results(), diverged="drop")  # pyright: ignore  # past the type check
@@ -68,14 +68,14 @@ def test_diverged_runs_count_as_told():
 
 def test_scores_at_equal_steps():
     unequal = [run("base", 0, [1.0, 2.0, 3.0]), run("a", 0, [4.0, 5.0]), run("a", 1, [6.0, NAN], diverged=True)]
-    np.testing.assert_array_equal(score_table(unequal).scores[:, 0], [[3, NAN], [5, 3]])
+    np.testing.assert_array_equal(score_table(unequal).scores[:, 0], [[3, NAN], [5, 1]])
     for order in (unequal, unequal[::-1]):
-        np.testing.assert_array_equal(score_table(order, at_steps="common").scores[:, 0], [[2, NAN], [5, 2]])
+        np.testing.assert_array_equal(score_table(order, at_steps="common").scores[:, 0], [[2, NAN], [5, 1]])
     early = score_table(unequal, at_steps=100)
     np.testing.assert_array_equal(early.scores[:, 0], [[1, NAN], [4, 1]])
     assert early.describe().startswith("Score: mean return of the last evaluation up to 100 steps; scale: not normal")
-    assert any("unequally far (200 to 300 steps)" in text for text in caveats_of(score_table(unequal)))
-    assert not any("unequally" in text for text in caveats_of(early))
+    assert any("unequal numbers of steps (200 to 300)" in text for text in caveats_of(score_table(unequal)))
+    assert not any("unequal numbers" in text for text in caveats_of(early))
 
 
 def test_the_area_is_the_return_averaged_over_training():
@@ -90,11 +90,12 @@ def test_normalization_is_recorded():
     np.testing.assert_array_equal(fixed.arm("base")[2], [1, 2, NAN])
     assert fixed.normalization.bounds["E"] == (0, 10) and "scale: [0, 10]" in fixed.describe()
     spread = raw.normalized(Normalization.min_max(raw))
-    assert spread.normalization.bounds == {"D9": (2, 3), "D10": (1, 2), "E": (4, 20)}
+    assert spread.normalization.bounds == {"E": (0, 20)} and np.isnan(spread.scores[0, :2]).all()
+    assert spread.normalization.missing == dict.fromkeys(("D9", "D10"), "all scores are equal")
     assert np.nanmin(spread.scores) == 0 and np.nanmax(spread.scores) == 1
-    to_base = raw.normalized(Normalization.to_arm(raw, "base"))
-    assert to_base.normalization.bounds["E"] == (4, 15)
-    assert score_table(results(), normalization=Normalization.fixed(0, 10, ["E"])).scores[0, 0, 0] == 2  # D9 unscaled
+    part = score_table(results(), normalization=Normalization.fixed(0, 10, ["E"]))
+    assert np.isnan(part.scores[0, 0, 0])  # a task without bounds has no score on the scale
+    assert raw.normalized(Normalization()) is raw
     with pytest.raises(ConfigurationError, match="normalized already"):
         fixed.normalized(Normalization.fixed(0, 1, raw.tasks))
     with pytest.raises(ConfigurationError, match=r"Task 'E' is normalized from \[1, 1\]"):
@@ -141,7 +142,7 @@ def test_caveats():
     assert "as few as 1 run of an arm on a task" in text and "below 6 no difference on a single task" in text
     assert "kl/no_kl has no score on D9, D10" in text
     assert "kl/no_kl and base differ in seeds: 2 runs have no partner" in text
-    assert "Runs diverged (1 of kl/no_kl); they count as the worst score" in text
+    assert "Runs diverged (1 of kl/no_kl); they count as the lowest return known" in text
     assert "tasks differ in scale" in text
     silent = caveats_of(score_table([run("base", 0, [NAN])]))
     assert any("1 run has no finite evaluation" in text for text in silent)

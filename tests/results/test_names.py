@@ -64,6 +64,12 @@ def test_durations(seconds: float | None, text: str):
     assert human_seconds(seconds) == text
 
 
+def test_settings_are_in_the_order_of_their_numbers():
+    right = ["lr=-2", "lr=-1.5", "lr=3e-05", "lr=1e-4", "lr=0.003", "lr=1", "lr=10", "lr=1e5"]
+    assert sorted(sorted(right), key=natural_order) == right
+    assert sorted(["T-2", "T-10", "T-1"], key=natural_order) == ["T-1", "T-2", "T-10"]
+
+
 def test_names_in_natural_order():
     assert sorted(["v10", "v2", "x=0.1", "x=0.05", "v", "2b"], key=natural_order) == [
         "2b", "v", "v2", "v10", "x=0.05", "x=0.1",

@@ -33,9 +33,10 @@ def plot_learning_curves(
     """Draws evaluation return over environment steps: one panel per environment, one line per arm.
 
     A line is the interquartile mean over seeds; its band the 95% interval of `bootstrap_band`, absent
-    where there are fewer than two seeds, and where a panel has more than eight arms. Beyond the point that every
-    seed has reached, a line is faint and has no band: it is of fewer seeds there, and may jump. A seed that diverged is
-    marked with a red cross and goes on with its last value, so that its loss does not flatter the arm.
+    where there are fewer than two seeds, and where a panel has more than eight arms. A line begins where every seed
+    has been evaluated; beyond the point that every seed has reached, it is faint and has no band: it is of fewer
+    seeds there, and may jump. A seed that was not evaluated at a step between is interpolated. One that diverged is
+    marked with a red cross and goes on at the worst return, so that its loss does not flatter the arm.
 
     Args:
         results: runs of one experiment, with at least one finite evaluation among them, or their learning curves.
@@ -132,32 +133,38 @@ def _clock(curve: LearningCurve, x: str) -> np.ndarray:
 
 
 def _draw(panel: Any, curve: LearningCurve, x: str, look: dict[str, Any], place: int, band: bool) -> None:
-    returns = curve.carried_forward()
-    shown = np.flatnonzero(np.isfinite(returns).any(axis=0))
-    returns, clock = returns[:, shown], _clock(curve, x)[shown]
-    returns = np.where(np.isfinite(returns), returns, np.nan)
+    returns, common, rest = _points(curve)
     line = np.asarray(trimmed_mean(returns.T))
-    known = np.isfinite(returns)
-    last = returns.shape[1] - 1 - np.argmax(known[:, ::-1], axis=1)  # of each seed
-    common = 1 + int(last[known.any(axis=1)].min())  # points that every seed with any value has reached
+    clock = _clock(curve, x)
     if band:
-        low, high = bootstrap_band(returns[:, :common], resamples=_RESAMPLES)
-        panel.fill_between(clock[:common], low, high, color=look["color"], alpha=0.16, linewidth=0)
+        low, high = np.clip(bootstrap_band(returns[:, common], resamples=_RESAMPLES), *curve.limits)
+        panel.fill_between(clock[common], low, high, color=look["color"], alpha=0.16, linewidth=0)
     # Markers sit at other places on each line, so that lines that coincide can still be told apart.
-    spacing = max(1, common // 5)
+    spacing = max(1, len(common) // 5)
     full = {"markersize": 3.6, "zorder": 3 if look["color"] == style.INK else 2.5, **look}
-    panel.plot(clock[:common], line[:common], markevery=(place % spacing, spacing), **full)
-    if common < len(line):
-        panel.plot(clock[common - 1 :], line[common - 1 :], **{**full, "marker": "", "alpha": 0.4})
+    panel.plot(clock[common], line[common], markevery=(place % spacing, spacing), **full)
+    if len(rest):
+        joined = np.append(common[-1:], rest)
+        panel.plot(clock[joined], line[joined], **{**full, "marker": "", "alpha": 0.4})
     for row in np.flatnonzero(curve.diverged):
-        finite = np.flatnonzero(np.isfinite(curve.returns[row, shown]))
+        finite = np.flatnonzero(np.isfinite(curve.returns[row]))
         if finite.size:
             panel.plot(clock[finite[-1]], line[finite[-1]], linestyle="none", zorder=4, **style.CROSS)
 
 
+def _points(curve: LearningCurve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The returns of the seeds that have any, the columns that all of them have, and those after them."""
+    returns = curve.completed()
+    returns = returns[np.isfinite(returns).any(axis=1)]
+    common = curve.common_steps()
+    after = common[-1] if common.size else -1
+    rest = np.flatnonzero(np.isfinite(returns).any(axis=0) & (np.arange(returns.shape[1]) > after))
+    return returns, common, rest
+
+
 def _draw_faint(panel: Any, curve: LearningCurve, x: str) -> None:
-    line = np.asarray(trimmed_mean(curve.carried_forward().T))
-    shown = np.flatnonzero(np.isfinite(line))
+    returns, common, rest = _points(curve)
+    line, shown = np.asarray(trimmed_mean(returns.T)), np.append(common, rest)
     if len(shown) > _FAINT_POINTS:  # keeps figures of many arms small; the last point stays
         shown = shown[np.linspace(0, len(shown) - 1, _FAINT_POINTS).round().astype(np.int64)]
     panel.plot(_clock(curve, x)[shown], line[shown], color=style.MUTED, alpha=0.55, linewidth=0.7, zorder=1.5)
@@ -166,7 +173,7 @@ def _draw_faint(panel: Any, curve: LearningCurve, x: str) -> None:
 def _frame(panel: Any, own: Sequence[LearningCurve], beside: Sequence[PublishedCurve]) -> None:
     """What runs have reached sets the limits, not intervals, which are wide with few seeds."""
     values = np.concatenate(
-        [*(curve.returns[np.isfinite(curve.returns)] for curve in own), *(curve.iqm for curve in beside)]
+        [*((y := curve.completed())[np.isfinite(y)] for curve in own), *(curve.iqm for curve in beside)]
     )
     low, high = float(values.min()), float(values.max())
     pad = 0.06 * (high - low) or max(1e-3, 0.05 * abs(high))

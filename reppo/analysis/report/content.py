@@ -7,7 +7,8 @@ from typing import Any, Literal, TypeVar, final
 
 import numpy as np
 
-from reppo.analysis.aggregates import mean, trimmed_mean
+from reppo.analysis.aggregates import trimmed_mean
+from reppo.analysis.bounds import Bounds
 from reppo.analysis.caveats import caveats_of
 from reppo.analysis.confidence import interval
 from reppo.analysis.curves import LearningCurve, learning_curves
@@ -26,14 +27,15 @@ from reppo.analysis.figures import (
     plot_sensitivity,
 )
 from reppo.analysis.figures.designs import interacting_pairs
-from reppo.analysis.figures.style import HIGHLIGHTED
+from reppo.analysis.figures.style import HIGHLIGHTED, arm_order
 from reppo.analysis.learning import area_under_curve, reliable_improvement, time_to_threshold
-from reppo.analysis.paired import PairedEffect, compare
+from reppo.analysis.paired import PairedEffect, compare, corrected
 from reppo.analysis.published_curves import SOURCE, PublishedCurve, made_by, published, published_caveats
-from reppo.analysis.report.sentences import Finding, base_sentence, findings
+from reppo.analysis.report.sentences import LEVEL, Finding, base_sentence, findings, seeds_in_reach
 from reppo.analysis.report.specs import arm_changes, circumstances, task_differences
 from reppo.analysis.robustness import effective_dimension, grid_settings, sensitivity
-from reppo.analysis.scores import Normalization, ScoreTable, score_table
+from reppo.analysis.scales import one_scale, scale_of
+from reppo.analysis.scores import ScoreTable, cut_offs, score_table
 from reppo.analysis.summaries import aggregate, aggregate_tasks, performance_profiles, probability_of_improvement
 from reppo.analysis.table import Table
 from reppo.errors import ConfigurationError, require, unknown_name
@@ -41,7 +43,7 @@ from reppo.results import Metrics, RunData
 from reppo.results.formatting import arm_parts, human_count, natural_order
 
 T = TypeVar("T")
-Scale = Literal["auto", "none", "min-max", "base"]
+Scale = Literal["auto", "none"]
 
 SATURATED = 0.01
 """Share of value targets outside the support from which a report warns."""
@@ -136,6 +138,7 @@ def build_report(
     base: str = "base",
     against: Sequence[str] = (),
     scale: Scale = "auto",
+    bounds: Mapping[str, Bounds] | None = None,
     questions: Mapping[str, str] | None = None,
     metrics: Sequence[Metrics] | None = None,
 ) -> Report:
@@ -146,10 +149,9 @@ def build_report(
         title: its name.
         base: the arm with which the others are compared.
         against: variants from `published_variants()` to set beside the base.
-        scale: of scores that are averaged over tasks: returns as they are (`"none"`), from the lowest to the highest
-            run of each task (`"min-max"`), from the lowest run to the base (`"base"`), or `"auto"`: as they are if
-            all lie between 0 and 1000, as in the control suite, or have one sign and one order of size, and else
-            min-max.
+        scale: of scores that are averaged over tasks: returns as they are (`"none"`), or `"auto"`: as they are if
+            there is one task, or all have the same scale, as in the control suite; else by `scale_of`.
+        bounds: the lowest and the highest return of tasks, in place of what is known of them.
         questions: what ablations ask, by their names, to be shown with the findings.
         metrics: training metrics of each run; None to read those of runs that have any.
 
@@ -164,17 +166,21 @@ def build_report(
     unequal = _unequal(results)
     raw = score_table(results, base=base, at_steps="common" if unequal else None)
     require(bool(np.isfinite(raw.scores).any()), "No run has a finite evaluation yet, so there is nothing to report.")
-    table, unit = _scaled(raw, scale)
+    table, unit = _scaled(results, raw, scale, bounds)
     if metrics is None:
         metrics = [run.folder.read_metrics() for run in results]
     curves = learning_curves(results, base)
     effects = compare(table)
-    raw_effects = effects if table is raw else compare(raw)
+    raw_effects = effects
+    if table is not raw:  # an arm's tasks are tested after the arm over all of them, which is on the common scale
+        whole = [effect for effect in effects if effect.task is None]
+        raw_effects = corrected([*whole, *(effect for effect in compare(raw) if effect.task is not None)])
     several = len(table.arms) > 1
     highlight = _highlight(effects)
     base_scores = table.arm(base)
-    positive = not table.normalization.bounds and bool((base_scores[np.isfinite(base_scores)] > 0).all())
-    names = ("task_iqm", "pooled_iqm", "mean", "median") + (("optimality_gap",) if table.normalization.bounds else ())
+    positive = table.normalization.identity and bool((base_scores[np.isfinite(base_scores)] > 0).all())
+    names = ("task_iqm", "pooled_iqm", "mean", "median")
+    names += () if table.normalization.identity else ("optimality_gap",)
     shared = table.common_tasks()
     rows = aggregate(table, names) if shared else []
     by_variant = {variant: published(variant, table.tasks) for variant in against}
@@ -186,14 +192,14 @@ def build_report(
         _curves_section(curves, base, highlight, with_published, shown),
         _published_section(curves, base, with_published, shown) if shown else None,
         _tasks_section(raw, raw_effects),
-        _learning_section(curves, base),
+        _learning_section(curves, base, cut_offs(results)),
         _design_section(table, unit) if several else None,
-        _grid_section(table, unit, base) if several else None,
+        _grid_section(raw.normalized(scale_of(results, raw, bounds)), base) if several else None,
         _diagnostics_section(results, metrics, base, highlight),
         _costs_section(results, base),
         _specs_section(results, base),
     ]
-    runs, shapes = _runs(results, metrics, curves)
+    runs, shapes = _runs(results, metrics, curves, base)
     where = f"{len(table.tasks)} tasks" if len(table.tasks) > 1 else "".join(table.tasks)
     if several:
         others = f"{len(table.arms) - 1} arms" if len(table.arms) > 2 else "".join(table.arms[1:])
@@ -201,22 +207,38 @@ def build_report(
         question = question if len(table.arms) > 2 else question.replace("What do", "What does", 1)
     else:
         question = f"How well does {base} learn {where}?"
-    lead = [row for row in rows if row.aggregate == "pooled_iqm"]
+    own = table.select(arms=(base,))
+    lead = aggregate(own, ("pooled_iqm",)) if own.common_tasks() else []
     first = next(run.record for run in results if run.record.arm == base)
     return Report(
         title=title,
         question=question,
-        summary=base_sentence(lead, base, unit),
+        summary=base_sentence(lead, base, unit, own.common_tasks()),
         findings=tuple(
             replace(one, question=" ".join(asked[name] for name in table.ablations.get(one.arm, ()) if name in asked))
-            for one in findings(effects, float(mean(base_scores)) if positive else math.nan, unit)
+            for one in findings(effects, positive, unit)
         ),
-        score=table.describe() + _budget(raw, unequal),
-        caveats=tuple(_caveats(table, results, metrics, by_variant)),
+        score=f"{table.describe()}{_budget(raw, unequal)} {_repeatability(results)}",
+        caveats=tuple([*_caveats(table, results, metrics, by_variant), *_swamped(effects), *_interpolated(curves)]),
         sections=tuple(section for section in sections if section is not None),
         runs=runs,
         curves=shapes,
         base_spec=first.spec,
+    )
+
+
+def _repeatability(results: Sequence[RunData]) -> str:
+    """Whether the same seed gives the same numbers on the devices in use, and what a pair then shares."""
+    backends = {run.record.backend for run in results}
+    if backends == {"cpu"}:
+        return (
+            "On a CPU the same seed gives the same numbers (with the same versions and width), so a pair shares "
+            "everything that the arm does not change."
+        )
+    return (
+        "Whether the same seed gives the same numbers was not measured on "
+        f"{', '.join(sorted(str(name) for name in backends if name != 'cpu'))}; where it does not, a pair shares "
+        "starts, initial weights and episodes, but not the noise of the device, and pairing is worth less."
     )
 
 
@@ -241,27 +263,16 @@ def _budget(table: ScoreTable, unequal: bool) -> str:
     return f" Runs went on for {span} steps."
 
 
-def _scaled(raw: ScoreTable, scale: Scale) -> tuple[ScoreTable, str]:
-    allowed = ("auto", "none", "min-max", "base")
+def _scaled(
+    results: Sequence[RunData], raw: ScoreTable, scale: Scale, bounds: Mapping[str, Bounds] | None
+) -> tuple[ScoreTable, str]:
+    """The scores on the scale that numbers over tasks are on, and what such a score is called."""
+    allowed = ("auto", "none")
     require(scale in allowed, f"scale={scale!r} is not one of {', '.join(map(repr, allowed))}.")
-    if scale == "auto":
-        scale = "none" if len(raw.tasks) == 1 or _alike(raw) else "min-max"
-    if scale == "none":
+    found = scale_of(results, raw, bounds)
+    if scale == "none" or len(raw.tasks) == 1 or one_scale(found, raw.tasks) or not found.bounds:
         return raw, "return"
-    made = Normalization.min_max(raw) if scale == "min-max" else Normalization.to_arm(raw, raw.base)
-    return raw.normalized(made), "normalized score"
-
-
-def _alike(raw: ScoreTable) -> bool:
-    """Whether tasks are on one scale, as far as scores tell.
-
-    They are if all lie between 0 and 1000, as in the control suite; else if they have one sign and one order of size.
-    """
-    scores = raw.scores[np.isfinite(raw.scores)]
-    if scores.min() >= 0 and scores.max() <= 1000:
-        return True
-    one_sign = bool((scores >= 0).all() or (scores <= 0).all())
-    return one_sign and not any("not normalized" in text for text in caveats_of(raw))
+    return raw.normalized(found), "normalized score"
 
 
 def _highlight(effects: Sequence[PairedEffect]) -> list[str]:
@@ -287,12 +298,39 @@ def _caveats(
             f"Runs differ in {', '.join(dict.fromkeys(mixed))}; their last digits do not compare, and more may not."
         )
     for variant, beside in by_variant.items():
-        missing = sorted({*table.tasks} - {curve.environment for curve in beside})
+        missing = sorted({*table.tasks} - {curve.environment for curve in beside}, key=natural_order)
         if missing:
             found.append(f"No curve of {variant} was published on {', '.join(missing)}.")
         if beside:
             found += [text for text in published_caveats(variant, table.tasks) if text not in found]
     return found
+
+
+def _swamped(effects: Sequence[PairedEffect]) -> list[str]:
+    """Arms whose difference over all tasks is mostly that on one of them."""
+    found = []
+    for whole in (e for e in effects if e.task is None and e.tasks > 2):
+        parts = {
+            e.task: abs(e.estimate) for e in effects if e.arm == whole.arm and e.task and math.isfinite(e.estimate)
+        }
+        total = sum(parts.values())
+        task = max(parts, key=lambda name: parts[name])
+        if total > 0 and parts[task] / total > max(0.5, 2 / len(parts)):
+            found.append(f"{whole.arm} on {task} {100 * parts[task] / total:.0f}%")
+    if not found:
+        return []
+    more = f" and {len(found) - 4} more arms" if len(found) > 4 else ""
+    return [f"One task makes up most of the differences over all tasks: {', '.join(found[:4])}{more}."]
+
+
+def _interpolated(curves: Sequence[LearningCurve]) -> list[str]:
+    uneven = list(dict.fromkeys(curve.environment for curve in curves if curve.interpolated()))
+    if not uneven:
+        return []
+    return [
+        f"Seeds were evaluated at different steps on {', '.join(uneven)}; curves interpolate each seed between its own "
+        "evaluations, so that no point is of other seeds than its neighbors."
+    ]
 
 
 def _saturation(results: Sequence[RunData], metrics: Sequence[Metrics]) -> list[str]:
@@ -320,23 +358,33 @@ def _effects_section(effects: Sequence[PairedEffect], table: ScoreTable, unit: s
     for effect in whole:
         row = better.get((effect.arm, None))
         chance = math.nan if row is None else row.estimate
-        records.append({**_asdict(effect), "chance_to_beat_base": chance, "seeds": effect.fewest_pairs})
+        records.append({**_asdict(effect), "chance_to_beat_base": chance})
     columns = (
-        "arm", "estimate", "low", "high", "p_holm", "p", "smallest_p", "standardized", "chance_to_beat_base", "wins",
-        "ties", "losses", "tasks", "seeds",
+        "arm", "estimate", "low", "high", "p_holm", "smallest_p_holm", "p", "p_signs", "standardized",
+        "chance_to_beat_base", "wins", "ties", "losses", "tasks", "pairs",
     )  # fmt: skip
     summary = Table.of(
         "effects",
         f"Difference in {unit} from {table.base}, over all tasks",
         records,
         columns,
-        kinds={"estimate": "difference", "p": "p", "p_holm": "p", "smallest_p": "p", "chance_to_beat_base": "share"},
+        kinds={
+            "estimate": "difference",
+            **dict.fromkeys(("p", "p_holm", "smallest_p_holm", "p_signs"), "p"),
+            "chance_to_beat_base": "share",
+        },
         intervals=_INTERVAL,
         notes=(
-            "Estimate: mean over tasks and seeds of the arm minus the base of the same seed, with its 95% interval. "
-            "p: two-sided sign-flip test over pairs, corrected over the arms by Holm's method; smallest p: what so "
-            "many pairs can attain. Standardized: over the standard deviation of differences. Chance to beat the base: "
-            "that any run of the arm scores higher than any run of the base on the same task. Wins and losses: pairs.",
+            f"Scale: {table.normalization.describe()}. Estimate: mean over tasks and seeds of the arm minus the base "
+            "of the same seed. Its 95% interval is that of the test by itself: it leaves out 0 where p is below 0.05, "
+            "and is missing where so few pairs bound nothing. p: two-sided sign-flip test of the mean over pairs; p "
+            "(Holm): corrected over the arms, which decides; smallest p (Holm): what so many pairs can attain there. "
+            "The test is exact where an arm that changes nothing could be exchanged with the base. An arm that fails "
+            "rarely and gains a little elsewhere may have the same mean and be called better all the same: in a third "
+            "of cases if it fails one run in ten and there are 10 seeds. p (signs): whether it wins as many pairs as "
+            "it loses, true for any shape. Standardized: over the standard deviation of differences. Chance to beat "
+            "the base: that any run of the arm scores higher than any run of the base on the same task. Wins and "
+            "losses: pairs.",
         ),
     )
     pictures = []
@@ -345,8 +393,8 @@ def _effects_section(effects: Sequence[PairedEffect], table: ScoreTable, unit: s
     return Section(
         key="effects",
         title="Effects",
-        text="Each arm minus the base with the same seed. Bars are 95% intervals, small strokes the tasks; marks are "
-        "filled where the corrected p value is below 0.05.",
+        text="Each arm minus the base with the same seed. Bars are 95% intervals of each arm by itself, small strokes "
+        "the tasks; marks are filled where the p value, corrected over the arms, is below 0.05. " + _pairing(table),
         pictures=tuple(pictures),
         tables=(summary,),
     )
@@ -409,15 +457,19 @@ def _published_section(
     curves: Sequence[LearningCurve], base: str, beside: Sequence[PublishedCurve], against: Sequence[str]
 ) -> Section:
     own = {curve.environment: curve for curve in curves if curve.arm == base}
-    records = [row for other in beside if (row := compare_with_published(own.get(other.environment), other))]
-    compared = {row["task"] for row in records}
-    left = sorted(set(own) - compared)
     notes = [f"{variant}: {made_by(variant)}; {SOURCE}." for variant in against]
-    if left:
-        notes.append(
-            f"Not comparable: {', '.join(left)}. Either nothing was published for them, or these runs ended before the "
-            "first published evaluation (about 2.5M steps)."
-        )
+    records = []
+    for other in beside:
+        row = compare_with_published(own.get(other.environment), other)
+        if isinstance(row, str):
+            notes.append(f"{other.variant}, not comparable: {other.environment} {row}.")
+        else:
+            records.append(row)
+    for variant in against:
+        published_on = {curve.environment for curve in beside if curve.variant == variant}
+        left = sorted(set(own) - published_on, key=natural_order)
+        if left:
+            notes.append(f"{variant}, not comparable: nothing was published on {', '.join(left)}.")
     table = Table.of(
         "published",
         f"{base} and published runs at equal environment steps (unpaired)",
@@ -432,41 +484,48 @@ def _published_section(
     )  # fmt: skip
     text = (
         "Interquartile means of the return at the last step that both have. The published runs are unpaired, so there "
-        "is no test of the difference."
+        "is no test of the difference. What diverged counts as in every other number here."
     )
     return Section(key="published", title="Beside published runs", text=text, tables=(table,))
 
 
-def compare_with_published(own: LearningCurve | None, other: PublishedCurve) -> dict[str, Any] | None:
-    """One's own curve and a published one at the last step that both have; None if they share none.
+def compare_with_published(own: LearningCurve | None, other: PublishedCurve) -> dict[str, Any] | str:
+    """One's own curve and a published one at the last step that both have, or why there is none.
 
     Args:
-        own: the curve of an arm.
+        own: the curve of an arm. Runs without any evaluation are left out; one that diverged counts as the worst
+            return.
         other: the published one.
 
     Returns:
-        Interquartile means with 95% intervals of both, their difference, and the numbers of runs.
+        Interquartile means with 95% intervals of both, their difference, and the numbers of runs; or a reason in words.
     """
-    if own is None or not len(other.environment_steps):
-        return None
-    returns = own.carried_forward()
-    reached = np.flatnonzero(np.isfinite(returns).all(axis=0))
-    if not reached.size:
-        return None
-    steps = float(min(own.environment_steps[reached[-1]], other.environment_steps[-1]))
+    if own is None:
+        return "was not run"
+    if not len(other.environment_steps):
+        return "has a published curve without evaluations"
+    returns, common = own.completed(), own.common_steps()
+    if not common.size:
+        return "has no step yet at which every run has an evaluation"
+    clock = own.environment_steps[common].astype(np.float64)
+    steps = float(min(clock[-1], other.environment_steps[-1]))
     found = other.at(steps)
-    if found is None or steps < own.environment_steps[reached[0]]:
-        return None
-    clock = own.environment_steps[reached].astype(np.float64)
-    value = np.array([np.interp(steps, clock, row) for row in returns[:, reached]])
+    if found is None:
+        first = human_count(int(other.environment_steps[0]))
+        return f"has come to {human_count(int(clock[-1]))} steps, and its first published evaluation is at {first}"
+    if steps < clock[0]:
+        return f"has its first evaluation at {human_count(int(clock[0]))} steps, after the last published one"
+    evaluated = returns[np.isfinite(returns).any(axis=1)][:, common]
+    value = np.array([np.interp(steps, clock, row) for row in evaluated])
     found_own = interval(value[None])
+    low, high = np.clip((found_own.low, found_own.high), *own.limits)
     return {
         "task": other.environment,
         "variant": other.variant,
         "environment_steps": int(steps),
         "estimate": found_own.estimate,
-        "low": found_own.low,
-        "high": found_own.high,
+        "low": float(low),
+        "high": float(high),
         "published": found[0],
         "published_low": found[1],
         "published_high": found[2],
@@ -511,8 +570,9 @@ def _tasks_section(raw: ScoreTable, effects: Sequence[PairedEffect]) -> Section:
         kinds={"difference": "difference", "p_holm": "p"},
         intervals={"iqm": ("low", "high"), "difference": ("difference_low", "difference_high")},
         notes=(
-            "IQM: interquartile mean over seeds. Difference: mean over seeds of the arm minus the base. p is corrected "
-            "over all arms and tasks.",
+            "IQM: interquartile mean over seeds. Difference: mean over seeds of the arm minus the base, with the "
+            "interval of its test by itself. Arms are tested first: p is corrected over the tasks of an arm, and is at "
+            "least that of the arm over all tasks." + _tasks_out_of_reach(effects),
         ),
     )  # fmt: skip
     known = any(e.task is not None and math.isfinite(e.estimate) for e in effects)
@@ -528,17 +588,48 @@ def _tasks_section(raw: ScoreTable, effects: Sequence[PairedEffect]) -> Section:
     )
 
 
-def _learning_section(curves: Sequence[LearningCurve], base: str) -> Section | None:
+def _tasks_out_of_reach(effects: Sequence[PairedEffect]) -> str:
+    """Says so where no difference on a single task can be shown, and with how many seeds it could."""
+    parts = [effect for effect in effects if effect.task is not None and effect.pairs]
+    if not parts or min(effect.smallest_p_holm for effect in parts) < LEVEL:
+        return ""
+    most = max(parts, key=lambda effect: effect.differing)
+    count = sum(effect.arm == most.arm for effect in parts)
+    needed = seeds_in_reach(count, 1)
+    return (
+        f" On no single task can a difference be shown: {most.differing} pairs reach no p value below "
+        f"{min(effect.smallest_p_holm for effect in parts):.2g} there; {needed} seeds could."
+    )
+
+
+def _pairing(table: ScoreTable) -> str:
+    """What pairing by seed has been worth: the share of the variance of differences that it took away."""
+    base = table.scores[0]
+    paired = apart = 0.0
+    for own in table.scores[1:]:
+        both = np.isfinite(own) & np.isfinite(base)
+        for j in np.flatnonzero(both.sum(axis=1) >= 2):
+            a, b = own[j, both[j]], base[j, both[j]]
+            paired += float(np.var(a - b, ddof=1))
+            apart += float(np.var(a, ddof=1) + np.var(b, ddof=1))
+    if apart == 0:
+        return ""
+    share = 100 * (1 - paired / apart)
+    what = "took away" if share >= 0 else "added"
+    return f"Pairing by seed {what} {abs(share):.0f}% of the variance of differences that runs apart would have."
+
+
+def _learning_section(curves: Sequence[LearningCurve], base: str, cuts: Mapping[str, int]) -> Section | None:
     records = []
-    for environment in dict.fromkeys(curve.environment for curve in curves):
-        own = [curve for curve in curves if curve.environment == environment and np.isfinite(curve.returns).any()]
+    for environment, steps in cuts.items():
+        own = [curve.until(steps) for curve in curves if curve.environment == environment]
+        own = [curve for curve in own if np.isfinite(curve.returns).any()]
         reference = next((curve for curve in own if curve.arm == base), None)
         threshold = None if reference is None else _threshold(reference)
         if threshold is None:
             continue
-        horizon = float(max(curve.environment_steps[-1] for curve in own))
         for curve in own:
-            speed = time_to_threshold(curve, threshold, horizon=horizon, resamples=400)
+            speed = time_to_threshold(curve, threshold, horizon=float(steps))
             reliable = reliable_improvement(curve, threshold)
             records.append(
                 {
@@ -553,6 +644,7 @@ def _learning_section(curves: Sequence[LearningCurve], base: str) -> Section | N
                     "reliable": reliable.final.estimate,
                     "reliable_low": reliable.final.low,
                     "reliable_high": reliable.final.high,
+                    "falls": int(reliable.falls.sum()),
                     "area": _area(curve),
                 }
             )
@@ -564,22 +656,25 @@ def _learning_section(curves: Sequence[LearningCurve], base: str) -> Section | N
         records,
         (
             "task", "arm", "threshold", "mean_steps_to_it", "low", "high", "reached", "runs", "reliable",
-            "reliable_low", "reliable_high", "area",
+            "reliable_low", "reliable_high", "falls", "area",
         ),
         kinds={"reliable": "share", "mean_steps_to_it": "steps"},
         intervals={"mean_steps_to_it": ("low", "high"), "reliable": ("reliable_low", "reliable_high")},
         notes=(
-            f"Threshold: {LEARNED:.0%} of the way from the base's first evaluation to its last. Runs that never reach "
-            "it count with the longest run's steps, so differences are at least so large. Reliable: the share of runs "
-            "that reach it and never fall below it again (Wilson's interval). Area: return averaged over training.",
+            f"Up to the last step that all runs of the task have reached. Threshold: {LEARNED:.0%} of the way from the "
+            "base's first evaluation to its last. Mean steps: with Student's 95% interval. A run that never reaches "
+            "the threshold counts with the last step: where some did not, the mean is too low, and a difference of "
+            "means may be larger or smaller. Reliable: the share of runs that reach it and never fall below it after "
+            "that (Wilson's interval); falls: how often runs fell, all together. Area: return averaged over training.",
         ),
     )  # fmt: skip
     return Section(key="learning", title="Speed and reliability", tables=(table,))
 
 
 def _threshold(curve: LearningCurve) -> float | None:
-    line = np.asarray(trimmed_mean(curve.carried_forward().T))
-    line = line[np.isfinite(line)]
+    common = curve.common_steps()
+    returns = curve.completed()
+    line = np.asarray(trimmed_mean(returns[np.isfinite(returns).any(axis=1)][:, common].T))
     if len(line) < 2 or line[-1] <= line[0]:
         return None
     return float(line[0] + LEARNED * (line[-1] - line[0]))
@@ -587,7 +682,7 @@ def _threshold(curve: LearningCurve) -> float | None:
 
 def _area(curve: LearningCurve) -> float:
     values = []
-    for row in curve.carried_forward():
+    for row in curve.completed():
         known = np.isfinite(row)
         if known.any():
             values.append(float(area_under_curve(curve.environment_steps[known].astype(np.float64), row[known])))
@@ -659,14 +754,12 @@ def _design_section(table: ScoreTable, unit: str) -> Section | None:
     return Section(key="design", title="Interactions", text=text, pictures=pictures, tables=tuple(tables))
 
 
-def _grid_section(table: ScoreTable, unit: str, base: str) -> Section | None:
-    """Sensitivity, where arms are settings of hyperparameters."""
-    settings = [arm for arm in table.arms if arm != base and all("=" in part for part in arm_parts(arm))]
-    if len(settings) < 2 or len(table.tasks) < 2:
+def _grid_section(scaled: ScoreTable, base: str) -> Section | None:
+    """Sensitivity, where arms are settings of hyperparameters, from scores on the scale of the tasks."""
+    settings = [arm for arm in scaled.arms if arm != base and all("=" in part for part in arm_parts(arm))]
+    if len(settings) < 2 or len(scaled.normalization.bounds) < 2:
         return None
-    chosen = table.select(arms=settings)
-    if not table.normalization.bounds:
-        chosen = chosen.normalized(Normalization.min_max(chosen))
+    chosen = scaled.select(arms=settings, tasks=[task for task in scaled.tasks if task in scaled.normalization.bounds])
     found = _attempt(lambda: sensitivity(chosen))
     if found is None:
         return None
@@ -754,7 +847,7 @@ def _costs_section(results: Sequence[RunData], base: str) -> Section | None:
                 "runs": len(own),
             }
         )
-    records.sort(key=lambda row: (row["arm"] != base, row["arm"]))
+    records.sort(key=lambda row: (row["arm"] != base, natural_order(row["arm"])))
     if all(math.isnan(row["steps_per_second"]) for row in records):
         return None
     table = Table.of(
@@ -803,7 +896,7 @@ def _specs_section(results: Sequence[RunData], base: str) -> Section:
 
 
 def _runs(
-    results: Sequence[RunData], metrics: Sequence[Metrics], curves: Sequence[LearningCurve]
+    results: Sequence[RunData], metrics: Sequence[Metrics], curves: Sequence[LearningCurve], base: str
 ) -> tuple[Table, tuple[tuple[float | None, ...], ...]]:
     """Every run with its outcome, and the shape of its curve."""
     spans: dict[str, tuple[float, float]] = {}
@@ -813,10 +906,10 @@ def _runs(
             low, high = spans.get(curve.environment, (math.inf, -math.inf))
             spans[curve.environment] = min(low, float(values.min())), max(high, float(values.max()))
     records, shapes = [], []
-    order = {curve_arm: i for i, curve_arm in enumerate(dict.fromkeys(curve.arm for curve in curves))}
+    order = {arm: i for i, arm in enumerate(arm_order([curve.arm for curve in curves], base))}
     paired = sorted(
         zip(results, metrics, strict=True),
-        key=lambda pair: (order[pair[0].record.arm], pair[0].record.environment, pair[0].record.seed),
+        key=lambda pair: (order[pair[0].record.arm], natural_order(pair[0].record.environment), pair[0].record.seed),
     )
     for run, recorded in paired:
         record = run.record

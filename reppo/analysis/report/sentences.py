@@ -33,18 +33,18 @@ class Finding:
     question: str = ""
 
 
-def findings(effects: Sequence[PairedEffect], base_value: float, unit: str) -> list[Finding]:
-    """A finding for each arm, the largest difference first, what is unclear after what is not.
+def findings(effects: Sequence[PairedEffect], shares: bool, unit: str) -> list[Finding]:
+    """A finding for each arm, the largest difference first, what is not shown after what is.
 
     Args:
         effects: of `compare`.
-        base_value: mean score of the base, to tell how large a difference is; NaN where a share of it says nothing.
+        shares: whether a difference is told as a share of the base's score, too: scores have a zero that means it.
         unit: what scores are called.
     """
     order = {"worse": 0, "better": 0, "unclear": 1, "unknown": 2}
     whole = [effect for effect in effects if effect.task is None]
     parts = {arm: [e for e in effects if e.arm == arm and e.task is not None] for arm in {e.arm for e in whole}}
-    found = [(effect, finding(effect, parts[effect.arm], base_value, unit)) for effect in whole]
+    found = [(effect, finding(effect, parts[effect.arm], shares, unit)) for effect in whole]
 
     def place(item: tuple[PairedEffect, Finding]) -> tuple[int, float]:
         size = abs(item[0].estimate)
@@ -53,35 +53,66 @@ def findings(effects: Sequence[PairedEffect], base_value: float, unit: str) -> l
     return [one for _, one in sorted(found, key=place)]
 
 
-def finding(effect: PairedEffect, parts: Sequence[PairedEffect], base_value: float, unit: str) -> Finding:
+def finding(effect: PairedEffect, parts: Sequence[PairedEffect], shares: bool, unit: str) -> Finding:
     """What one arm's difference says."""
     if not effect.pairs:
         text = f"shares no task and seed with {effect.base}, so nothing can be said about it."
         return Finding(arm=effect.arm, verdict="unknown", sentence=text)
+    shown = effect.p_holm < LEVEL
     digits = decimals([effect.estimate])
     size = signed(effect.estimate, digits)
-    if math.isfinite(effect.low):
+    if math.isfinite(effect.low) and math.isfinite(effect.high):
         size += f" [{signed(effect.low, digits)}, {signed(effect.high, digits)}]"
-    if math.isfinite(base_value) and base_value > 0:
-        size += f", {signed(100 * effect.estimate / base_value, 0)}% of {effect.base}'s"
-    pairs = f"{effect.fewest_pairs} seed{'' if effect.fewest_pairs == 1 else 's'}"
-    pairs += " per task" if effect.tasks > 1 else ""
-    over = f"over {effect.tasks} tasks" if effect.tasks > 1 else f"on {parts[0].task}" if parts else ""
-    p = "p < 0.001" if effect.p_holm < 0.001 else f"p = {effect.p_holm:.2g}"
-    if effect.p_holm < LEVEL:
+        size += " by itself" if not shown and effect.p < LEVEL else ""
+    if shares and effect.base_mean > 0:
+        size += f", {signed(100 * effect.estimate / effect.base_mean, 0)}% of {effect.base}'s"
+    known = [part.task for part in parts if part.pairs]
+    over = f"over {effect.tasks} tasks" if effect.tasks > 1 else f"on {known[0]}" if known else ""
+    detail = f"{size}; {_chance(effect)}, {_seeds(effect)}"
+    if shown:
         verdict: Verdict = "better" if effect.estimate > 0 else "worse"
-        verb = "raises" if verdict == "better" else "lowers"
-        text = f"{verb} the {unit} {over} ({size}; {p}, {pairs})"
+        text = f"{'raises' if verdict == 'better' else 'lowers'} the {unit} {over} ({detail})"
     else:
         verdict = "unclear"
-        reason = (
-            f"{effect.pairs} pair{'' if effect.pairs == 1 else 's'} cannot show any: no p value below "
-            f"{effect.smallest_p:.2g} is possible"
-            if effect.smallest_p >= LEVEL
-            else f"{p}, {pairs}"
-        )
-        text = f"shows no difference in {unit} {over} ({size}; {reason})"
+        if effect.smallest_p_holm >= LEVEL:
+            detail = f"{size}; {_out_of_reach(effect)}"
+        text = f"is not shown to change the {unit} {over} ({detail})"
     return Finding(arm=effect.arm, verdict=verdict, sentence=text + _where(effect, parts) + ".")
+
+
+def _chance(effect: PairedEffect) -> str:
+    text = "p < 0.001" if effect.p_holm < 0.001 else f"p = {effect.p_holm:.2g}"
+    if effect.p < LEVEL <= effect.p_holm:
+        text += f" after correction over the arms, {effect.p:.2g} before"
+    return text
+
+
+def _seeds(effect: PairedEffect) -> str:
+    text = f"{effect.fewest_pairs} seed{'' if effect.fewest_pairs == 1 else 's'}"
+    if effect.tasks > 1:
+        text = f"{'' if effect.pairs == effect.tasks * effect.fewest_pairs else 'at least '}{text} per task"
+    return text + (f", {effect.differing} of {effect.pairs} pairs differ" if effect.differing < effect.pairs else "")
+
+
+def _out_of_reach(effect: PairedEffect) -> str:
+    """Why no p value could have been below the level, and how many seeds could show anything."""
+    pairs = f"{effect.differing} pair{'' if effect.differing == 1 else 's'}"
+    if effect.differing < effect.pairs:
+        pairs = f"{pairs} that differ (of {effect.pairs})"
+    text = f"{pairs} cannot show any: no p value below {effect.smallest_p_holm:.2g} is possible"
+    factor = effect.smallest_p_holm / effect.smallest_p
+    if factor > 1 + 1e-9:
+        text += " after correction over the arms"
+    needed = seeds_in_reach(factor, effect.tasks)
+    return f"{text}; {needed} seeds{' per task' if effect.tasks > 1 else ''} could"
+
+
+def seeds_in_reach(factor: float | int, tasks: int) -> int:
+    """The fewest seeds per task with which a p value can be below the level after correction by a factor."""
+    pairs = 1
+    while 2.0 ** (1 - pairs) * factor >= LEVEL:
+        pairs += 1
+    return math.ceil(pairs / tasks)
 
 
 def _where(effect: PairedEffect, parts: Sequence[PairedEffect]) -> str:
@@ -93,11 +124,18 @@ def _where(effect: PairedEffect, parts: Sequence[PairedEffect]) -> str:
     better = sum(part.estimate > 0 for part in known)
     extreme = min(known, key=lambda e: e.estimate) if effect.estimate < 0 else max(known, key=lambda e: e.estimate)
     size = signed(extreme.estimate, decimals([extreme.estimate]))
-    return f"; worse on {worse} and better on {better} of {len(known)} tasks, most on {extreme.task} ({size})"
+    return f"; lower on {worse} and higher on {better} of {len(known)} tasks, most on {extreme.task} ({size})"
 
 
-def base_sentence(rows: Sequence[AggregateRow], base: str, unit: str) -> str:
-    """How well the base does."""
+def base_sentence(rows: Sequence[AggregateRow], base: str, unit: str, tasks: Sequence[str]) -> str:
+    """How well the base does.
+
+    Args:
+        rows: an aggregate of the base's own runs.
+        base: its name.
+        unit: what scores are called.
+        tasks: those on which it has a score.
+    """
     row = next((row for row in rows if row.arm == base and math.isfinite(row.estimate)), None)
     if row is None:
         return f"{base} has no score yet."
@@ -106,7 +144,7 @@ def base_sentence(rows: Sequence[AggregateRow], base: str, unit: str) -> str:
     if math.isfinite(row.low):
         text += f" [{_minus(row.low, digits)}, {_minus(row.high, digits)}]"
     runs = f"{row.runs} run{'' if row.runs == 1 else 's'}"
-    over = f"over {row.tasks} tasks" if row.tasks > 1 else "over its seeds"
+    over = f"over {row.tasks} tasks" if row.tasks > 1 else f"on {tasks[0]}"
     return f"{text}: interquartile mean of the {unit} of all runs {over} ({runs})."
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reppo.results import RunData, RunRecord
+from reppo.results.formatting import natural_order
 
 ABSENT = "(absent)"
 
@@ -41,7 +42,7 @@ def _some(names: Sequence[str], everything: int) -> str:
 
 def _first_records(results: Sequence[RunData]) -> dict[tuple[str, str], RunRecord]:
     found: dict[tuple[str, str], RunRecord] = {}
-    for run in results:
+    for run in sorted(results, key=lambda run: (natural_order(run.record.arm), natural_order(run.record.environment))):
         found.setdefault((run.record.arm, run.record.environment), run.record)
     return found
 

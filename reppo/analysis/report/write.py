@@ -1,9 +1,10 @@
 """A report as files: the page, Markdown, LaTeX, CSV and figures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import final
 
+from reppo.analysis.bounds import Bounds
 from reppo.analysis.figures.style import FORMATS
 from reppo.analysis.published_curves import parse_against
 from reppo.analysis.report.content import Report, Scale, build_report
@@ -16,7 +17,14 @@ REPORT_FORMATS = ("html", "md", "latex", "csv")
 """What a report can be written as."""
 
 
-def load_report(path: str | Path, *, base: str = "base", against: Sequence[str] = (), scale: Scale = "auto") -> Report:
+def load_report(
+    path: str | Path,
+    *,
+    base: str = "base",
+    against: Sequence[str] = (),
+    scale: Scale = "auto",
+    bounds: Mapping[str, Bounds] | None = None,
+) -> Report:
     """Reads the folder of an experiment and builds its report.
 
     Args:
@@ -24,6 +32,7 @@ def load_report(path: str | Path, *, base: str = "base", against: Sequence[str] 
         base: the arm with which the others are compared.
         against: what to set beside the base, as `published:VARIANT`.
         scale: of scores; see `build_report`.
+        bounds: of tasks; see `build_report`.
 
     Raises:
         ConfigurationError: if the folder cannot be read or holds nothing to report on.
@@ -36,6 +45,7 @@ def load_report(path: str | Path, *, base: str = "base", against: Sequence[str] 
         base=base,
         against=variants,
         scale=scale,
+        bounds=bounds,
         questions=described.get("questions"),
     )
 

@@ -1,0 +1,327 @@
+"""Reports of random folders, and a slow reference that finds every number again and shares no code with them."""
+
+import itertools
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from reppo.analysis import Report, build_report
+from reppo.results import Evaluations, Metrics, RunData, RunFolder, RunRecord
+
+SHAPES = ("normal", "lognormal", "bimodal", "saturated", "sparse", "failing", "tied")
+NUMBER = r"[−+]?(?:\d[\d,]*\.?\d*)"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A random study: for each run (arm, task, seed) its evaluations and whether it diverged."""
+
+    arms: tuple[str, ...]
+    tasks: tuple[str, ...]
+    known: bool
+    runs: dict[tuple[str, str, int], tuple[dict[int, float], bool]]
+
+
+def draw_study(seed: int, most_arms: int = 4, most_tasks: int = 4, most_seeds: int = 8) -> Study:
+    """Draws one: ragged, tied, sparse, diverged, solved, on unlike scales, with and without effects."""
+    rng = np.random.default_rng(seed)
+    arms = ("base", *(f"a{i}" for i in range(rng.integers(0, most_arms + 1))))
+    tasks = tuple(f"T{i}" for i in range(rng.integers(1, most_tasks + 1)))
+    seeds, known = int(rng.integers(1, most_seeds + 1)), bool(rng.integers(0, 2))
+    steps = [0, 100, 200, 300]
+    runs: dict[tuple[str, str, int], tuple[dict[int, float], bool]] = {}
+    for task in tasks:
+        shape = SHAPES[rng.integers(len(SHAPES))]
+        scale = 1.0 if known else float(rng.choice([1.0, 50.0, -3.0]))
+        for arm in arms:
+            effect = 0.0 if arm == "base" else float(rng.choice([0.0, 0.0, -0.4, 0.3]))
+            for k in range(seeds):
+                if arm != "base" and rng.random() < 0.05:
+                    continue  # ragged
+                final = 1000 * float(np.clip(_score(shape, rng) + effect, 0, 1))
+                lost = bool(rng.random() < 0.06)
+                last = int(rng.integers(1, 4)) if lost or rng.random() < 0.05 else 4
+                curve = {s: round(scale * (final * s / 300 + rng.normal(0, 3)), 4) for s in steps[:last]}
+                runs[arm, task, k] = ({s: float(np.clip(v, 0, 1000)) if known else v for s, v in curve.items()}, lost)
+    return Study(arms, tasks, known, runs)
+
+
+def draw_null(seed: int, shape: str, seeds: int, known: bool, arms: int = 3, tasks: int = 2) -> Study:
+    """A study in which no arm differs from the base: what any page calls better or worse is false."""
+    rng = np.random.default_rng([seed, seeds, SHAPES.index(shape)])
+    names = ("base", *(f"a{i}" for i in range(arms)))
+    runs: dict[tuple[str, str, int], tuple[dict[int, float], bool]] = {}
+    for arm, task, k in itertools.product(names, range(tasks), range(seeds)):
+        final = 1000 * float(np.clip(_score(shape, rng), 0, 1))
+        runs[arm, f"T{task}", k] = ({0: 0.0, 100: final}, False)
+    return Study(names, tuple(f"T{i}" for i in range(tasks)), known, runs)
+
+
+def _score(shape: str, rng: np.random.Generator) -> float:
+    return {
+        "normal": lambda: rng.normal(0.5, 0.1),
+        "lognormal": lambda: 0.1 * rng.lognormal(0, 0.7),
+        "bimodal": lambda: rng.choice([0.3, 0.8]) + rng.normal(0, 0.02),
+        "saturated": lambda: min(1.0, rng.normal(1, 0.1)),
+        "sparse": lambda: 0.9 * (rng.random() < 0.3),
+        "failing": lambda: 0.1 if rng.random() < 0.2 else rng.normal(0.8, 0.02),
+        "tied": lambda: round(rng.random(), 1),
+    }[shape]()
+
+
+def as_results(study: Study) -> list[RunData]:
+    """The study as runs, as they would be read from disk."""
+    found = []
+    for (arm, task, seed), (curve, lost) in study.runs.items():
+        steps = np.array(list(curve), np.int64)
+        spec: dict[str, Any] = {}
+        if study.known:
+            spec = {"environment": {"component": "PlaygroundTask", "task": "CheetahRun", "config": []}}
+        record = RunRecord(
+            run_id=f"{arm}{task}{seed}",
+            experiment="e",
+            arm=arm,
+            environment=task,
+            seed=seed,
+            status="diverged" if lost else "finished",
+            diverged_at=int(steps[-1]) if lost else None,
+            environment_steps=int(steps[-1]),
+            spec=spec,
+            backend="cpu",
+        )
+        returns = np.array(list(curve.values()), np.float64)
+        zeros = np.zeros(len(steps), np.int64)
+        rows = Evaluations(environment_steps=steps, seconds=steps / 10, episode=zeros, returns=returns, lengths=zeros)
+        found.append(RunData(record, rows, RunFolder(Path("unused"))))
+    return found
+
+
+def report_of(study: Study) -> Report:
+    """Its report; drawing is left to whoever calls to replace."""
+    empty = np.zeros(0)
+    none = Metrics(environment_steps=empty.astype(np.int64), names=[], mean=empty, minimum=empty, maximum=empty)
+    results = as_results(study)
+    return build_report(results, metrics=[none] * len(results))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The scores of a study by the rules of the documentation, and what follows from them, in plain loops."""
+
+    raw: dict[tuple[str, str, int], float]
+    scores: dict[tuple[str, str, int], float]
+    unit: str
+
+
+def reference(study: Study) -> Reference:
+    """Scores at the last common step, diverged runs as the worst return, on the scale of the tasks."""
+    raw: dict[tuple[str, str, int], float] = {}
+    for task in study.tasks:
+        own = {key: value for key, value in study.runs.items() if key[1] == task}
+        cut = min((max(curve) for curve, lost in own.values() if not lost), default=10**9)
+        for (arm, _, k), (curve, lost) in own.items():
+            near = [v for (a, _, _), (c, _) in own.items() if a in (arm, "base") for v in c.values()]
+            floor = 0.0 if study.known else min(near)
+            raw[arm, task, k] = floor if lost else curve[max(s for s in curve if s <= cut)]
+    if len(study.tasks) == 1 or study.known:
+        return Reference(raw, raw, "return")
+    scores: dict[tuple[str, str, int], float] = {}
+    for task in study.tasks:
+        gains = [
+            (curve[0], raw["base", task, k])
+            for (arm, t, k), (curve, lost) in study.runs.items()
+            if arm == "base" and t == task and not lost
+        ]
+        used = [
+            (first, last)
+            for (first, last), (key, (curve, lost)) in zip(
+                gains, [i for i in study.runs.items() if i[0][:2] == ("base", task) and not i[1][1]], strict=True
+            )
+            if _cut(study, task) > 0
+        ]
+        if not used:
+            continue
+        low, high = fmean(a for a, _ in used), fmean(b for _, b in used)
+        spread = float(np.std([b for _, b in used], ddof=1)) if len(used) > 1 else 0.0
+        if high - low > 0 and high - low >= spread:
+            scores |= {key: (v - low) / (high - low) for key, v in raw.items() if key[1] == task}
+    return Reference(raw, scores, "normalized score") if scores else Reference(raw, raw, "return")
+
+
+def _cut(study: Study, task: str) -> int:
+    return min((max(c) for (_, t, _), (c, lost) in study.runs.items() if t == task and not lost), default=10**9)
+
+
+def differences(scores: dict[tuple[str, str, int], float], arm: str) -> dict[str, list[float]]:
+    """Arm minus base on each task, over the seeds that both have."""
+    found: dict[str, list[float]] = {}
+    for (a, task, k), value in scores.items():
+        if a == arm and ("base", task, k) in scores:
+            found.setdefault(task, []).append(value - scores["base", task, k])
+    return found
+
+
+def slow_sign_flip(parts: dict[str, list[float]]) -> float:
+    """The p value by trying all signs, one after another."""
+    weighted = [v / len(own) / len(parts) for own in parts.values() for v in own]
+    observed = abs(sum(weighted))
+    slack = 1e-9 * observed + 1e-12 * sum(map(abs, weighted))
+    signs = itertools.product((1, -1), repeat=len(weighted) - 1)
+    hits = [
+        abs(weighted[0] + sum(s * w for s, w in zip(one, weighted[1:], strict=True))) >= observed - slack
+        for one in signs
+    ]
+    return sum(hits) / len(hits)
+
+
+def slow_holm(values: Sequence[float]) -> list[float]:
+    """Holm's correction, step by step."""
+    order = sorted(range(len(values)), key=lambda i: values[i])
+    out, highest = [0.0] * len(values), 0.0
+    for rank, i in enumerate(order):
+        highest = max(highest, min(1.0, values[i] * (len(values) - rank)))
+        out[i] = highest
+    return out
+
+
+def slow_iqm(values: Sequence[float]) -> float:
+    """The mean of the middle half."""
+    ordered = sorted(values)
+    cut = len(ordered) // 4
+    return fmean(ordered[cut : len(ordered) - cut])
+
+
+def number(text: str) -> float:
+    """A number as it is written in a sentence."""
+    return float(text.replace("−", "-").replace(",", ""))
+
+
+def faults(study: Study, report: Report) -> list[str]:
+    """Every number and sentence of a report that is not what the reference finds."""
+    ref = reference(study)
+    found: list[str] = []
+
+    def check(what: str, said: float, right: float, slack: float = 1e-6) -> None:
+        if math.isnan(said) and math.isnan(right):
+            return
+        if not abs(said - right) <= slack * max(1.0, abs(right)):
+            found.append(f"{what}: {said} is said, {right} is right")
+
+    own = [v for (arm, _, _), v in ref.scores.items() if arm == "base"]
+    if own:
+        said = re.match(
+            rf"base reaches ({NUMBER})(?: \[({NUMBER}), ({NUMBER})\])?: .* of the (.*) of all runs (.*) \((\d+) run",
+            report.summary,
+        )
+        if said is None:
+            return [f"the summary cannot be read: {report.summary}"]
+        check("base", number(said[1]), slow_iqm(own), 0.51)
+        _rounded(found, "base", said[1], slow_iqm(own))
+        check("runs of the base", float(said[6]), len(own))
+        tasks = {task for (arm, task, _) in ref.scores if arm == "base"}
+        if said[5] != (f"over {len(tasks)} tasks" if len(tasks) > 1 else f"on {next(iter(tasks))}"):
+            found.append(f"the summary speaks {said[5]}, of {tasks}")
+        if said[4] != ref.unit:
+            found.append(f"the unit is {said[4]}, not {ref.unit}")
+    arms = [arm for arm in study.arms[1:] if any(key[0] == arm for key in study.runs)]
+    parts = {arm: differences(ref.scores, arm) for arm in arms}
+    tested = [arm for arm in arms if parts[arm]]
+    small = all(sum(map(len, parts[arm].values())) <= 12 for arm in tested)
+    p = [slow_sign_flip(parts[arm]) if small else math.nan for arm in tested]
+    p_holm = dict(zip(tested, slow_holm(p), strict=True)) if small else {}
+    rows = {row["arm"]: row for row in report.table("effects").rows()} if arms else {}
+    sentences = {one.arm: one for one in report.findings}
+    if set(sentences) != set(arms):
+        return [*found, f"findings are of {set(sentences)}, not {set(arms)}"]
+    for arm in arms:
+        one, row = sentences[arm], rows[arm]
+        if not parts[arm]:
+            if one.verdict != "unknown":
+                found.append(f"{arm} shares nothing with the base, and is called {one.verdict}")
+            continue
+        values = [v for task in parts[arm].values() for v in task]
+        estimate = fmean(map(fmean, parts[arm].values()))
+        differing = sum(v != 0 for v in values)
+        check(f"{arm}, estimate", row["estimate"], estimate)
+        check(f"{arm}, pairs", row["pairs"], len(values))
+        check(f"{arm}, tasks", row["tasks"], len(parts[arm]))
+        check(f"{arm}, wins", row["wins"], sum(v > 0 for v in values))
+        check(f"{arm}, ties", row["ties"], sum(v == 0 for v in values))
+        if small:
+            check(f"{arm}, p", row["p"], p[tested.index(arm)])
+            check(f"{arm}, p (Holm)", row["p_holm"], p_holm[arm])
+        if (row["p"] < 0.05) != (row["low"] > 0 or row["high"] < 0):
+            found.append(f"{arm}: p = {row['p']} beside [{row['low']}, {row['high']}]")
+        if not row["low"] <= row["estimate"] + 1e-9 or not row["high"] >= row["estimate"] - 1e-9:
+            found.append(f"{arm}: the interval leaves out its estimate")
+        verdict = "unclear" if row["p_holm"] >= 0.05 else "better" if estimate > 0 else "worse"
+        if (
+            one.verdict != verdict
+            or {"better": "raises", "worse": "lowers", "unclear": "is not shown"}[verdict] not in one.sentence
+        ):
+            found.append(f"{arm} is called {one.verdict}, and is {verdict}: {one.sentence}")
+        written = re.search(rf"\(({NUMBER})", one.sentence)
+        if written is None:
+            found.append(f"{arm} has no number: {one.sentence}")
+        else:
+            _rounded(found, arm, written[1], estimate)
+        if share := re.search(rf"({NUMBER})% of base's", one.sentence):
+            base = fmean(fmean(ref.scores["base", t, k] for k in _paired(ref.scores, arm, t)) for t in parts[arm])
+            _rounded(found, f"{arm}, share of the base", share[1], 100 * estimate / base)
+        where = f"over {len(parts[arm])} tasks" if len(parts[arm]) > 1 else f"on {next(iter(parts[arm]))} "
+        if where not in one.sentence:
+            found.append(f"{arm} is about {list(parts[arm])}: {one.sentence}")
+        reach = min(1.0, 2.0 ** (1 - differing))
+        if small:
+            best = slow_holm([reach if a == arm else q for a, q in zip(tested, p, strict=True)])[tested.index(arm)]
+            check(f"{arm}, smallest p (Holm)", row["smallest_p_holm"], best)
+            if ("cannot show any" in one.sentence) != (best >= 0.05):
+                found.append(f"{arm} could have p = {best}: {one.sentence}")
+        if told := re.search(r"lower on (\d+) and higher on (\d+) of (\d+) tasks, most on (\S+) \(", one.sentence):
+            means = {task: fmean(v) for task, v in parts[arm].items()}
+            right = (sum(m < 0 for m in means.values()), sum(m > 0 for m in means.values()), len(means))
+            if tuple(map(int, told.groups()[:3])) != right:
+                found.append(f"{arm}: {told[0]}, but {right}")
+            extreme = (min if estimate < 0 else max)(means.values())
+            check(f"{arm}, most on", means[told[4]], extreme)
+    for row in report.table("tasks").rows():
+        scores = [v for (arm, task, _), v in ref.raw.items() if (arm, task) == (row["arm"], row["task"])]
+        check(f"{row['arm']} on {row['task']}", row["iqm"], slow_iqm(scores))
+        here = differences(ref.raw, row["arm"]).get(row["task"], []) if row["arm"] != "base" else []
+        check(f"{row['arm']} on {row['task']}, difference", row["difference"], fmean(here) if here else math.nan)
+        if study.known and math.isfinite(row["low"]) and not 0 <= row["low"] <= row["high"] <= 1000:
+            found.append(f"{row['arm']} on {row['task']}: [{row['low']}, {row['high']}] is not possible")
+    lost = sum(lost for _, lost in study.runs.values())
+    if bool(lost) != any("Runs diverged" in text for text in report.caveats):
+        found.append(f"{lost} runs diverged: {report.caveats}")
+    if learning := next((s.tables[0] for s in report.sections if s.key == "learning"), None):
+        for row in learning.rows():
+            check(f"{row['arm']} on {row['task']}, reliable", row["reliable"], _reliable(study, row))
+    return found
+
+
+def _reliable(study: Study, row: dict[str, Any]) -> float:
+    cut = _cut(study, row["task"])
+    kept = []
+    for (arm, task, _), (curve, lost) in study.runs.items():
+        if (arm, task) == (row["arm"], row["task"]):
+            above = [v >= row["threshold"] for s, v in curve.items() if s <= cut]
+            kept.append(True in above and False not in above[above.index(True) :] and not lost)
+    return fmean(kept)
+
+
+def _paired(scores: dict[tuple[str, str, int], float], arm: str, task: str) -> list[int]:
+    return [k for (a, t, k) in scores if a == arm and t == task and ("base", t, k) in scores]
+
+
+def _rounded(found: list[str], what: str, text: str, right: float) -> None:
+    """A number in a sentence is the right one, rounded to the digits that are written."""
+    decimals = len(text.partition(".")[2])
+    if abs(number(text) - right) > 0.5000001 * 10.0**-decimals:
+        found.append(f"{what}: {text} is written, {right} is right")

@@ -1,0 +1,155 @@
+"""The audit of reports: it passes, and it fails for each of many mistakes that are planted."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reppo.analysis import Normalization, Picture, ScoreTable, mean, share_interval
+from reppo.analysis.report import content, sentences
+from tests.analysis.audit import SHAPES, draw_null, draw_study, faults, report_of
+
+
+@pytest.fixture(autouse=True)
+def without_drawing(monkeypatch: pytest.MonkeyPatch):
+    for name in [name for name in vars(content) if name.startswith("plot_")]:
+        monkeypatch.setattr(content, name, lambda *_, **__: Picture(None, "", ""))
+
+
+def audit(seeds: range) -> list[str]:
+    return [
+        f"{seed}: {text}" for seed in seeds for study in [draw_study(seed)] for text in faults(study, report_of(study))
+    ]
+
+
+def test_reports_of_random_studies_are_true():
+    assert audit(range(12)) == []
+
+
+@pytest.mark.slow
+def test_reports_of_many_random_studies_are_true():
+    assert audit(range(2000)) == []
+
+
+@pytest.mark.slow
+def test_reports_of_large_random_studies_are_true():
+    for seed in range(60):
+        study = draw_study(10_000 + seed, most_arms=30, most_tasks=25, most_seeds=20)
+        assert faults(study, report_of(study)) == [], seed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [4, 10, 20])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_pages_without_a_difference_seldom_claim_one(shape: str, seeds: int):
+    """Any false verdict on at most 5% of pages; 14 of 120 or more would be seen in fewer than 3 of 1000 tests."""
+    pages = [report_of(draw_null(i, shape, seeds, known=bool(i % 2))) for i in range(120)]
+    assert sum(any(one.verdict in ("better", "worse") for one in page.findings) for page in pages) < 14
+
+
+def diverged_as_last(patch: pytest.MonkeyPatch) -> None:
+    original = content.score_table
+    patch.setattr(content, "score_table", lambda *a, **k: original(*a, **{**k, "diverged": "last"}))
+
+
+def diverged_left_out(patch: pytest.MonkeyPatch) -> None:
+    original = content.score_table
+    patch.setattr(content, "score_table", lambda *a, **k: original(*a, **{**k, "diverged": "exclude"}))
+
+
+def not_cut(patch: pytest.MonkeyPatch) -> None:
+    original = content.score_table
+    patch.setattr(content, "score_table", lambda *a, **k: original(*a, **{**k, "at_steps": None}))
+
+
+def scale_of_all_runs(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(content, "scale_of", lambda _, raw, __: Normalization.min_max(raw))
+
+
+def changed_effects(change: Callable) -> Callable[[pytest.MonkeyPatch], None]:
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        original = content.compare
+        patch.setattr(content, "compare", lambda *a, **k: [change(effect) for effect in original(*a, **k)])
+
+    return plant
+
+
+def student_intervals(patch: pytest.MonkeyPatch) -> None:
+    original = content.compare
+    patch.setattr(content, "compare", lambda *a, **k: original(*a, **{**k, "method": "student"}))
+
+
+def seeds_mixed_up(patch: pytest.MonkeyPatch) -> None:
+    original = content.compare
+
+    def rolled(table: ScoreTable, *args, **settings):
+        scores = table.scores.copy()
+        scores[1:] = np.roll(scores[1:], 1, axis=2)
+        return original(replace(table, scores=scores), *args, **settings)
+
+    patch.setattr(content, "compare", rolled)
+
+
+def share_of_the_whole_base(patch: pytest.MonkeyPatch) -> None:
+    original = content.findings
+    patch.setattr(
+        content, "findings", lambda effects, *a: original([replace(e, base_mean=2 * e.base_mean) for e in effects], *a)
+    )
+
+
+def reliable_at_the_end(patch: pytest.MonkeyPatch) -> None:
+    original = content.reliable_improvement
+
+    def ends_above(curve, threshold):
+        last = [row[np.isfinite(row)][-1:] for row in curve.returns]
+        above = sum(bool(end.size and end[0] >= threshold) for end in last)
+        return replace(original(curve, threshold), final=share_interval(above, len(last)))
+
+    patch.setattr(content, "reliable_improvement", ends_above)
+
+
+def nothing_clipped(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ScoreTable, "possible", lambda self: np.tile([-np.inf, np.inf], (len(self.tasks), 1)))
+
+
+def mean_for_iqm(patch: pytest.MonkeyPatch) -> None:
+    original = content.aggregate
+    patch.setattr(content, "aggregate", lambda table, *a, **k: [
+        replace(row, estimate=float(mean(table.scores[0]))) for row in original(table, *a, **k)
+    ])  # fmt: skip
+
+
+def reach_forgotten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sentences, "_out_of_reach", lambda effect: sentences._chance(effect))
+
+
+def no_caveat_on_losses(patch: pytest.MonkeyPatch) -> None:
+    original = content.caveats_of
+    patch.setattr(content, "caveats_of", lambda t: [text for text in original(t) if "diverged" not in text])
+
+
+PLANTED: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "what diverged counts with its last evaluation": diverged_as_last,
+    "what diverged is left out": diverged_left_out,
+    "runs are not cut at common steps": not_cut,
+    "the scale is of the runs of all arms": scale_of_all_runs,
+    "p is not corrected": changed_effects(lambda e: replace(e, p_holm=e.p)),
+    "reach is judged before correction": changed_effects(lambda e: replace(e, smallest_p_holm=e.smallest_p)),
+    "the sign is turned": changed_effects(lambda e: replace(e, estimate=-e.estimate, low=-e.high, high=-e.low)),
+    "ties are pairs that differ": changed_effects(lambda e: replace(e, smallest_p_holm=2.0 ** (1 - max(e.pairs, 1)))),
+    "intervals are not those of the test": student_intervals,
+    "pairs are of different seeds": seeds_mixed_up,
+    "the share is of another base": share_of_the_whole_base,
+    "reliable is who ends above": reliable_at_the_end,
+    "intervals leave what is possible": nothing_clipped,
+    "the base's number is another aggregate": mean_for_iqm,
+    "what cannot be shown is not said": reach_forgotten,
+    "losses are not told": no_caveat_on_losses,
+}
+
+
+@pytest.mark.parametrize("mistake", PLANTED)
+def test_the_audit_finds_a_planted_mistake(mistake: str, monkeypatch: pytest.MonkeyPatch):
+    PLANTED[mistake](monkeypatch)
+    assert any(audit(range(seed, seed + 1)) for seed in range(60))
