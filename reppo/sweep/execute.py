@@ -145,6 +145,7 @@ class _Sweep:
         self.compile_seconds = 0.0
         self.train_seconds = 0.0
         self.program_bytes = 0
+        self.said: set[str] = set()
 
     @property
     def steps_done(self) -> int:
@@ -369,6 +370,7 @@ class _Sweep:
                 if s.count[lane] > 0
             }
             folder.append_metrics(steps, metrics)
+            self._notice_faults(run, int(np.isnan(returns).sum()), metrics)
             lanes.append(
                 LaneReport(
                     run_id=run.id,
@@ -380,6 +382,22 @@ class _Sweep:
                 )
             )
         return lanes
+
+    def _notice_faults(self, run: Run, broken: int, metrics: dict[str, tuple[float, float, float]]) -> None:
+        """Says, once for each arm and task, what of the simulation makes numbers doubtful."""
+        found = []
+        if broken:
+            found.append("the simulation broke in evaluation episodes, which have no return (nan in evaluations.csv)")
+        if any(metrics.get(f"{kind}/overflow", (0.0, 0.0, 0.0))[2] > 0 for kind in ("episodes", "evaluation")):
+            found.append(
+                "the physics had no room for all contacts or constraints and left some out: give the task more in its "
+                'config, "naconmax" (all copies together) or "njmax" (each copy)'
+            )
+        for fault in found:
+            text = f"{run.environment} {run.arm}: {fault}."
+            if text not in self.said:
+                self.said.add(text)
+                self._say(text)
 
     def _tell(self, batch: Batch, lanes: list[LaneReport], iteration: int, speed: float) -> None:
         elapsed = time.perf_counter() - self.started

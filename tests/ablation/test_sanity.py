@@ -260,7 +260,8 @@ def test_every_entry_learns_on_every_preset(preset):
 
 def row(arm, learned):
     """A line of the table."""
-    numbers = f"{learned.iterations} | {learned.explained:.3f} | {learned.moved:.3f} | {learned.gradient:.2e} | {learned.array_gradient:.2e}"
+    gradients = f"{learned.gradient:.2e} | {learned.array_gradient:.2e}"
+    numbers = f"{learned.iterations} | {learned.explained:.3f} | {learned.moved:.3f} | {gradients}"
     return f"| {arm[0]} | {arm[1]} | {numbers} | {', '.join(faults(arm, learned))} |"
 
 

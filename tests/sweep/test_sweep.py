@@ -13,7 +13,7 @@ from reppo.ablation import setting
 from reppo.results import load_results
 from reppo.sweep import Experiment, execute
 from reppo.sweep.cache import remove_damaged
-from reppo.tracking import AbstractTracker, ChunkFinished, NoTracker
+from reppo.tracking import AbstractTracker, ChunkFinished, Noticed, NoTracker
 from tests.tiny import tiny_preset
 
 STEPS = 128 * 4
@@ -201,3 +201,22 @@ def test_a_lost_file_of_the_compilation_cache_does_not_stop_new_entries(tmp_path
     assert remove_damaged(tmp_path) == 0
     cache.put("new", zlib.compress(b"new"))
     assert cache.get("new") == zlib.compress(b"new") and cache.get("old") == zlib.compress(b"old")
+
+
+def test_what_makes_the_numbers_of_a_simulation_doubtful_is_said_once(tmp_path):
+    said = []
+
+    class Listener(AbstractTracker):
+        def receive(self, event):
+            said.extend([event.text] if isinstance(event, Noticed) else [])
+
+        def close(self):
+            pass
+
+    experiment = Experiment(
+        name="broken", base=tiny_preset, environments=[environments.probe("NonFinite")], seeds=[0, 1], steps=512
+    )
+    execute(experiment, tmp_path / "broken", Listener())
+    assert len(said) == 1 and "NonFinite base: the simulation broke in evaluation episodes" in said[0]
+    for run in load_results(tmp_path / "broken"):
+        assert run.evaluations.broken.all() and (run.evaluations.lengths == 3).all()
