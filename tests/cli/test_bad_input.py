@@ -87,7 +87,10 @@ CASES = {
     "an unknown field": (run("--set", "value=HLGauss(bins=3)"), r"HLGauss\(bins=3\) cannot be built: .*bins"),
     "a component in another slot": (run("--set", "gate=RMSNorm()"), r"gate holds RMSNorm.*but it is a slot for Abstra"),
     "rows that minibatches do not divide": (run("--set", "num_minibatches=7"), r"2048 rows, which 7 minibatches do no"),
-    "a discount of 1 without a support": (run("--set", "gamma=1"), r"needs gamma < 1. Give .*FixedSupport\(low, high"),
+    "a discount of 1 without a support": (
+        run("--set", "gamma=1", environments="[environments.gymnax('Pendulum-v1')]"),
+        r"needs gamma < 1. Give .*FixedSupport\(low, high",
+    ),
     "a folder in place of a precision": (run("--set", "matmul_precision=low"), r"matmul_precision is 'low'; give one "),
     # The file.
     "a file that does not exist": (command("run", "nothing.py"), r"There is no file 'nothing.py'. Give a Python file"),
