@@ -43,6 +43,7 @@ def add_commands(commands: Any) -> None:
     )  # fmt: skip
     power.add_argument("--power", type=float, default=0.8, metavar="P", help="chance to find it; default: 0.8")
     power.add_argument("--level", type=float, default=0.05, metavar="P", help="of the test; default: 0.05")
+    power.add_argument("--looks", type=int, default=1, metavar="N", help="tests while seeds are added; default: 1")
     power.add_argument("--tasks", action="store_true", help="each task, too")
     _add_bounds(power)
     _add_base(power)
@@ -131,6 +132,7 @@ def run_power(arguments: argparse.Namespace) -> int:
         base=arguments.base,
         power=arguments.power,
         level=arguments.level,
+        looks=arguments.looks,
         tasks=arguments.tasks,
         bounds=dict(map(parse_bounds, arguments.bounds)),
     )

@@ -109,6 +109,7 @@ def power_table(
     base: str = "base",
     power: float = 0.8,
     level: float = 0.05,
+    looks: int = 1,
     tasks: bool = False,
     bounds: Mapping[str, Bounds] | None = None,
 ) -> Table:
@@ -120,6 +121,8 @@ def power_table(
         base: the arm to compare with.
         power: the chance to find it.
         level: of the test, over all arms together.
+        looks: how many times at most results are tested while seeds are added, at least 1. Each test is then at
+            `level / looks`, which holds the level whenever one stops (Bonferroni).
         tasks: whether to plan for each task, too.
         bounds: the lowest and the highest return of tasks, in place of what is known of them.
 
@@ -129,6 +132,7 @@ def power_table(
     Raises:
         ConfigurationError: if an argument is out of range, no task has a scale, or there is nothing to plan from.
     """
+    require(looks >= 1, f"The number of looks is {looks}; give at least 1.")
     raw = score_table(results, base=base, at_steps="common")
     raw.arm_index(base)
     scale = scale_of(results, raw, bounds)
@@ -139,12 +143,19 @@ def power_table(
         + ". Give one with --bounds TASK=LOW:HIGH.",
     )
     table = raw.normalized(scale)
-    plans = plan_seeds(table, effect, power=power, level=level, tests=max(1, len(table.arms) - 1))
+    plans = plan_seeds(table, effect, power=power, level=level / looks, tests=max(1, len(table.arms) - 1))
     records = [
         {**_fields(plan), "task": plan.task or "all tasks", "seeds_so_far": math.ceil(plan.pairs / plan.tasks)}
         for plan in plans
         if tasks or plan.task is None
     ]
+    if looks == 1:
+        again = "Who looks again after adding seeds is wrong more often than the level says: plan for it with --looks."
+    else:
+        again = (
+            f"That is {level:g} over {looks} looks: after adding seeds a difference counts as found, and one may stop, "
+            f"where its corrected p is at most {level / looks:.2g}, {looks} times at most."
+        )
     return Table.of(
         "power",
         f"Seeds that find a difference of {effect:g} with a chance of {power:.0%}",
@@ -152,10 +163,9 @@ def power_table(
         ("arm", "task", "deviation", "seeds", "seeds_high", "seeds_so_far", "power_now"),
         kinds={"seeds": "count", "seeds_high": "count", "power_now": "share"},
         notes=(
-            f"{table.describe()} Deviation: standard deviation of the differences of paired runs. Level {level:g}, "
-            "divided by the number of arms. Seeds high: with the upper 80% limit of the deviation, to be safe; a dash "
-            "means more than 10 000. Few seeds tell it only roughly. Who looks again after adding seeds is wrong more "
-            "often than the level says: see docs/statistics.md.",
+            f"{table.describe()} Deviation: standard deviation of the differences of paired runs. Level "
+            f"{level / looks:.2g}, divided by the number of arms. Seeds high: with the upper 80% limit of the deviation, "
+            f"to be safe; a dash means more than 10 000. Few seeds tell it only roughly. {again}",
             *caveats_of(table),
         ),
     )

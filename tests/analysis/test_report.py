@@ -360,6 +360,11 @@ def test_seeds_are_planned_from_what_was_seen(folder: Path):
     assert set(power_table(results, 0.1, tasks=True)["task"]) == {"all tasks", *TASKS}
 
 
+def power_seeds(printed: str) -> int:
+    """The seeds that the first arm of a printed plan needs."""
+    return int(re.search(r"all tasks +\S+ +(\d+)", printed)[1])  # pyright: ignore[reportOptionalSubscript]
+
+
 def test_commands(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["report", str(folder), "--format", "html,csv", "--figures", "svg"]) == 0
     shown = capsys.readouterr().out
@@ -371,12 +376,18 @@ def test_commands(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert main(["compare", str(folder), str(folder), "--csv", str(tmp_path / "d.csv")]) == 0
     assert "B minus A" in capsys.readouterr().out and (tmp_path / "d.csv").exists()
     assert main(["power", str(folder), "--effect", "0.05"]) == 0
-    assert "Seeds that find a difference of 0.05" in capsys.readouterr().out
+    once = capsys.readouterr().out
+    assert "Seeds that find a difference of 0.05" in once and "plan for it with --looks" in once
+    assert main(["power", str(folder), "--effect", "0.05", "--looks", "4"]) == 0
+    often = capsys.readouterr().out
+    assert "Level 0.013" in often and "That is 0.05 over 4 looks" in often
+    assert power_seeds(often) > power_seeds(once)
     for wrong, message in [
         (["report", str(tmp_path)], "is no results folder"),
         (["report", str(folder), "--against", "reppo"], "not of the form published:VARIANT"),
         (["report", str(folder), "--base", "bas"], "Did you mean 'base'"),
         (["power", str(folder), "--effect", "0"], "The effect is a difference other than 0"),
+        (["power", str(folder), "--effect", "0.1", "--looks", "0"], "The number of looks is 0; give at least 1"),
     ]:
         assert main(wrong) == 2
         assert message in capsys.readouterr().err
