@@ -164,8 +164,8 @@ def power_table(
         kinds={"seeds": "count", "seeds_high": "count", "power_now": "share"},
         notes=(
             f"{table.describe()} Deviation: standard deviation of the differences of paired runs. Level "
-            f"{level / looks:.2g}, divided by the number of arms. Seeds high: with the upper 80% limit of the deviation, "
-            f"to be safe; a dash means more than 10 000. Few seeds tell it only roughly. {again}",
+            f"{level / looks:.2g}, divided by the number of arms. Seeds high: with the upper 80% limit of the "
+            f"deviation, to be safe; a dash means more than 10 000. Few seeds tell it only roughly. {again}",
             *caveats_of(table),
         ),
     )
