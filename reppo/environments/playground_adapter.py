@@ -158,8 +158,7 @@ class PlaygroundTask(AbstractEnvironmentSpec):
 class Structure:
     """The structure of a tree, with the shapes and dtypes of its leaves, compared by identity.
 
-    Warp's models and workspaces hold arrays in their structures, which cannot be compared, as compiled programs do with
-    what they are called with.
+    Those of Warp's models hold arrays, and a compiled program would compare them at every call.
     """
 
     def __init__(self, tree: PyTree) -> None:
@@ -366,6 +365,8 @@ def _make(spec: PlaygroundTask, worlds: int | None) -> PlaygroundEnvironment:
     overrides = _overrides(spec, config)
     if "impl" in config:
         overrides["impl"] = _resolve_backend(spec.backend)
+        if overrides["impl"] == "warp":
+            _compare_tiles_by_value()
     elif spec.backend == "warp":
         raise ConfigurationError(f"The Playground task {spec.task!r} runs on the JAX backend only.")
     if worlds is not None and config.get("naconmax"):
@@ -429,6 +430,19 @@ def _import_without_graphics() -> Iterator[None]:
         from mujoco.rendering.classic import gl_context
 
         mujoco.GLContext = importlib.reload(gl_context).GLContext
+
+
+def _compare_tiles_by_value() -> None:
+    """Lets two models of Warp of one structure be compared, as every cache of compiled programs does.
+
+    MJX 3.8 compares the arrays of their tiles by `==`, which has no truth value: the second model of a task in one
+    process then fails.
+    """
+    from mujoco.mjx.warp import types
+
+    content = lambda tiles: (tiles.size, tiles.adr.shape, tiles.adr.tobytes())
+    types.TileSet.__eq__ = lambda one, other: type(one) is type(other) and content(one) == content(other)
+    types.TileSet.__hash__ = lambda tiles: hash(content(tiles))
 
 
 def _resolve_backend(backend: str) -> str:
