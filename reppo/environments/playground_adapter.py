@@ -441,8 +441,8 @@ def _compare_tiles_by_value() -> None:
     from mujoco.mjx.warp import types
 
     content = lambda tiles: (tiles.size, tiles.adr.shape, tiles.adr.tobytes())
-    types.TileSet.__eq__ = lambda one, other: type(one) is type(other) and content(one) == content(other)
-    types.TileSet.__hash__ = lambda tiles: hash(content(tiles))
+    types.TileSet.__eq__ = lambda self, other: type(self) is type(other) and content(self) == content(other)
+    types.TileSet.__hash__ = lambda self: hash(content(self))
 
 
 def _resolve_backend(backend: str) -> str:
