@@ -98,9 +98,6 @@ class BatchProgram:
             return eqx.filter(state, eqx.is_array), report
 
         # Lanes are split evenly over the devices of this process; each device runs its own as if there were no others.
-        if used > 1 and jax.__version_info__ >= (0, 11):
-            # Shardy of jaxlib 0.11.2 crashes the process while it compiles a physics engine for several devices.
-            jax.config.update("jax_use_shardy_partitioner", False)
         mesh = jax.sharding.Mesh(np.array(jax.local_devices()[:used]), ("lanes",))
         split, whole = jax.sharding.PartitionSpec("lanes"), jax.sharding.PartitionSpec()
         self._split = jax.sharding.NamedSharding(mesh, split)
