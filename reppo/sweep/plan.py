@@ -18,7 +18,7 @@ from reppo.spec import Spec, difference, format_value, from_json
 from reppo.sweep.experiment import Experiment, Run
 from reppo.sweep.machine import usable_memory
 from reppo.training.checkpoints import Checkpoints
-from reppo.training.lanes import compile_key, lanes_at_once, lanes_mode
+from reppo.training.lanes import compile_key, lane_devices, lanes_at_once, lanes_mode
 from reppo.training.memory import abstract_state, lane_bytes, tree_bytes
 from reppo.training.plan import total_iterations
 
@@ -105,7 +105,7 @@ def choose_execution(experiment: Experiment, memory: int | None = None) -> Execu
     Raises:
         ConfigurationError: if not even one lane fits.
     """
-    chosen = Execution(lanes_mode(), min(len(tuple(experiment.seeds)), MAX_WIDTH), len(jax.local_devices()))
+    chosen = Execution(lanes_mode(), min(len(tuple(experiment.seeds)), MAX_WIDTH), lane_devices())
     if memory is None:
         return chosen
     runs = {compile_key(run.spec): run for run in experiment.runs()}
@@ -191,10 +191,10 @@ def decide_execution(experiment: Experiment, folder: ResultsFolder, memory: int 
             f"{lanes_mode()!r}, and numbers of the two do not agree to the last bit. Continue on the same kind of "
             "machine, or give another folder with --out."
         )
-    if found.devices > len(jax.local_devices()):
+    if found.devices > lane_devices():
         raise ConfigurationError(
             f"The results in {folder.path} were begun on {found.devices} devices, and this process has "
-            f"{len(jax.local_devices())}. Continue with as many, or give another folder with --out."
+            f"{lane_devices()} (a single one with jax 0.11). Continue with as many, or give another folder with --out."
         )
     return found
 

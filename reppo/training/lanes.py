@@ -25,6 +25,14 @@ def lanes_mode() -> str:
     return "map" if jax.default_backend() == "cpu" else "vmap"
 
 
+def lane_devices() -> int:
+    """How many devices lanes are split over: all of this process, and with jax 0.11 a single one.
+
+    Both partitioners of jaxlib 0.11.2 end the process while they compile a physics engine for several devices.
+    """
+    return len(jax.local_devices()) if jax.__version_info__ < (0, 11) else 1
+
+
 def lanes_at_once(mode: str, width: int, devices: int) -> int:
     """Lanes that train at the same time: all of them, or one on each device that the width can be split over evenly."""
     return width if mode == "vmap" else _devices_used(width, devices)
@@ -69,13 +77,13 @@ class BatchProgram:
             spec: any spec of the group.
             width: number of lanes.
             mode: `"map"` or `"vmap"`.
-            devices: most devices to split the lanes over; all of this process by default.
+            devices: most devices to split the lanes over; `lane_devices()` by default.
         """
         self.width = width
         self.mode = mode
         self.compile_seconds = 0.0
         self.bytes = 0
-        devices = len(jax.local_devices()) if devices is None else devices
+        devices = lane_devices() if devices is None else devices
         self._at_once = lanes_at_once(mode, width, devices)
         used = _devices_used(width, devices)
         environment = make_environment(spec, self._at_once // used)

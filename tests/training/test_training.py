@@ -14,9 +14,10 @@ from reppo.losses import FixedMultiplier
 from reppo.rollout import Evaluated
 from reppo.spec import Evaluation, Spec, list_paths, replace_path, resolve
 from reppo.training import BatchProgram, Checkpoints, init, loop, train, train_chunk
+from reppo.training.lanes import lane_devices
 from reppo.training.plan import evaluation_points
 from tests.algorithms.toys import ToyRecurrent, ToyReplay
-from tests.tiny import tiny_reppo, tiny_spec
+from tests.tiny import tiny_preset, tiny_reppo, tiny_spec
 
 WIDTH = 4
 
@@ -46,6 +47,14 @@ def trained(spec, program):
     states = program.start([spec] * WIDTH, range(WIDTH))
     states, report = program.advance(states, [spec] * WIDTH, 6)
     return jax.tree.map(np.asarray, (states, report))
+
+
+def test_a_physics_engine_is_compiled_for_the_devices_that_lanes_are_split_over():
+    """For several devices, jaxlib 0.11.2 ends the process by a segmentation fault."""
+    spec = resolve(tiny_preset(environments.playground("CartpoleBalance", "jax")))
+    program = BatchProgram(spec, 2, "map")
+    assert lane_devices() == (2 if jax.__version_info__ < (0, 11) else 1)
+    assert program.trace()[0].lower().compile() is not None
 
 
 def test_members_differ(trained):
