@@ -2,7 +2,7 @@
 
 import zipfile
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import equinox as eqx
 import jax
@@ -14,7 +14,7 @@ from reppo.errors import ConfigurationError, require, unknown_name
 from reppo.results import RunRecord, open_run
 from reppo.rollout import AbstractPolicy
 from reppo.spec import Spec, from_json, spec_id
-from reppo.training.checkpoints import load_arrays, save_arrays, tree_from_paths
+from reppo.training.checkpoints import ArrayHeader, load_arrays, save_arrays, tree_from_paths
 
 WHICH = ("best", "last")
 """The policies that a run keeps: that of its best evaluation, and that of its last checkpoint."""
@@ -150,12 +150,7 @@ def load_policy(run_folder: str | Path, which: str = "best") -> TrainedPolicy:
     return TrainedPolicy(eqx.combine(loaded, static), spec, environment, record, which)
 
 
-class _Header(NamedTuple):
-    shape: tuple[int, ...]
-    dtype: np.dtype
-
-
-def _read_headers(path: Path) -> dict[str, _Header]:
+def _read_headers(path: Path) -> dict[str, ArrayHeader]:
     """Shape and dtype of each array of an `.npz` file, from the headers alone."""
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     found = {}
@@ -163,7 +158,7 @@ def _read_headers(path: Path) -> dict[str, _Header]:
         for name in archive.namelist():
             with archive.open(name) as stream:
                 shape, _, dtype = readers[np.lib.format.read_magic(stream)](stream)
-            found[name.removesuffix(".npy")] = _Header(shape, dtype)
+            found[name.removesuffix(".npy")] = ArrayHeader(shape, dtype)
     return found
 
 

@@ -118,7 +118,9 @@ def _typed(arrays: dict[str, np.ndarray], like: Any) -> dict[str, np.ndarray]:
     }
 
 
-class _Shape(NamedTuple):
+class ArrayHeader(NamedTuple):
+    """What is known of an array before it is read."""
+
     shape: tuple[int, ...]
     dtype: np.dtype
 
@@ -200,7 +202,7 @@ class Checkpoints:
         """
         folder, description = self._folder(iteration), self._description(iteration)
         tree_from_paths(
-            {n: _Shape(tuple(s), np.dtype(d)) for n, (s, d) in description["arrays"].items()}, like, str(folder)
+            {n: ArrayHeader(tuple(s), np.dtype(d)) for n, (s, d) in description["arrays"].items()}, like, str(folder)
         )
         for name, written in description["files"].items():
             if _checksum(folder / _STATES / name) != written:
