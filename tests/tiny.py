@@ -6,6 +6,7 @@ from reppo.losses import FixedSupport, HLGauss
 from reppo.networks import Actor, Critic
 from reppo.optimization import Adam, Alternating, NoClip
 from reppo.spec import Evaluation, Spec
+from reppo.sweep import pace
 
 
 def tiny_reppo(**changes) -> Reppo:
@@ -33,3 +34,9 @@ def tiny_spec(probe: str = "BestAction", algorithm=None, **changes) -> Spec:
 
 def tiny_preset(environment) -> Spec:
     return Spec(environment=environment, algorithm=tiny_reppo(), evaluation=Evaluation(interval=256, episodes=4))
+
+
+def save_at_every_iteration(patch):
+    """Every iteration is followed by a checkpoint, between evaluations and at them."""
+    for name, value in {"PIECE_SECONDS": 0.0, "SAVE_SECONDS": -1.0, "MOST_SAVE_SECONDS": -1.0}.items():
+        patch.setattr(pace, name, value)

@@ -6,7 +6,7 @@ from typing import Any, Literal, final, get_args
 
 from reppo.errors import ConfigurationError, require
 
-SCHEMA = 3
+SCHEMA = 4
 """The version of the record's fields. It grows when a field is added, removed, or changes its meaning."""
 
 Status = Literal["running", "finished", "diverged"]
@@ -28,6 +28,7 @@ class RunRecord:
         environment_steps: steps trained so far.
         diverged_at: environment steps at which the run diverged, if it did.
         spec: the resolved spec, as JSON.
+        sources: a hash of the source of each component's class, as it was when the run began (`source_hashes`).
         ablations: names of the ablations that made the arm from the base.
         warnings: what was said about the spec before training began.
         versions: versions of the packages in use.
@@ -56,6 +57,7 @@ class RunRecord:
     environment_steps: int = 0
     diverged_at: int | None = None
     spec: dict[str, Any] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
     ablations: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
@@ -133,7 +135,7 @@ _NUMBERS = ("train_seconds", "compile_seconds", "steps_per_second")
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(("run_id", "experiment", "arm", "environment", "status"), _TEXT),
     **dict.fromkeys(("seed", "environment_steps", "schema"), _WHOLE),
-    **dict.fromkeys(("spec", "versions", "files"), _OBJECT),
+    **dict.fromkeys(("spec", "sources", "versions", "files"), _OBJECT),
     "ablations": ((list,), "a list of names"),
     "warnings": ((list,), "a list of texts"),
     **dict.fromkeys(("backend", "device", "batch", "lanes_mode", "matmul_precision"), _MAYBE_TEXT),

@@ -18,8 +18,10 @@ from reppo.policies import save_policy
 from reppo.results import ResultsFolder, RunFolder, RunRecord, write_runs_csv
 from reppo.results.lock import only_process
 from reppo.spec import Spec, concerns, to_json
+from reppo.spec.source import source_hashes
 from reppo.sweep.experiment import Experiment, Run
 from reppo.sweep.machine import return_freed_memory, use_all_cores
+from reppo.sweep.pace import Pace
 from reppo.sweep.plan import (
     Batch,
     Execution,
@@ -27,9 +29,9 @@ from reppo.sweep.plan import (
     checkpoints_of,
     decide_execution,
     describe_fault,
+    look_through,
     make_batches,
     needed_bytes,
-    pending_runs,
 )
 from reppo.tracking import (
     AbstractTracker,
@@ -46,12 +48,9 @@ from reppo.tracking import (
     SweepFinished,
     SweepStarted,
 )
-from reppo.training import BatchProgram, ChunkReport
+from reppo.training import BatchProgram, ChunkReport, LaneStates
 from reppo.training.memory import tree_bytes
 from reppo.training.plan import evaluation_points, total_iterations
-
-CHECKPOINT_SECONDS = 15.0
-"""A batch is saved after the first chunk that ends this long after the last save, and at its end."""
 
 _PACKAGES = ("reppo", "jax", "jaxlib", "equinox", "optax", "numpy", "playground", "mujoco", "mujoco-mjx", "gymnax")
 
@@ -78,13 +77,13 @@ def execute(experiment: Experiment, path: Path, tracker: AbstractTracker, memory
         environment.make()  # what only the task itself can refuse is refused before anything is written
     with only_process(path):
         folder = ResultsFolder.create_or_open(path, {"id": experiment.id, "name": experiment.name})
-        pending = pending_runs(experiment, folder)
+        pending, notices = look_through(experiment, folder)
         _note_questions(experiment, folder)
         execution = decide_execution(experiment, folder, memory)
         batches = make_batches(pending, folder, execution.width)
         tracker = Composite([tracker, JsonLines(folder.path / "ledger.jsonl")])
         try:
-            failures = _Sweep(experiment, folder, execution, pending, batches, tracker).run()
+            failures = _Sweep(experiment, folder, execution, pending, batches, tracker).run(notices)
         except BaseException:
             with contextlib.suppress(ConfigurationError, OSError):  # the first error is the one to tell
                 write_runs_csv(folder.path)
@@ -129,6 +128,7 @@ class _Sweep:
         self.execution = execution
         self.tracker = tracker
         self.versions = _versions()
+        self.sources: dict[str, dict[str, str]] = {}
         self.pending = {run.id for run in pending}
         self.lost: set[str] = set()
         self.waiting: list[Batch] = []
@@ -159,9 +159,10 @@ class _Sweep:
         ends = (len(b.own) * self._steps(b.runs[0].spec, self._end(b.runs[0].spec)) for b in self.batches.values())
         return self.steps_finished + sum(ends)
 
-    def run(self) -> list[tuple[str, str]]:
-        """Executes the batches that are not done; returns those that failed, each with the reason."""
+    def run(self, notices: Sequence[str] = ()) -> list[tuple[str, str]]:
+        """Says the notices and executes the batches that are not done; returns those that failed, with the reason."""
         batches = list(self.batches.values())
+        said = [*notices, *(line for batch in batches for _, run in batch.own for line in _said(run))]
         self.tracker.receive(
             SweepStarted(
                 experiment=self.experiment.name,
@@ -169,7 +170,7 @@ class _Sweep:
                 steps_total=self.steps_total,
                 steps_done=self.steps_done,
                 batches=len(batches),
-                warnings=list(dict.fromkeys(line for batch in batches for _, run in batch.own for line in _said(run))),
+                warnings=list(dict.fromkeys(said)),
             )
         )
         groups = by_program(batches)
@@ -253,7 +254,7 @@ class _Sweep:
             [run.seed for run in batch.runs],
             self._end(batch.runs[0].spec),
         )
-        if restored is not None and restored.iteration >= end:
+        if restored is not None and restored.iteration >= end and restored.is_evaluated:
             self._announce(batch)
             records = [
                 dataclasses.replace(r, status="finished" if r.status == "running" else r.status)
@@ -274,29 +275,61 @@ class _Sweep:
         else:
             for lane, run in batch.own:
                 self._run_folder(run).cut(restored.records[lane].files)
+                self.sources[run.id] = restored.records[lane].sources
             states, iteration = restored.states, restored.iteration
             seconds = restored.records[0].train_seconds or 0.0
         self.done[batch.id] = iteration
-        saved = time.perf_counter()
-        for point in evaluation_points(specs[0], self.experiment.steps, None if restored is None else iteration):
+        points = evaluation_points(specs[0], self.experiment.steps, None if restored is None else iteration)
+        # A checkpoint beyond an end that came nearer is evaluated where it is.
+        self._train(batch, program, states, iteration, seconds, points or [iteration])
+
+    def _train(
+        self,
+        batch: Batch,
+        program: BatchProgram,
+        states: LaneStates,
+        iteration: int,
+        seconds: float,
+        points: Sequence[int],
+    ) -> None:
+        """Trains a batch to its end, with an evaluation at each point, and a checkpoint whenever it is time."""
+        specs, pace = [run.spec for run in batch.runs], Pace()
+
+        def save() -> None:
             start = time.perf_counter()
-            states, report = program.advance(states, specs, point - iteration)
+            self._save(batch, program, states, iteration, seconds)
+            pace.saved(time.perf_counter() - start)
+
+        for point in points:
+            first, before = iteration, seconds
+            while iteration < point:
+                piece, start = pace.piece(point - iteration), time.perf_counter()
+                states = jax.block_until_ready(program.iterate(states, specs, piece))
+                spent = time.perf_counter() - start
+                pace.took(piece, spent)
+                seconds += spent
+                self.done[batch.id] = iteration = iteration + piece
+                if iteration < point and pace.must_save:
+                    save()
+            start = time.perf_counter()
+            states, report = program.assess(states, specs)
             report = jax.tree.map(np.asarray, report)
-            spent = time.perf_counter() - start
-            seconds += spent
-            self.train_seconds += spent
-            steps = len(batch.own) * self._steps(specs[0], point - iteration)
-            self.done[batch.id] = iteration = point
+            seconds += time.perf_counter() - start
             lanes = self._record_chunk(batch, report, iteration, seconds)
-            self._tell(batch, lanes, iteration, steps / spent)
-            last = iteration == end
-            if last or time.perf_counter() - saved > CHECKPOINT_SECONDS:
-                records = self._records(batch, program, report, iteration, seconds, last)
-                about = {"runs": [run.to_json() for run in batch.runs], "records": [r.to_json() for r in records]}
-                also = sum(2 * tree_bytes(program.lane(states, lane).best_policy) + 2**16 for lane, _ in batch.own)
-                checkpoints_of(batch.id, self.folder).save(iteration, states, about, also)
-                self._publish(batch, program, states, records, last)
-                saved = time.perf_counter()
+            steps = len(batch.own) * self._steps(specs[0], iteration - first)
+            self._tell(batch, lanes, iteration, steps / (seconds - before))
+            self.train_seconds += seconds - before
+            if point == points[-1] or pace.must_save:
+                save()
+
+    def _save(self, batch: Batch, program: BatchProgram, states: LaneStates, iteration: int, seconds: float) -> None:
+        """Makes a checkpoint, and what the runs have on disk agree with it."""
+        last = iteration >= self._end(batch.runs[0].spec)
+        records = self._records(batch, program, states, iteration, seconds, last)
+        about = {"runs": [run.to_json() for run in batch.runs], "records": [r.to_json() for r in records]}
+        also = sum(2 * tree_bytes(program.lane(states, lane).best_policy) + 2**16 for lane, _ in batch.own)
+        checkpoints_of(batch.id, self.folder).save(iteration, states, about, also)
+        self._publish(batch, program, states, records, last)
 
     def _restore(self, batch: Batch, program: BatchProgram) -> "_Restored | None":
         """The newest checkpoint of a batch that is whole; None if there is none, or the runs are others."""
@@ -433,12 +466,12 @@ class _Sweep:
                 self.tracker.receive(RunFinished(record=record))
 
     def _records(
-        self, batch: Batch, program: BatchProgram, report: ChunkReport, iteration: int, seconds: float, last: bool
+        self, batch: Batch, program: BatchProgram, states: LaneStates, iteration: int, seconds: float, last: bool
     ) -> list[RunRecord]:
         """The record of each lane; those of lanes that are gone agree with no files."""
         records = []
         for lane, run in enumerate(batch.runs):
-            diverged_at = int(report.diverged_at[lane])
+            diverged_at = int(states.arrays.diverged_at[lane])
             steps = self._steps(run.spec, iteration)
             record = RunRecord(
                 run_id=run.id,
@@ -450,6 +483,7 @@ class _Sweep:
                 environment_steps=steps,
                 diverged_at=self._steps(run.spec, diverged_at) if diverged_at >= 0 else None,
                 spec=to_json(run.spec),
+                sources=self.sources.get(run.id) or source_hashes(run.spec),
                 ablations=list(run.ablations),
                 warnings=_said(run),
                 versions=self.versions,
@@ -494,8 +528,13 @@ class _Restored(NamedTuple):
     """A checkpoint: iterations done, the states of all lanes, and the record of each as it was then."""
 
     iteration: int
-    states: Any
+    states: LaneStates
     records: list[RunRecord]
+
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether nothing was summarized since the last evaluation, so that there was no iteration either."""
+        return not any(np.any(metric.count > 0) for metric in self.states.metrics.values())
 
 
 def _said(run: Run) -> list[str]:

@@ -15,6 +15,7 @@ from reppo.results import ResultsFolder
 from reppo.results.files import read_json, write_json
 from reppo.results.formatting import human_bytes
 from reppo.spec import Spec, difference, format_value, from_json
+from reppo.spec.source import source_hashes
 from reppo.sweep.experiment import Experiment, Run
 from reppo.sweep.machine import usable_memory
 from reppo.training.checkpoints import Checkpoints
@@ -255,13 +256,15 @@ def by_program(batches: Sequence[Batch]) -> list[list[Batch]]:
     return list(groups.values())
 
 
-def pending_runs(experiment: Experiment, folder: ResultsFolder) -> list[Run]:
-    """The runs that are not done: whose record is not at the end, or does not agree with the run's files.
+def look_through(experiment: Experiment, folder: ResultsFolder) -> tuple[list[Run], list[str]]:
+    """The runs that are not done, and what there is to say about those that have begun.
+
+    A run is not done if its record is not at the end, or does not agree with the run's files.
 
     Raises:
         ConfigurationError: if the folder holds another run under the name of one of them; says in what they differ.
     """
-    pending = []
+    pending, changed = [], {}
     for run in experiment.runs():
         place = folder.run(run.arm, run.environment, run.seed)
         try:
@@ -274,11 +277,23 @@ def pending_runs(experiment: Experiment, folder: ResultsFolder) -> list[Run]:
                 f"{place.path} holds another run under the same name. {_explain(record.spec, run.spec)} Give the "
                 "experiment another name, choose another folder with --out, or remove the old results."
             )
+        for name, source in source_hashes(run.spec).items():
+            if record.sources.get(name, source) != source:
+                changed.setdefault(name, []).append(run)
         end = total_iterations(run.spec, experiment.steps) * run.spec.algorithm.steps_per_iteration
         at_the_end = record.status != "running" and record.environment_steps >= end
         if not (at_the_end and place.is_complete(record.files)):
             pending.append(run)
-    return pending
+    return pending, [_say_changed(name, runs) for name, runs in changed.items()]
+
+
+def _say_changed(name: str, runs: Sequence[Run]) -> str:
+    arms = list(dict.fromkeys(run.arm for run in runs))
+    shown = ", ".join(arms[:3]) + (f" and {len(arms) - 3} more arms" if len(arms) > 3 else "")
+    return (
+        f"The source of {name} is not what it was for {len(runs)} run{'' if len(runs) == 1 else 's'} of this folder "
+        f"({shown}), which are kept and go on. If it computes something else now, give another folder with --out."
+    )
 
 
 def _explain(old: dict[str, Any], new: Spec) -> str:

@@ -1,7 +1,7 @@
 """Training: initial state, one chunk, lanes, checkpoints."""
 
 from reppo.training.checkpoints import Checkpoints, load_arrays, save_arrays
-from reppo.training.lanes import BatchProgram, lanes_mode
+from reppo.training.lanes import BatchProgram, LaneStates, lanes_mode
 from reppo.training.loop import ChunkReport, TrainState, init, train, train_chunk
 from reppo.training.memory import lane_bytes
 
@@ -9,6 +9,7 @@ __all__ = [
     "BatchProgram",
     "Checkpoints",
     "ChunkReport",
+    "LaneStates",
     "TrainState",
     "init",
     "lane_bytes",

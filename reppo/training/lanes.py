@@ -1,15 +1,16 @@
-"""Lanes: the runs of a batch, in one compiled program each for `init` and `train_chunk`.
+"""Lanes: the runs of a batch, in compiled programs for their start, their iterations and their evaluation.
 
 Lanes share their shapes and code and differ in seeds and scalars. On a CPU they run one after another (`map`), one at a
 time on each device: narrow layers thread badly when batched, and a lane then computes exactly what it would alone. On
 accelerators they run together (`vmap`), and a run's last bits depend on the width of the program, which is recorded.
 """
 
+import functools
 import operator
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple, final
 
 import equinox as eqx
 import jax
@@ -17,7 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from reppo.spec import Spec
-from reppo.training.loop import ChunkReport, TrainState, init, make_environment, train_chunk
+from reppo.summary import Summary
+from reppo.training.loop import ChunkReport, TrainState, assess, init, iterate, make_environment, repeat
 
 
 def lanes_mode() -> str:
@@ -49,11 +51,24 @@ def compile_key(spec: Spec) -> Any:
     return jax.tree.structure(arrays), structure, tuple(leaves)
 
 
+@final
+class LaneStates(NamedTuple):
+    """The states of all lanes, stacked, `[lane, ...]`: what a checkpoint holds.
+
+    Attributes:
+        arrays: the arrays of each lane's `TrainState`.
+        metrics: summaries over the updates and steps since the last evaluation.
+    """
+
+    arrays: Any
+    metrics: dict[str, Summary]
+
+
 class BatchProgram:
     """The compiled programs of a batch.
 
     Compilation is explicit (`compile`), so that it can be timed apart. Batches of one width whose specs share a
-    `compile_key` share a program. States are stacked, `[lane, ...]`; those of a CPU lie in host memory between chunks.
+    `compile_key` share them. States are stacked, `[lane, ...]`; those of a CPU lie in host memory between calls.
 
     Attributes:
         width: number of lanes.
@@ -96,14 +111,31 @@ class BatchProgram:
 
         def init_lane(lane: tuple[Any, Any], environment: Any) -> Any:
             scalars, seed = lane
-            spec, environment = eqx.combine(scalars, static_spec), eqx.combine(environment, static_environment)
+            spec, environment = whole_spec(scalars, environment)
             return eqx.filter(init(spec, seed, environment), eqx.is_array)
 
-        def chunk_lane(lane: tuple[Any, Any], environment: Any, iterations: Any) -> tuple[Any, ChunkReport]:
-            scalars, arrays = lane
-            spec, environment = eqx.combine(scalars, static_spec), eqx.combine(environment, static_environment)
-            state, report = train_chunk(spec, eqx.combine(arrays, self._static_state), iterations, environment)
-            return eqx.filter(state, eqx.is_array), report
+        def whole_spec(scalars: Any, environment: Any) -> tuple[Spec, Any]:
+            return eqx.combine(scalars, static_spec), eqx.combine(environment, static_environment)
+
+        @jax.jit  # traced once, for the names of its metrics and for the loop
+        def step(scalars: Any, arrays: Any, environment: Any) -> tuple[Any, dict[str, Summary]]:
+            spec, environment = whole_spec(scalars, environment)
+            state, metrics = iterate(spec, eqx.combine(arrays, self._static_state), environment)
+            return eqx.filter(state, eqx.is_array), metrics
+
+        def step_lane(lane: tuple[Any, Any], environment: Any) -> dict[str, Summary]:
+            return step(*lane, environment)[1]
+
+        def iterate_lane(lane: tuple[Any, LaneStates], environment: Any, iterations: Any) -> LaneStates:
+            scalars, (arrays, metrics) = lane
+            return LaneStates(*repeat(lambda a: step(scalars, a, environment), arrays, metrics, iterations))
+
+        def assess_lane(lane: tuple[Any, LaneStates], environment: Any) -> tuple[LaneStates, ChunkReport]:
+            scalars, (arrays, metrics) = lane
+            spec, environment = whole_spec(scalars, environment)
+            state, report = assess(spec, eqx.combine(arrays, self._static_state), metrics, environment)
+            nothing = {name: Summary.none() for name in metrics}
+            return LaneStates(eqx.filter(state, eqx.is_array), nothing), report
 
         # Lanes are split evenly over the devices of this process; each device runs its own as if there were no others.
         mesh = jax.sharding.Mesh(np.array(jax.local_devices()[:used]), ("lanes",))
@@ -124,54 +156,72 @@ class BatchProgram:
             shardings = tuple(jax.sharding.NamedSharding(mesh, spec) for spec in (split, *shared))
             return jax.jit(sharded, in_shardings=shardings, donate_argnums=0)
 
-        self._init_function = program(init_lane, whole)
-        self._chunk_function = program(chunk_lane, whole, whole)
+        self._step_function = program(step_lane, whole)
+        self._functions = program(init_lane, whole), program(iterate_lane, whole, whole), program(assess_lane, whole)
         self._init: Callable[..., Any] | None = None
-        self._chunk: Callable[..., Any] | None = None
+        self._iterate: Callable[..., Any] | None = None
+        self._assess: Callable[..., Any] | None = None
 
     @property
-    def abstract_states(self) -> Any:
-        """Shapes and dtypes of the arrays of all lanes' states, as a checkpoint holds them."""
-        return _stacked_shapes(self._abstract_lane, self.width)
+    def abstract_states(self) -> LaneStates:
+        """Shapes and dtypes of the states of all lanes, as a checkpoint holds them."""
+        return _stacked_shapes(self._abstract_lanes, self.width)
 
-    def trace(self) -> tuple[Any, Any]:
-        """Traces both programs, without compiling them."""
-        scalars = _stacked_shapes(self._abstract_scalars, self._at_once)
+    @functools.cached_property
+    def _abstract_lanes(self) -> LaneStates:
+        """The states of one lane."""
+        scalars, arrays = (_stacked_shapes(x, self._at_once) for x in (self._abstract_scalars, self._abstract_lane))
+        names = jax.eval_shape(self._step_function, (scalars, arrays), self._environment)
+        return LaneStates(self._abstract_lane, {name: Summary.none() for name in names})
+
+    def trace(self) -> tuple[Any, Any, Any]:
+        """Traces the programs of start, iterations and evaluation, without compiling them."""
+        of_start, of_iterations, of_evaluation = self._functions
+        scalars, states = (_stacked_shapes(x, self._at_once) for x in (self._abstract_scalars, self._abstract_lanes))
         seeds = jax.ShapeDtypeStruct((self._at_once,), jnp.uint32)
-        states = _stacked_shapes(self._abstract_lane, self._at_once)
-        iterations = jax.ShapeDtypeStruct((), jnp.int32)
         return (
-            self._init_function.trace((scalars, seeds), self._environment),
-            self._chunk_function.trace((scalars, states), self._environment, iterations),
+            of_start.trace((scalars, seeds), self._environment),
+            of_iterations.trace((scalars, states), self._environment, jax.ShapeDtypeStruct((), jnp.int32)),
+            of_evaluation.trace((scalars, states), self._environment),
         )
 
     def compile(self) -> "BatchProgram":
-        """Compiles both programs, once; `compile_seconds` says how long it took, tracing included."""
-        if self._chunk is None:
+        """Compiles all programs, once; `compile_seconds` says how long it took, tracing included."""
+        if self._iterate is None:
             start = time.perf_counter()
             lowered = [traced.lower() for traced in self.trace()]
             # At the same time: XLA keeps little more than one core busy with one program.
             with ThreadPoolExecutor() as threads:
-                self._init, self._chunk = threads.map(lambda program: program.compile(), lowered)
-            self.bytes = _laid_out(self._chunk) * self._split.mesh.size
+                self._init, self._iterate, self._assess = threads.map(lambda program: program.compile(), lowered)
+            self.bytes = max(map(_laid_out, (self._iterate, self._assess))) * self._split.mesh.size
             self.compile_seconds = time.perf_counter() - start
         return self
 
-    def start(self, specs: Sequence[Spec], seeds: Sequence[int]) -> Any:
-        """States before training, stacked; lanes beyond the given runs are padding."""
+    def start(self, specs: Sequence[Spec], seeds: Sequence[int]) -> LaneStates:
+        """States before training; lanes beyond the given runs are padding."""
         self.compile()
-        lanes = (self._stack(specs), self._pad(seeds))
-        return self._over_lanes(self._init, lanes, len(specs), self._environment)
+        arrays = self._over_lanes(self._init, (self._stack(specs), self._pad(seeds)), len(specs), self._environment)
+        nothing = jax.tree.map(lambda x: np.repeat(x[None], self.width, 0), self._abstract_lanes.metrics)
+        return LaneStates(arrays, nothing)
 
-    def advance(self, states: Any, specs: Sequence[Spec], iterations: int) -> tuple[Any, ChunkReport]:
-        """Trains every lane for a number of iterations and evaluates it. Consumes `states`."""
+    def iterate(self, states: LaneStates, specs: Sequence[Spec], iterations: int) -> LaneStates:
+        """Trains every lane for a number of iterations. Consumes `states`."""
         self.compile()
         lanes = (self._stack(specs), states)
-        return self._over_lanes(self._chunk, lanes, len(specs), self._environment, np.int32(iterations))
+        return self._over_lanes(self._iterate, lanes, len(specs), self._environment, np.int32(iterations))
 
-    def lane(self, states: Any, number: int) -> TrainState:
+    def assess(self, states: LaneStates, specs: Sequence[Spec]) -> tuple[LaneStates, ChunkReport]:
+        """Evaluates every lane, and reports what was summarized since the last time. Consumes `states`."""
+        self.compile()
+        return self._over_lanes(self._assess, (self._stack(specs), states), len(specs), self._environment)
+
+    def advance(self, states: LaneStates, specs: Sequence[Spec], iterations: int) -> tuple[LaneStates, ChunkReport]:
+        """Trains every lane for a number of iterations and evaluates it. Consumes `states`."""
+        return self.assess(self.iterate(states, specs, iterations), specs)
+
+    def lane(self, states: LaneStates, number: int) -> TrainState:
         """The state of one lane."""
-        return eqx.combine(jax.tree.map(lambda x: x[number], states), self._static_state)
+        return eqx.combine(jax.tree.map(lambda x: x[number], states.arrays), self._static_state)
 
     def _over_lanes(self, program: Any, lanes: Any, number: int, *shared: Any) -> Any:
         """Runs a program on as many lanes at once as it is for, until the first `number` are done."""

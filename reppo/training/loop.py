@@ -1,7 +1,10 @@
 """The training loop of one run: collect, make targets, improve, evaluate."""
 
 import dataclasses
+import functools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -103,6 +106,17 @@ def init(
     )
 
 
+def _in_its_precision(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Runs a function of a spec with the precision of matrix products that the spec asks for."""
+
+    @functools.wraps(function)
+    def inside(spec: Spec, *arguments: Any) -> Any:
+        with jax.default_matmul_precision(spec.matmul_precision):
+            return function(spec, *arguments)
+
+    return inside
+
+
 def train_chunk(
     spec: Spec,
     state: TrainState,
@@ -117,32 +131,58 @@ def train_chunk(
         iterations: how many; traced, so that any number runs the same program. 0 only evaluates.
         environment: `make_environment(spec)`, where it was made already.
     """
-    episodes = _episodes(spec, environment)
-
+    environment = make_environment(spec) if environment is None else environment
     arrays, static = eqx.partition(state, eqx.is_array)
 
-    @jax.jit
+    @jax.jit  # traced once, for the names of its metrics and for the loop
     def step(arrays: PyTree) -> tuple[PyTree, dict[str, Summary]]:
-        state, metrics = iterate(spec, eqx.combine(arrays, static), episodes)
+        state, metrics = iterate(spec, eqx.combine(arrays, static), environment)
         return eqx.filter(state, eqx.is_array), metrics
+
+    nothing = {name: Summary.none() for name in jax.eval_shape(step, arrays)[1]}
+    arrays, metrics = repeat(step, arrays, nothing, iterations)
+    return assess(spec, eqx.combine(arrays, static), metrics, environment)
+
+
+def repeat(
+    step: Callable[[PyTree], tuple[PyTree, dict[str, Summary]]],
+    arrays: PyTree,
+    metrics: dict[str, Summary],
+    iterations: Int[Array, ""] | int,
+) -> tuple[PyTree, dict[str, Summary]]:
+    """A number of iterations; wherever they are cut into several calls, the numbers are the same to the last bit.
+
+    Args:
+        step: one iteration, of the arrays of a state.
+        arrays: those of the state.
+        metrics: the summaries so far, since the last evaluation; those of each iteration are merged into them in turn.
+        iterations: how many.
+    """
 
     def body(_: Array, carry: tuple[PyTree, dict[str, Summary]]) -> tuple[PyTree, dict[str, Summary]]:
         arrays, new = step(carry[0])
         return arrays, {name: metric.merge(new[name]) for name, metric in carry[1].items()}
 
-    with jax.default_matmul_precision(spec.matmul_precision):
-        nothing = {name: Summary.none() for name in jax.eval_shape(step, arrays)[1]}
-        arrays, metrics = jax.lax.fori_loop(0, iterations, body, (arrays, nothing))
-        state = eqx.combine(arrays, static)
-        evaluated = _evaluate(spec, state, episodes)
+    return jax.lax.fori_loop(0, iterations, body, (arrays, metrics))
+
+
+@_in_its_precision
+def assess(
+    spec: Spec, state: TrainState, metrics: dict[str, Summary], environment: AbstractEnvironment | None = None
+) -> tuple[TrainState, ChunkReport]:
+    """Evaluates the current policy, keeps it if it is the best so far, and adds the episodes' metrics to others."""
+    evaluated = _evaluate(spec, state, _episodes(spec, environment))
     state = _keep_best(spec, state, evaluated)
-    metrics |= {f"evaluation/{name}": Summary.of(totals) for name, totals in evaluated.metrics.items()}
+    metrics = metrics | {f"evaluation/{name}": Summary.of(totals) for name, totals in evaluated.metrics.items()}
     return state, ChunkReport(evaluated=evaluated, metrics=metrics, diverged_at=state.diverged_at)
 
 
-def iterate(spec: Spec, state: TrainState, episodes: Episodes) -> tuple[TrainState, dict[str, Summary]]:
+@_in_its_precision
+def iterate(
+    spec: Spec, state: TrainState, environment: AbstractEnvironment | None = None
+) -> tuple[TrainState, dict[str, Summary]]:
     """One iteration: collect with the current policy, learn from what was collected."""
-    algorithm = spec.algorithm
+    algorithm, episodes = spec.algorithm, _episodes(spec, environment)
     root = jax.random.key(state.seed)
     key = subkey(root, "iteration", state.iteration)
     num_environments = algorithm.num_environments

@@ -53,8 +53,8 @@ class Last(AbstractTracker):
 @pytest.fixture
 def traced(monkeypatch):
     """An entry for every time that training is traced, which is once for each compilation of it."""
-    found, original = [], lanes.train_chunk
-    monkeypatch.setattr(lanes, "train_chunk", lambda *arguments: (found.append(1), original(*arguments))[1])
+    found, original = [], lanes.assess
+    monkeypatch.setattr(lanes, "assess", lambda *arguments: (found.append(1), original(*arguments))[1])
     return found
 
 

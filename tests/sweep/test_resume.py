@@ -24,13 +24,13 @@ from reppo.errors import ConfigurationError, RunsFailed
 from reppo.losses.gates import AbstractGate
 from reppo.results import load_results
 from reppo.spec import replace_path
-from reppo.sweep import Experiment, execute
+from reppo.sweep import Experiment, execute, plan
 from reppo.sweep.plan import needed_bytes
-from reppo.tracking import AbstractTracker, ChunkFinished, Noticed, NoTracker
-from reppo.training import BatchProgram
+from reppo.tracking import AbstractTracker, ChunkFinished, Noticed, NoTracker, SweepStarted
+from reppo.training import BatchProgram, Checkpoints
 from reppo.training.lanes import compile_key
 from tests.sweep.disk import Disk, Killed, watched
-from tests.tiny import tiny_preset
+from tests.tiny import save_at_every_iteration, tiny_preset
 
 MODULE = sys.modules["reppo.sweep.execute"]  # the package exports a function of the same name
 STEPS = 128 * 6
@@ -51,7 +51,7 @@ def declare(**changes):
 
 @pytest.fixture(scope="module", autouse=True)
 def programs():
-    """Every program is compiled once for all tests, and every chunk ends with a checkpoint."""
+    """Every program is compiled once for all tests, and every iteration ends with a checkpoint."""
     made, needed = {}, {}
 
     def bytes_of(run):
@@ -69,7 +69,7 @@ def programs():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(MODULE, "BatchProgram", program)
         patch.setattr(MODULE, "needed_bytes", bytes_of)
-        patch.setattr(MODULE, "CHECKPOINT_SECONDS", -1.0)
+        save_at_every_iteration(patch)
         yield
 
 
@@ -97,9 +97,11 @@ class Listener(AbstractTracker):
     """Keeps what is said; interrupts after a number of chunks."""
 
     def __init__(self, interrupt_after=None):
-        self.said, self.chunks, self.interrupt_after = [], 0, interrupt_after
+        self.said, self.warnings, self.chunks, self.interrupt_after = [], [], 0, interrupt_after
 
     def receive(self, event):
+        if isinstance(event, SweepStarted):
+            self.warnings += event.warnings
         if isinstance(event, Noticed):
             self.said.append(event.text)
         if isinstance(event, ChunkFinished):
@@ -148,7 +150,7 @@ def largest(checkpoint):
 def test_the_results_compared_with_are_whole(undisturbed):
     assert len(contents(undisturbed)) == 4
     assert run_again(undisturbed).chunks == 0
-    assert {file.name for file in checkpoints(batch_of(undisturbed))} == {"4", "6"}
+    assert {file.name for file in checkpoints(batch_of(undisturbed))} == {"5", "6"}
 
 
 def test_done_means_that_everything_agrees(results, undisturbed):
@@ -274,6 +276,44 @@ def test_what_a_checkpoint_cannot_restore_is_not_cut_off(results, monkeypatch):
     assert tables == {file: file.read_bytes() for file in tables}
 
 
+class Stopped(Exception):
+    pass
+
+
+@pytest.fixture
+def stopped_between_evaluations(tmp_path, monkeypatch):
+    """A batch with evaluations at 0, 2 and 4 iterations that stopped after its checkpoint at 3."""
+    original = Checkpoints.save
+
+    def save(self, iteration, *arguments):
+        original(self, iteration, *arguments)
+        if iteration == 3:
+            raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", save)
+        with pytest.raises(RunsFailed):
+            execute(declare(**SMALL), tmp_path / "small", NoTracker())
+    return tmp_path / "small"
+
+
+def test_work_between_two_evaluations_is_not_lost(stopped_between_evaluations, operations, monkeypatch):
+    done, original = [], BatchProgram.iterate
+    monkeypatch.setattr(BatchProgram, "iterate", lambda *a: (done.append(a[-1]), original(*a))[1])
+    assert run_again(stopped_between_evaluations, **SMALL).chunks == 1
+    assert done == [1]
+    assert contents(stopped_between_evaluations) == operations[1]
+
+
+def test_with_fewer_steps_a_checkpoint_beyond_the_end_is_evaluated(stopped_between_evaluations):
+    fewer = SMALL | {"steps": 128 * 3 - 1}
+    assert run_again(stopped_between_evaluations, **fewer).chunks == 1
+    for run in load_results(stopped_between_evaluations):
+        assert run.record.status == "finished" and run.record.environment_steps == 128 * 3
+        assert sorted(set(run.evaluations.environment_steps)) == [0, 128 * 2, 128 * 3]
+    assert run_again(stopped_between_evaluations, **fewer).chunks == 0
+
+
 def test_an_error_is_not_hidden_by_the_one_that_follows_it(results, monkeypatch):
     shutil.rmtree(results / "runs/base/BestAction/seed0")
     damaged = results / "runs/base/BestAction/seed1/evaluations.csv"
@@ -287,10 +327,25 @@ def test_more_steps_continue_and_fewer_are_done(results):
     with pytest.raises(KeyboardInterrupt):
         execute(declare(steps=2 * STEPS), results, Listener(interrupt_after=2))
     run_again(results, steps=STEPS + 128)
+    # Batches that had gone further than the end are evaluated where they are.
     assert {(run.record.status, run.record.environment_steps) for run in load_results(results)} <= {
-        ("finished", STEPS + 128),
-        ("finished", STEPS + 256),
+        ("finished", STEPS + 128 * iterations) for iterations in (1, 2, 3)
     }
+
+
+def test_a_component_whose_source_has_changed_is_said_and_goes_on(results, undisturbed, monkeypatch):
+    original = plan.source_hashes
+    assert original(tiny_preset(environments.probe("BestAction")))["ClippedKL"]
+    changed = lambda spec: original(spec) | {"ClippedKL": "0" * 8}
+    for module in (MODULE, plan):
+        monkeypatch.setattr(module, "source_hashes", changed)
+    for _ in range(2):  # as long as there are runs of the source before
+        with pytest.raises(KeyboardInterrupt):
+            execute(declare(steps=2 * STEPS), results, listener := Listener(interrupt_after=2))
+        said = [line for line in listener.warnings if "source" in line]
+        assert len(said) == 1 and said[0].startswith(
+            "The source of ClippedKL is not what it was for 4 runs of this folder (base, kl_bound=0.2), which are kept"
+        )
 
 
 @final
@@ -331,7 +386,7 @@ def test_a_failure_while_training_harms_its_own_runs_only(undisturbed, tmp_path,
         assert all(f"BestAction limit=1.0: {__file__}, line " in line for line in lines[1:-1]) and len(lines) == 4
         assert all(line.endswith("ValueError: the user's own fault") for line in lines[1:-1])
         found = contents(tmp_path / "small")
-        assert set(found) == others
+        assert {key for key, (record, *_) in found.items() if record["status"] == "finished"} == others
         same = contents(undisturbed).keys() & others
         assert len(same) == 4
         for key in same:
@@ -363,6 +418,14 @@ def operations(tmp_path_factory):
     return stop_at(path, None, **SMALL), contents(path)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a small sweep."""
+    path = tmp_path_factory.mktemp("folder") / "small"
+    execute(declare(**SMALL), path, NoTracker())
+    return path
+
+
 def check_stop(path, at, full, expected, settings=SMALL):
     done = stop_at(path, at, full, **settings)
     assert len(done) > at
@@ -382,6 +445,57 @@ def test_stopped_at_chosen_operations_the_results_are_the_same(operations, tmp_p
     for word in ("write evaluations.csv", "write metrics.csv", "write about.json", "write .saving.tmp"):
         at = max(number for number, other in enumerate(done) if other == word)
         check_stop(tmp_path / word / "small", at, full, expected)
+
+
+def truncate(file):
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def empty(file):
+    file.write_bytes(b"")
+
+
+def remove(file):
+    file.unlink()
+
+
+def check_damage(whole, path, name, damage, expected):
+    """Damages a file, and runs again: the same results, or a refusal that names the file and a cure, which is tried."""
+    shutil.copytree(whole, path)
+    damage(path / name)
+    try:
+        run_again(path, **SMALL)
+    except ConfigurationError as error:
+        assert name in str(error) and ("remove the folder" in str(error) or "what it describes" in str(error)), error
+        shutil.rmtree(path)
+        run_again(path, **SMALL)
+    assert contents(path) == expected, name
+    shutil.rmtree(path)
+
+
+def files_of(path):
+    """All files of a folder of results, by the kind that they are of."""
+    names = sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file() and file.stat().st_size)
+    kinds = {}
+    for name in names:
+        kinds.setdefault(re.sub(r"\d+|[0-9a-f]{16,}", "0", name), []).append(name)
+    return kinds
+
+
+@pytest.mark.parametrize("damage", [truncate, empty, remove])
+def test_after_damage_to_any_kind_of_file_the_results_are_the_same(operations, whole, tmp_path, damage):
+    kinds = files_of(whole)
+    assert len(kinds) > 10
+    for names in kinds.values():
+        check_damage(whole, tmp_path / "small", names[-1], damage, operations[1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", [truncate, empty, remove])
+def test_after_damage_to_any_file_the_results_are_the_same(operations, whole, tmp_path, damage):
+    for names in files_of(whole).values():
+        for name in names:
+            check_damage(whole, tmp_path / "small", name, damage, operations[1])
 
 
 SWEEP = {"arms": [setting("kl_bound", 0.2), kl.no_kl], "seeds": range(4), "steps": 128 * 4}

@@ -14,7 +14,7 @@ from reppo.results import load_results
 from reppo.sweep import Experiment, execute
 from reppo.sweep.cache import remove_damaged
 from reppo.tracking import AbstractTracker, ChunkFinished, Noticed, NoTracker
-from tests.tiny import tiny_preset
+from tests.tiny import save_at_every_iteration, tiny_preset
 
 STEPS = 128 * 4
 
@@ -76,8 +76,7 @@ def test_scalar_arms_share_a_program_and_start_alike(undisturbed):
 
 
 def test_an_interrupted_sweep_ends_with_the_same_returns(undisturbed, tmp_path, monkeypatch):
-    # The package exports a function of the same name as the module.
-    monkeypatch.setattr(sys.modules["reppo.sweep.execute"], "CHECKPOINT_SECONDS", -1.0)
+    save_at_every_iteration(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         execute(declare(), tmp_path / "small", KillAfter(512))
     execute(declare(), tmp_path / "small", NoTracker())

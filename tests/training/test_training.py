@@ -59,14 +59,14 @@ def test_a_physics_engine_is_compiled_for_the_devices_that_lanes_are_split_over(
 
 def test_members_differ(trained):
     states, _ = trained
-    weight = states.algorithm.learner.actor.mlp.linears[0].weight
+    weight = states.arrays.algorithm.learner.actor.mlp.linears[0].weight
     assert len({weight[lane].tobytes() for lane in range(WIDTH)}) == WIDTH
 
 
 def test_a_lane_is_the_run_alone(spec, program, trained):
     states, report = trained
     alone = eqx.filter_jit(train_chunk)(spec, eqx.filter_jit(init)(spec, 2), jnp.array(6))
-    for x, y in zip(arrays(eqx.filter(alone, eqx.is_array)), arrays((states, report)), strict=True):
+    for x, y in zip(arrays(eqx.filter(alone, eqx.is_array)), arrays((states.arrays, report)), strict=True):
         np.testing.assert_allclose(x, y[2], rtol=2e-4, atol=2e-5)
 
 
@@ -77,20 +77,27 @@ def test_a_lane_depends_neither_on_its_place_nor_on_its_neighbors_even_if_they_d
     assert_same(jax.tree.map(lambda x: x[1], (states, report)), jax.tree.map(lambda x: x[2], trained))
     diverged = np.asarray(report.diverged_at)
     assert diverged[0] >= 0 and diverged[2] >= 0 and diverged[1] == -1
-    assert all(np.isfinite(leaf[0]).all() for leaf in arrays(states.algorithm) if leaf.dtype.kind == "f")
-    stood_still = [leaf[0].copy() for leaf in arrays(states.algorithm)]
-    assert np.asarray(states.iteration)[0] == 6
+    assert all(np.isfinite(leaf[0]).all() for leaf in arrays(states.arrays.algorithm) if leaf.dtype.kind == "f")
+    stood_still = [leaf[0].copy() for leaf in arrays(states.arrays.algorithm)]
+    assert np.asarray(states.arrays.iteration)[0] == 6
     states, report = program.advance(states, [broken, spec, broken], 2)
     np.testing.assert_array_equal(np.asarray(report.diverged_at), diverged)  # the first time, for good
-    assert_same([leaf[0] for leaf in arrays(states.algorithm)], stood_still)
+    assert_same([leaf[0] for leaf in arrays(states.arrays.algorithm)], stood_still)
 
 
 def test_chunks_of_any_length_give_the_same_run(spec, program, trained):
     states = program.start([spec] * WIDTH, range(WIDTH))
     for iterations in (0, 1, 2, 3):
         states, report = program.advance(states, [spec] * WIDTH, iterations)
-    assert_same(states.algorithm, trained[0].algorithm)
+    assert_same(states.arrays.algorithm, trained[0].arrays.algorithm)
     assert_same(report.evaluated, trained[1].evaluated)
+
+
+def test_wherever_iterations_are_cut_every_bit_is_the_same(spec, program, trained):
+    states = program.start([spec] * WIDTH, range(WIDTH))
+    for iterations in (1, 3, 2):
+        states = program.iterate(states, [spec] * WIDTH, iterations)
+    assert_same(program.assess(states, [spec] * WIDTH), trained)
 
 
 def test_a_restored_run_goes_on_bit_by_bit(spec, program, trained, tmp_path):
@@ -212,17 +219,18 @@ def test_lanes_by_vmap_agree_with_lanes_by_map(spec, trained):
     states = program.start([spec] * WIDTH, range(WIDTH))
     states, report = program.advance(states, [spec] * WIDTH, 6)
     np.testing.assert_allclose(
-        states.algorithm.learner.actor.mlp.linears[0].weight,
-        trained[0].algorithm.learner.actor.mlp.linears[0].weight,
+        states.arrays.algorithm.learner.actor.mlp.linears[0].weight,
+        trained[0].arrays.algorithm.learner.actor.mlp.linears[0].weight,
         atol=2e-3,
     )
 
 
 def test_best_policy_is_that_of_the_best_evaluation(trained):
     states, report = trained
-    np.testing.assert_array_equal(states.best_return, report.evaluated.episode_return.mean(1))
+    np.testing.assert_array_equal(states.arrays.best_return, report.evaluated.episode_return.mean(1))
     np.testing.assert_array_equal(
-        states.best_policy.actor.mlp.linears[0].weight, states.algorithm.learner.actor.mlp.linears[0].weight
+        states.arrays.best_policy.actor.mlp.linears[0].weight,
+        states.arrays.algorithm.learner.actor.mlp.linears[0].weight,
     )
 
 
