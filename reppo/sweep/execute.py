@@ -179,8 +179,8 @@ class _Sweep:
         ]  # a component that fails does so before training
         for group in groups:
             self.waiting += group
-            spec, execution = group[0].runs[0].spec, self.execution
-            program = BatchProgram(spec, execution.width, execution.mode, devices=execution.devices)
+            spec = group[0].runs[0].spec
+            program = self._program(spec)
             while self.waiting:
                 batch = self.waiting.pop(0)
                 try:
@@ -188,7 +188,11 @@ class _Sweep:
                 except ConfigurationError:
                     raise
                 except Exception as error:
-                    self._fail(batch, error)
+                    if self._take_less_memory(error):
+                        self.waiting.insert(0, batch)
+                        program = self._program(spec)
+                    else:
+                        self._fail(batch, error)
             self.compiled = None
             del program  # hundreds of megabytes, for a physics engine
         self.tracker.receive(
@@ -200,6 +204,22 @@ class _Sweep:
             )
         )
         return self.failures
+
+    def _program(self, spec: Spec) -> BatchProgram:
+        execution = self.execution
+        return BatchProgram(spec, execution.width, execution.mode, devices=execution.devices)
+
+    def _take_less_memory(self, error: Exception) -> bool:
+        """After memory ran out, whether lanes can train one at a time, which on a CPU gives the same runs."""
+        ran_out = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+        if not ran_out or self.execution.mode != "map" or self.execution.at_once == 1:
+            return False
+        self._say(f"Memory ran out: from now on one lane trains at a time, not {self.execution.at_once}.")
+        self.execution = dataclasses.replace(self.execution, devices=1)
+        described = self.folder.read_experiment()
+        self.folder.update_experiment(described | {"execution": dataclasses.asdict(self.execution)})
+        self.compiled = None
+        return True
 
     def _fail(self, batch: Batch, error: Exception) -> None:
         """Notes the failure of a batch. One with several arms is split, so that an arm harms no other."""

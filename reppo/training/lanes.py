@@ -109,8 +109,7 @@ class BatchProgram:
         self._abstract_lane, self._static_state = eqx.partition(self.abstract_state, is_abstract)
         self._abstract_scalars = scalars
 
-        def init_lane(lane: tuple[Any, Any], environment: Any) -> Any:
-            scalars, seed = lane
+        def init_lane(scalars: Any, seed: Any, environment: Any) -> Any:
             spec, environment = whole_spec(scalars, environment)
             return eqx.filter(init(spec, seed, environment), eqx.is_array)
 
@@ -123,18 +122,17 @@ class BatchProgram:
             state, metrics = iterate(spec, eqx.combine(arrays, self._static_state), environment)
             return eqx.filter(state, eqx.is_array), metrics
 
-        def step_lane(lane: tuple[Any, Any], environment: Any) -> dict[str, Summary]:
-            return step(*lane, environment)[1]
+        def step_lane(scalars: Any, arrays: Any, environment: Any) -> dict[str, Summary]:
+            return step(scalars, arrays, environment)[1]
 
-        def iterate_lane(lane: tuple[Any, LaneStates], environment: Any, iterations: Any) -> LaneStates:
-            scalars, (arrays, metrics) = lane
-            return LaneStates(*repeat(lambda a: step(scalars, a, environment), arrays, metrics, iterations))
+        def iterate_lane(scalars: Any, states: LaneStates, environment: Any, iterations: Any) -> LaneStates:
+            return LaneStates(*repeat(lambda arrays: step(scalars, arrays, environment), *states, iterations))
 
-        def assess_lane(lane: tuple[Any, LaneStates], environment: Any) -> tuple[LaneStates, ChunkReport]:
-            scalars, (arrays, metrics) = lane
+        def assess_lane(scalars: Any, states: LaneStates, environment: Any) -> tuple[LaneStates, ChunkReport]:
             spec, environment = whole_spec(scalars, environment)
-            state, report = assess(spec, eqx.combine(arrays, self._static_state), metrics, environment)
-            nothing = {name: Summary.none() for name in metrics}
+            state = eqx.combine(states.arrays, self._static_state)
+            state, report = assess(spec, state, states.metrics, environment)
+            nothing = {name: Summary.none() for name in states.metrics}
             return LaneStates(eqx.filter(state, eqx.is_array), nothing), report
 
         # Lanes are split evenly over the devices of this process; each device runs its own as if there were no others.
@@ -144,20 +142,25 @@ class BatchProgram:
         self._whole = jax.sharding.NamedSharding(mesh, whole)
         self._environment = jax.device_put(environment_arrays, self._whole)
 
-        def program(lane_function: Callable[..., Any], *shared: Any) -> Any:
-            def on_device(lanes: Any, *shared: Any) -> Any:
-                function = lambda lane: lane_function(lane, *shared)
+        def program(lane_function: Callable[..., Any], *shared: Any, donate: bool = True) -> Any:
+            def on_device(scalars: Any, lanes: Any, *shared: Any) -> Any:
+                function = lambda scalars, lane: lane_function(scalars, lane, *shared)
                 if mode == "vmap":
-                    return jax.vmap(function)(lanes)
-                only = jax.tree.map(lambda x: x.reshape(x.shape[1:]), lanes)
-                return jax.tree.map(lambda x: x[None], function(only))
+                    return jax.vmap(function)(scalars, lanes)
+                only = jax.tree.map(lambda x: x.reshape(x.shape[1:]), (scalars, lanes))
+                return jax.tree.map(lambda x: x[None], function(*only))
 
-            sharded = jax.shard_map(on_device, mesh=mesh, in_specs=(split, *shared), out_specs=split, check_vma=False)
-            shardings = tuple(jax.sharding.NamedSharding(mesh, spec) for spec in (split, *shared))
-            return jax.jit(sharded, in_shardings=shardings, donate_argnums=0)
+            specs = (split, split, *shared)
+            sharded = jax.shard_map(on_device, mesh=mesh, in_specs=specs, out_specs=split, check_vma=False)
+            shardings = tuple(jax.sharding.NamedSharding(mesh, spec) for spec in specs)
+            return jax.jit(sharded, in_shardings=shardings, donate_argnums=(1,) if donate else ())
 
         self._step_function = program(step_lane, whole)
-        self._functions = program(init_lane, whole), program(iterate_lane, whole, whole), program(assess_lane, whole)
+        self._functions = (
+            program(init_lane, whole),
+            program(iterate_lane, whole, whole),
+            program(assess_lane, whole, donate=False),  # metrics go through it untouched, which JAX would warn of
+        )
         self._init: Callable[..., Any] | None = None
         self._iterate: Callable[..., Any] | None = None
         self._assess: Callable[..., Any] | None = None
@@ -171,7 +174,7 @@ class BatchProgram:
     def _abstract_lanes(self) -> LaneStates:
         """The states of one lane."""
         scalars, arrays = (_stacked_shapes(x, self._at_once) for x in (self._abstract_scalars, self._abstract_lane))
-        names = jax.eval_shape(self._step_function, (scalars, arrays), self._environment)
+        names = jax.eval_shape(self._step_function, scalars, arrays, self._environment)
         return LaneStates(self._abstract_lane, {name: Summary.none() for name in names})
 
     def trace(self) -> tuple[Any, Any, Any]:
@@ -180,9 +183,9 @@ class BatchProgram:
         scalars, states = (_stacked_shapes(x, self._at_once) for x in (self._abstract_scalars, self._abstract_lanes))
         seeds = jax.ShapeDtypeStruct((self._at_once,), jnp.uint32)
         return (
-            of_start.trace((scalars, seeds), self._environment),
-            of_iterations.trace((scalars, states), self._environment, jax.ShapeDtypeStruct((), jnp.int32)),
-            of_evaluation.trace((scalars, states), self._environment),
+            of_start.trace(scalars, seeds, self._environment),
+            of_iterations.trace(scalars, states, self._environment, jax.ShapeDtypeStruct((), jnp.int32)),
+            of_evaluation.trace(scalars, states, self._environment),
         )
 
     def compile(self) -> "BatchProgram":
@@ -200,20 +203,19 @@ class BatchProgram:
     def start(self, specs: Sequence[Spec], seeds: Sequence[int]) -> LaneStates:
         """States before training; lanes beyond the given runs are padding."""
         self.compile()
-        arrays = self._over_lanes(self._init, (self._stack(specs), self._pad(seeds)), len(specs), self._environment)
+        arrays = self._over_lanes(self._init, specs, self._pad(seeds))
         nothing = jax.tree.map(lambda x: np.repeat(x[None], self.width, 0), self._abstract_lanes.metrics)
         return LaneStates(arrays, nothing)
 
     def iterate(self, states: LaneStates, specs: Sequence[Spec], iterations: int) -> LaneStates:
         """Trains every lane for a number of iterations. Consumes `states`."""
         self.compile()
-        lanes = (self._stack(specs), states)
-        return self._over_lanes(self._iterate, lanes, len(specs), self._environment, np.int32(iterations))
+        return self._over_lanes(self._iterate, specs, states, np.int32(iterations))
 
     def assess(self, states: LaneStates, specs: Sequence[Spec]) -> tuple[LaneStates, ChunkReport]:
-        """Evaluates every lane, and reports what was summarized since the last time. Consumes `states`."""
+        """Evaluates every lane, and reports what was summarized since the last time."""
         self.compile()
-        return self._over_lanes(self._assess, (self._stack(specs), states), len(specs), self._environment)
+        return self._over_lanes(self._assess, specs, states)
 
     def advance(self, states: LaneStates, specs: Sequence[Spec], iterations: int) -> tuple[LaneStates, ChunkReport]:
         """Trains every lane for a number of iterations and evaluates it. Consumes `states`."""
@@ -223,16 +225,17 @@ class BatchProgram:
         """The state of one lane."""
         return eqx.combine(jax.tree.map(lambda x: x[number], states.arrays), self._static_state)
 
-    def _over_lanes(self, program: Any, lanes: Any, number: int, *shared: Any) -> Any:
-        """Runs a program on as many lanes at once as it is for, until the first `number` are done."""
+    def _over_lanes(self, program: Any, specs: Sequence[Spec], lanes: Any, *shared: Any) -> Any:
+        """Runs a program on as many lanes at once as it is for, until those of the specs are done."""
         # Arrays without elements lose their placement on the way, and restored states come from one device.
         place = lambda part: jax.device_put(part, self._split)
+        both, shared = (self._stack(specs), lanes), (self._environment, *shared)
         if self.mode == "vmap":
-            return program(place(lanes), *shared)
+            return program(*place(both), *shared)
         parts = []
-        for first in range(0, number, self._at_once):
-            part = jax.tree.map(operator.itemgetter(slice(first, first + self._at_once)), lanes)
-            parts.append(jax.tree.map(np.asarray, program(place(part), *shared)))
+        for first in range(0, len(specs), self._at_once):
+            part = jax.tree.map(operator.itemgetter(slice(first, first + self._at_once)), both)
+            parts.append(jax.tree.map(np.asarray, program(*place(part), *shared)))
         missing = self.width - len(parts) * self._at_once
         return jax.tree.map(lambda *x: np.concatenate([*x, np.zeros((missing, *x[0].shape[1:]), x[0].dtype)]), *parts)
 

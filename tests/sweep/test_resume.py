@@ -28,7 +28,7 @@ from reppo.sweep import Experiment, execute, plan
 from reppo.sweep.plan import needed_bytes
 from reppo.tracking import AbstractTracker, ChunkFinished, Noticed, NoTracker, SweepStarted
 from reppo.training import BatchProgram, Checkpoints
-from reppo.training.lanes import compile_key
+from reppo.training.lanes import compile_key, lane_devices
 from tests.sweep.disk import Disk, Killed, watched
 from tests.tiny import save_at_every_iteration, tiny_preset
 
@@ -393,6 +393,28 @@ def test_a_failure_while_training_harms_its_own_runs_only(undisturbed, tmp_path,
             assert found[key][1:] == contents(undisturbed)[key][1:]
     ledger = [json.loads(line) for line in (tmp_path / "small/ledger.jsonl").read_text().splitlines()]
     assert any(event["event"] == "batch_failed" and "in check" in event["traceback"] for event in ledger)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: 8 GB")])
+def test_where_memory_runs_out_lanes_train_one_at_a_time(operations, tmp_path, monkeypatch, error):
+    original = BatchProgram.iterate
+
+    def iterate(self, states, *arguments):
+        if self._at_once == 2 and np.all(np.asarray(states.arrays.iteration) == 3):
+            raise error
+        return original(self, states, *arguments)
+
+    if lane_devices() == 1:
+        pytest.skip("lanes train one at a time already")
+    monkeypatch.setattr(BatchProgram, "iterate", iterate)
+    listener = Listener()
+    execute(declare(**SMALL), tmp_path / "small", listener)
+    assert listener.said == ["Memory ran out: from now on one lane trains at a time, not 2."]
+    described = json.loads((tmp_path / "small/experiment.json").read_text())
+    assert described["execution"] == {"mode": "map", "width": 2, "devices": 1}
+    found = contents(tmp_path / "small")
+    for run, (_, evaluations, _, policies) in operations[1].items():  # metrics may differ in their last bits
+        assert (found[run][1], found[run][3]) == (evaluations, policies)
 
 
 def explode(limit, spec):
