@@ -1,6 +1,6 @@
 """The folder of an experiment and the folders of its runs.
 
-results/<experiment>/  experiment.json  ledger.jsonl  runs.csv
+results/<experiment>/  experiment.json  ledger.jsonl  runs.csv   (ledger-<name>.jsonl for each further process)
   runs/<arm>/<environment>/seed<k>/  record.json  evaluations.csv  metrics.csv  policy/
   batches/<id>/
   report/
@@ -180,23 +180,30 @@ class ResultsFolder:
             raise ValueError("An event of the ledger may not have a field 'time': the ledger sets it.")
         append_lines(self._ledger_file, [json_line({"time": timestamp(self.clock()), **event})])
 
+    def ledgers(self) -> list[Path]:
+        """The ledgers that there are: one for each process that was at work at the same time as others."""
+        return sorted([*self.path.glob("ledger.jsonl"), *self.path.glob("ledger-*.jsonl")])
+
     def read_ledger(self) -> list[dict[str, Any]]:
-        """Reads the ledger, without a last line that a kill has torn.
+        """Reads all ledgers, by time, each without a last line that a kill has torn.
 
         Raises:
             ConfigurationError: if another line is not JSON.
         """
-        events = []
-        lines = read_whole_lines(self._ledger_file)
-        for number, line in enumerate(lines, start=1):
-            try:
-                events.append(json.loads(line))
-            except ValueError:
-                if number < len(lines):
-                    raise ConfigurationError(
-                        f"{str(self._ledger_file)!r}, line {number}: not JSON. Remove the line."
-                    ) from None
-        return events
+        events = [event for file in self.ledgers() for event in _read_events(file)]
+        return sorted(events, key=lambda event: str(event.get("time")))
+
+
+def _read_events(file: Path) -> list[dict[str, Any]]:
+    events = []
+    lines = read_whole_lines(file)
+    for number, line in enumerate(lines, start=1):
+        try:
+            events.append(json.loads(line))
+        except ValueError:
+            if number < len(lines):
+                raise ConfigurationError(f"{str(file)!r}, line {number}: not JSON. Remove the line.") from None
+    return events
 
 
 def _check_experiment(experiment: dict[str, Any], where: str = "") -> None:

@@ -13,12 +13,21 @@ import jax
 import numpy as np
 
 from reppo.ablation import Arm
-from reppo.errors import ConfigurationError, DamagedFile, RunsFailed
+from reppo.errors import ConfigurationError, DamagedFile, RunsFailed, require
 from reppo.policies import save_policy
 from reppo.results import ResultsFolder, RunFolder, RunRecord, write_runs_csv
 from reppo.results.lock import only_process
 from reppo.spec import Spec, concerns, to_json
 from reppo.spec.source import source_hashes
+from reppo.sweep.claims import (
+    CLAIM_SECONDS,
+    PLANNING_SECONDS,
+    claim,
+    claimed,
+    claimed_batches,
+    claimed_by,
+    own_ledger,
+)
 from reppo.sweep.experiment import Experiment, Run
 from reppo.sweep.machine import return_freed_memory, use_all_cores
 from reppo.sweep.pace import Pace
@@ -32,6 +41,10 @@ from reppo.sweep.plan import (
     look_through,
     make_batches,
     needed_bytes,
+    next_number,
+    read_batches,
+    runs_of_batch,
+    without_gone,
 )
 from reppo.tracking import (
     AbstractTracker,
@@ -55,50 +68,108 @@ from reppo.training.plan import evaluation_points, total_iterations
 _PACKAGES = ("reppo", "jax", "jaxlib", "equinox", "optax", "numpy", "playground", "mujoco", "mujoco-mjx", "gymnax")
 
 
-def execute(experiment: Experiment, path: Path, tracker: AbstractTracker, memory: int | None = None) -> ResultsFolder:
-    """Runs what is not done yet of an experiment.
+def execute(
+    experiment: Experiment,
+    path: Path,
+    tracker: AbstractTracker,
+    memory: int | None = None,
+    batch: str | None = None,
+) -> ResultsFolder:
+    """Runs what is not done yet of an experiment, and is not being done by another process.
 
     Args:
         experiment: what to run.
         path: folder of results; made if it does not exist, continued if it does.
         tracker: told of everything that happens.
         memory: bytes that the arrays of all lanes may take while they train (see `choose_execution`).
+        batch: only the runs of this batch, by its id; all of them by default.
 
     Returns:
         The folder.
 
     Raises:
-        ConfigurationError: before anything is computed, if the folder belongs to something else; later, if it cannot be
-            written to any more.
+        ConfigurationError: before anything is computed, if the folder belongs to something else, or the batch is
+            unknown or another process's; later, if the folder cannot be written to any more.
         RunsFailed: at the end, if runs failed while they trained; all others are done then.
     """
     use_all_cores(path)
     for environment in experiment.environments:
         environment.make()  # what only the task itself can refuse is refused before anything is written
-    with only_process(path):
-        folder = ResultsFolder.create_or_open(path, {"id": experiment.id, "name": experiment.name})
-        pending, notices = look_through(experiment, folder)
-        _note_questions(experiment, folder)
-        execution = decide_execution(experiment, folder, memory)
-        batches = make_batches(pending, folder, execution.width)
-        tracker = Composite([tracker, JsonLines(folder.path / "ledger.jsonl")])
+    require(
+        batch is None or path.exists(),
+        f"There is no folder {str(path)!r}, so no batch {batch!r}. reppo submit plans batches, as does reppo run "
+        "without --batch.",
+    )
+    folder, execution = prepare_folder(experiment, path, memory)
+    with own_ledger(path, batch) as ledger:
+        tracker = Composite([tracker, JsonLines(ledger)])
+        sweep = _Sweep(experiment, folder, execution, tracker, batch)
         try:
-            failures = _Sweep(experiment, folder, execution, pending, batches, tracker).run(notices)
+            failures = sweep.run()
         except BaseException:
             with contextlib.suppress(ConfigurationError, OSError):  # the first error is the one to tell
-                write_runs_csv(folder.path)
+                _write_table(folder, seconds=1.0)
             raise
         finally:
             tracker.close()
-        write_runs_csv(folder.path)
+    _write_table(folder)
     if failures:
         raise RunsFailed(
             "Some runs failed, and all others are done:\n"
             + "".join(f"  {label}: {reason}\n" for label, reason in failures)
-            + f"The whole errors stand in {str(folder.path / 'ledger.jsonl')!r}. Run the same command again to try "
-            "them once more."
+            + f"The whole errors stand in {str(ledger)!r}. Run the same command again to try them once more."
         )
     return folder
+
+
+def prepare_folder(
+    experiment: Experiment, path: Path, memory: int | None = None, mode: str | None = None
+) -> tuple[ResultsFolder, Execution]:
+    """Begins or opens the folder of an experiment, and decides how its lanes are executed (see `decide_execution`).
+
+    Raises:
+        ConfigurationError: if the folder belongs to something else.
+    """
+    with only_process(path, PLANNING_SECONDS):
+        folder = ResultsFolder.create_or_open(path, {"id": experiment.id, "name": experiment.name})
+        return folder, decide_execution(experiment, folder, memory, mode)
+
+
+@final
+class Planned(NamedTuple):
+    """What there is to do in a folder.
+
+    Attributes:
+        pending: the runs that are not done.
+        notices: what is to be said about those that have begun.
+        batches: the batches that hold them.
+        next_number: the number of the next batch.
+    """
+
+    pending: list[Run]
+    notices: list[str]
+    batches: list[Batch]
+    next_number: int
+
+
+def plan_batches(experiment: Experiment, folder: ResultsFolder, execution: Execution) -> Planned:
+    """Puts the runs that are not done into batches.
+
+    Raises:
+        ConfigurationError: if the folder holds other runs under their names.
+    """
+    with only_process(folder.path, PLANNING_SECONDS):
+        pending, notices = look_through(experiment, folder)
+        _note_questions(experiment, folder)
+        batches = make_batches(pending, folder, execution.width)
+        return Planned(pending, notices, batches, next_number(folder))
+
+
+def _write_table(folder: ResultsFolder, seconds: float = PLANNING_SECONDS) -> None:
+    """Writes the table of all runs, unless other processes are at work: the last of them does."""
+    with only_process(folder.path, seconds):
+        if not claimed_batches(folder):
+            write_runs_csv(folder.path)
 
 
 def _note_questions(experiment: Experiment, folder: ResultsFolder) -> None:
@@ -119,9 +190,8 @@ class _Sweep:
         experiment: Experiment,
         folder: ResultsFolder,
         execution: Execution,
-        pending: Sequence[Run],
-        batches: Sequence[Batch],
         tracker: AbstractTracker,
+        batch: str | None,
     ):
         self.experiment = experiment
         self.folder = folder
@@ -129,23 +199,44 @@ class _Sweep:
         self.tracker = tracker
         self.versions = _versions()
         self.sources: dict[str, dict[str, str]] = {}
-        self.pending = {run.id for run in pending}
+        self.only = None if batch is None else runs_of_batch(experiment, folder, batch)
+        self.pending: set[str] = set()
         self.lost: set[str] = set()
         self.waiting: list[Batch] = []
+        self.taken: set[str] = set()
+        self.left: set[str] = set()
         self.failures: list[tuple[str, str]] = []
-        self.batches = {batch.id: batch for batch in batches}
-        self.done = {batch.id: self._iterations_done(batch) for batch in batches}
-        here = {run.id for batch in batches for _, run in batch.own}
-        finished = [run for run in experiment.runs() if run.id not in here]
+        self.batches: dict[str, Batch] = {}
+        self.done: dict[str, int] = {}
+        self._plan()
+        here = {run.id for batch in self.batches.values() for _, run in batch.own}
+        finished = [run for run in self.only or experiment.runs() if run.id not in here]
         self.steps_finished = sum(self._steps(run.spec, self._end(run.spec)) for run in finished)
         self.steps_before = self.steps_done
         self.started = time.perf_counter()
+        self.programs = 0
+        self.needed = 0
         self.compiled: BatchProgram | None = None
         self.compilations = 0
         self.compile_seconds = 0.0
         self.train_seconds = 0.0
         self.program_bytes = 0
         self.said: set[str] = set()
+
+    def _plan(self) -> list[Batch]:
+        """Takes up what is not done now; returns the batches that this process has not had yet and nobody has."""
+        if self.only is None:
+            planned = plan_batches(self.experiment, self.folder, self.execution)
+        else:
+            pending, notices = look_through(self.experiment, self.folder, self.only)
+            planned = Planned(pending, notices, read_batches(self.folder, pending), next_number(self.folder))
+        self.notices, self.next_number = planned.notices, planned.next_number
+        self.pending |= {run.id for run in planned.pending}
+        fresh = {batch.id: batch for batch in planned.batches if batch.id not in self.taken}
+        self.batches |= fresh
+        self.done |= {id: self._iterations_done(batch) for id, batch in fresh.items()}
+        self.left = set()
+        return list(fresh.values())
 
     @property
     def steps_done(self) -> int:
@@ -159,10 +250,10 @@ class _Sweep:
         ends = (len(b.own) * self._steps(b.runs[0].spec, self._end(b.runs[0].spec)) for b in self.batches.values())
         return self.steps_finished + sum(ends)
 
-    def run(self, notices: Sequence[str] = ()) -> list[tuple[str, str]]:
-        """Says the notices and executes the batches that are not done; returns those that failed, with the reason."""
+    def run(self) -> list[tuple[str, str]]:
+        """Executes the batches that are not done; returns those that failed, each with the reason."""
         batches = list(self.batches.values())
-        said = [*notices, *(line for batch in batches for _, run in batch.own for line in _said(run))]
+        said = [*self.notices, *(line for batch in batches for _, run in batch.own for line in _said(run))]
         self.tracker.receive(
             SweepStarted(
                 experiment=self.experiment.name,
@@ -173,41 +264,67 @@ class _Sweep:
                 warnings=list(dict.fromkeys(said)),
             )
         )
-        groups = by_program(batches)
-        needed = [
-            needed_bytes(group[0].runs[0])[0] for group in groups
-        ]  # a component that fails does so before training
-        for group in groups:
-            self.waiting += group
-            spec = group[0].runs[0].spec
-            program = self._program(spec)
-            while self.waiting:
-                batch = self.waiting.pop(0)
-                try:
-                    self._run_batch(batch, program)
-                except ConfigurationError:
-                    raise
-                except Exception as error:
-                    if self._take_less_memory(error):
-                        self.waiting.insert(0, batch)
-                        program = self._program(spec)
-                    else:
-                        self._fail(batch, error)
-            self.compiled = None
-            del program  # hundreds of megabytes, for a physics engine
+        while batches:
+            self._train_groups(by_program(batches))
+            batches = [] if not self.left else [batch for batch in self._plan() if self._is_free(batch)]
+        if self.left:
+            holders = "; ".join(f"{id}: {claimed_by(self.folder, id)}" for id in sorted(self.left))
+            self._say(f"The rest is left to other processes, which train it. {holders}.")
         self.tracker.receive(
             SweepFinished(
-                compilations=(len(groups), self.compilations),
-                bytes=(self.execution.at_once * max(needed, default=0), self.program_bytes),
+                compilations=(self.programs, self.compilations),
+                bytes=(self.execution.at_once * self.needed, self.program_bytes),
                 compile_seconds=self.compile_seconds,
                 train_seconds=self.train_seconds,
             )
         )
         return self.failures
 
-    def _program(self, spec: Spec) -> BatchProgram:
+    def _train_groups(self, groups: list[list[Batch]]) -> None:
+        """Trains batches, by program, but for those that other processes train."""
+        needed = [needed_bytes(group[0].runs[0])[0] for group in groups]  # a faulty component fails before training
+        self.needed = max(self.needed, *needed)
+        while groups:
+            # Not the program that another process has, while there are others: each is compiled by one then.
+            claims = (any(claimed(self.folder, batch.id) for batch in group) for group in groups)
+            group = groups.pop(next((number for number, busy in enumerate(claims) if not busy), 0))
+            self.waiting += group
+            program = None
+            while self.waiting:
+                batch = self.waiting.pop(0)
+                with claim(self.folder, batch.id, CLAIM_SECONDS if self.only else 0.0) as held:
+                    if held is not None and self.only:
+                        raise held
+                    if held is not None:
+                        self._leave(batch)
+                        continue
+                    self.taken.add(batch.id)
+                    if not self._is_still_to_do(batch.id):
+                        continue
+                    if program is None:
+                        program = self._program(batch)
+                        self.programs += 1
+                    if not self._attempt(self.batches[batch.id], program):
+                        program = self._program(batch)
+            self.compiled = None
+            del program  # hundreds of megabytes, for a physics engine
+
+    def _program(self, batch: Batch) -> BatchProgram:
         execution = self.execution
-        return BatchProgram(spec, execution.width, execution.mode, devices=execution.devices)
+        return BatchProgram(batch.runs[0].spec, execution.width, execution.mode, devices=execution.devices)
+
+    def _attempt(self, batch: Batch, program: BatchProgram) -> bool:
+        """Trains a batch; whether its program may go on, which it may not where memory ran out."""
+        try:
+            self._run_batch(batch, program)
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            if self._take_less_memory(error):
+                self.waiting.insert(0, batch)
+                return False
+            self._fail(batch, error)
+        return True
 
     def _take_less_memory(self, error: Exception) -> bool:
         """After memory ran out, whether lanes can train one at a time, which on a CPU gives the same runs."""
@@ -216,10 +333,33 @@ class _Sweep:
             return False
         self._say(f"Memory ran out: from now on one lane trains at a time, not {self.execution.at_once}.")
         self.execution = dataclasses.replace(self.execution, devices=1)
-        described = self.folder.read_experiment()
-        self.folder.update_experiment(described | {"execution": dataclasses.asdict(self.execution)})
+        with only_process(self.folder.path, PLANNING_SECONDS):
+            described = self.folder.read_experiment()
+            self.folder.update_experiment(described | {"execution": dataclasses.asdict(self.execution)})
         self.compiled = None
         return True
+
+    def _is_free(self, batch: Batch) -> bool:
+        """Whether no other process has a batch; otherwise it is left to that one."""
+        free = not claimed(self.folder, batch.id)
+        if not free:
+            self._leave(batch)
+        return free
+
+    def _leave(self, batch: Batch) -> None:
+        self.left.add(batch.id)
+        del self.batches[batch.id]
+
+    def _is_still_to_do(self, id: str) -> bool:
+        """Takes up what other processes did to a batch since it was planned; whether something is left to do."""
+        before = self.steps_done
+        self.batches[id] = batch = without_gone(self.batches[id], self.folder, self.next_number)
+        planned = [run for _, run in batch.own if run.id in self.pending]
+        pending, _ = look_through(self.experiment, self.folder, planned)
+        self.pending -= {run.id for run in planned} - {run.id for run in pending}
+        self.done[id] = self._iterations_done(batch) if pending else self._end(batch.runs[0].spec)
+        self.steps_before += self.steps_done - before
+        return bool(pending)
 
     def _fail(self, batch: Batch, error: Exception) -> None:
         """Notes the failure of a batch. One with several arms is split, so that an arm harms no other."""
@@ -238,7 +378,10 @@ class _Sweep:
 
     def _again(self, runs: Sequence[Run]) -> None:
         """Puts runs into new batches, in which they start again."""
-        again = make_batches(runs, self.folder, self.execution.width, again=True)
+        if not runs:
+            return
+        with only_process(self.folder.path, PLANNING_SECONDS):
+            again = make_batches(runs, self.folder, self.execution.width, again=True)
         self.waiting += again
         self.batches = {id: batch.without(runs) for id, batch in self.batches.items()} | {b.id: b for b in again}
         self.done |= {batch.id: 0 for batch in again}

@@ -10,7 +10,7 @@ from typing import Any, final
 
 import jax
 
-from reppo.errors import ConfigurationError, DamagedFile, require
+from reppo.errors import ConfigurationError, DamagedFile, require, unknown_name
 from reppo.results import ResultsFolder
 from reppo.results.files import read_json, write_json
 from reppo.results.formatting import human_bytes
@@ -74,8 +74,9 @@ class Batch:
         return [(lane, run) for lane, run in enumerate(self.runs) if run.id not in self.gone]
 
     def without(self, runs: Iterable[Run]) -> "Batch":
-        """The batch after these runs have gone."""
-        return dataclasses.replace(self, gone=self.gone | {run.id for run in runs})
+        """The batch after these runs have gone, as far as they are its own."""
+        gone = {run.id for run in runs} & {run.id for run in self.runs}
+        return dataclasses.replace(self, gone=self.gone | gone)
 
     @property
     def key(self) -> Any:
@@ -93,7 +94,7 @@ class Batch:
         return list(dict.fromkeys(run.arm for _, run in self.own))
 
 
-def choose_execution(experiment: Experiment, memory: int | None = None) -> Execution:
+def choose_execution(experiment: Experiment, memory: int | None = None, mode: str | None = None) -> Execution:
     """The way of batching of a new folder of results: a rule from backend, number of seeds and memory.
 
     Args:
@@ -102,16 +103,17 @@ def choose_execution(experiment: Experiment, memory: int | None = None) -> Execu
             what it is at the start, so that `RESIDENT_BYTES` of it are not for arrays, and never more than
             `usable_memory`; elsewhere the device's memory. Where the seeds do not fit, fewer lanes train at the same
             time.
+        mode: how lanes run where the experiment is executed; as on this machine by default.
 
     Raises:
         ConfigurationError: if not even one lane fits.
     """
-    chosen = Execution(lanes_mode(), min(len(tuple(experiment.seeds)), MAX_WIDTH), lane_devices())
+    chosen = Execution(mode or lanes_mode(), min(len(tuple(experiment.seeds)), MAX_WIDTH), lane_devices())
     if memory is None:
         return chosen
     runs = {compile_key(run.spec): run for run in experiment.runs()}
     need, name = max((needed_bytes(run)[0], run.environment) for run in runs.values())
-    reserved = RESIDENT_BYTES if jax.default_backend() == "cpu" else 0
+    reserved = RESIDENT_BYTES if chosen.mode == lanes_mode() and jax.default_backend() == "cpu" else 0
     if reserved:
         memory = min(memory, usable_memory() or memory)
     fit = (memory - reserved) // need
@@ -174,23 +176,31 @@ def _besides(reserved: int) -> str:
     return f", besides {human_bytes(reserved)} for libraries and programs" if reserved else ""
 
 
-def decide_execution(experiment: Experiment, folder: ResultsFolder, memory: int | None = None) -> Execution:
+def decide_execution(
+    experiment: Experiment, folder: ResultsFolder, memory: int | None = None, mode: str | None = None
+) -> Execution:
     """The way of batching: what the folder says, or for a new one `choose_execution`, which is then written to it.
+
+    Args:
+        experiment: the experiment.
+        folder: its folder of results.
+        memory: see `choose_execution`.
+        mode: how lanes run where the experiment is executed; as on this machine by default.
 
     Raises:
         ConfigurationError: if the folder was begun on another kind of backend, or nothing fits into the memory.
     """
     described = folder.read_experiment()
     if "execution" not in described:
-        decided = choose_execution(experiment, memory)
+        decided = choose_execution(experiment, memory, mode)
         folder.update_experiment(described | {"execution": dataclasses.asdict(decided)})
         return decided
-    found = Execution(**described["execution"])
-    if found.mode != lanes_mode():
+    found, mode = Execution(**described["execution"]), mode or lanes_mode()
+    if found.mode != mode:
         raise ConfigurationError(
-            f"The results in {folder.path} were begun with lanes by {found.mode!r}, this machine runs them by "
-            f"{lanes_mode()!r}, and numbers of the two do not agree to the last bit. Continue on the same kind of "
-            "machine, or give another folder with --out."
+            f"The results in {folder.path} were begun with lanes by {found.mode!r} ('map' on CPUs, 'vmap' on "
+            f"accelerators), they would now run by {mode!r}, and numbers of the two do not agree to the last bit. "
+            "Continue on the same kind of machine, or give another folder with --out."
         )
     if found.devices > lane_devices():
         raise ConfigurationError(
@@ -210,11 +220,10 @@ def make_batches(runs: Sequence[Run], folder: ResultsFolder, width: int, again: 
         again: puts them into new batches, whether they have one or not.
     """
     known = [] if again else read_batches(folder, runs)
-    batches = arrange_batches(runs, width, known, _next_number(folder))
+    batches = arrange_batches(runs, width, known, next_number(folder))
     new = [batch for batch in batches if batch not in known]
     if new:
-        last = int(new[-1].id.removeprefix(_BATCH))
-        folder.update_experiment(folder.read_experiment() | {"next_batch": last + 1})
+        folder.update_experiment(folder.read_experiment() | {"next_batch": _number(new[-1].id) + 1})
     for batch in new:
         _write_batch(folder, batch, width)
     return batches
@@ -256,16 +265,23 @@ def by_program(batches: Sequence[Batch]) -> list[list[Batch]]:
     return list(groups.values())
 
 
-def look_through(experiment: Experiment, folder: ResultsFolder) -> tuple[list[Run], list[str]]:
+def look_through(
+    experiment: Experiment, folder: ResultsFolder, runs: Iterable[Run] | None = None
+) -> tuple[list[Run], list[str]]:
     """The runs that are not done, and what there is to say about those that have begun.
 
     A run is not done if its record is not at the end, or does not agree with the run's files.
+
+    Args:
+        experiment: the experiment.
+        folder: its folder of results.
+        runs: those of its runs that are asked for; all by default.
 
     Raises:
         ConfigurationError: if the folder holds another run under the name of one of them; says in what they differ.
     """
     pending, changed = [], {}
-    for run in experiment.runs():
+    for run in experiment.runs() if runs is None else runs:
         place = folder.run(run.arm, run.environment, run.seed)
         try:
             record = place.read_record()
@@ -330,6 +346,43 @@ def read_batches(folder: ResultsFolder, runs: Sequence[Run]) -> list[Batch]:
     return found
 
 
+def runs_of_batch(experiment: Experiment, folder: ResultsFolder, batch: str) -> list[Run]:
+    """The runs of an experiment that were put into a batch, also those that have begun again in another since.
+
+    Raises:
+        ConfigurationError: if there is no such batch, or none of its runs is one of the experiment's.
+    """
+    ids = [_batch_id(number) for number in _numbers(folder)]
+    if batch not in ids:
+        raise unknown_name(
+            "batch",
+            batch,
+            ids,
+            f"In {str(folder.path)!r} batches are planned by reppo submit, or reppo run without it.",
+        )
+    lanes = {lane["run_id"] for lane in _read_lanes(folder, batch)}
+    runs = [run for run in experiment.runs() if run.id in lanes]
+    require(
+        runs,
+        f"No run of {batch} in {str(folder.path)!r} is one of the experiment's. Give the options (--arms, --seeds, "
+        "--set, ...) that it was planned with; if the file was changed since, run it anew without --batch.",
+    )
+    return runs
+
+
+def next_number(folder: ResultsFolder) -> int:
+    """A number that no batch has had: the folder of one may have been removed."""
+    return max([folder.read_experiment().get("next_batch", 0), *(number + 1 for number in _numbers(folder))])
+
+
+def without_gone(batch: Batch, folder: ResultsFolder, since: int) -> Batch:
+    """A batch without the runs that have begun again in batches of this number or above."""
+    first = max(since, _number(batch.id) + 1)
+    numbers = [number for number in _numbers(folder) if number >= first]
+    gone = {lane["run_id"] for number in numbers for lane in _read_lanes(folder, _batch_id(number))}
+    return batch.without(run for run in batch.runs if run.id in gone)
+
+
 def _read_lanes(folder: ResultsFolder, batch: str) -> list[dict[str, Any]]:
     """The runs of a batch by its file, or where that is damaged by its checkpoints; none if there are none either."""
     file = folder.batch_path(batch) / "lanes.json"
@@ -348,11 +401,10 @@ def _batch_id(number: int) -> str:
     return f"{_BATCH}{number:04d}"
 
 
+def _number(batch: str) -> int:
+    return int(batch.removeprefix(_BATCH))
+
+
 def _numbers(folder: ResultsFolder) -> list[int]:
     names = [path.name for path in (folder.path / "batches").glob(f"{_BATCH}*")]
-    return sorted(int(name.removeprefix(_BATCH)) for name in names if name.removeprefix(_BATCH).isdecimal())
-
-
-def _next_number(folder: ResultsFolder) -> int:
-    """A number that no batch has had: the folder of one may have been removed."""
-    return max([folder.read_experiment().get("next_batch", 0), *(number + 1 for number in _numbers(folder))])
+    return sorted(_number(name) for name in names if name.removeprefix(_BATCH).isdecimal())
