@@ -121,7 +121,7 @@ def mean_for_iqm(patch: pytest.MonkeyPatch) -> None:
 
 
 def reach_forgotten(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(sentences, "_out_of_reach", lambda effect: sentences._chance(effect))
+    patch.setattr(sentences, "_out_of_reach", lambda effect, _: sentences._chance(effect))
 
 
 def no_caveat_on_losses(patch: pytest.MonkeyPatch) -> None:
