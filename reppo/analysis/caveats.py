@@ -1,5 +1,7 @@
 """What should not be read into a table of scores."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from reppo.analysis.confidence import FEW_RUNS
@@ -10,7 +12,8 @@ from reppo.results.formatting import human_count
 def caveats_of(table: ScoreTable) -> list[str]:
     """Sentences on what is weak about a table of scores, the gravest first; empty if nothing is.
 
-    They are on few seeds, missing tasks, unequal seeds and budgets, lost runs, and tasks on unlike scales or on none.
+    They are on few seeds, missing tasks, unequal seeds and budgets, lost runs, scores that are all the same, tasks that
+    an interquartile mean leaves out, and tasks on unlike scales or on none.
     """
     missing = table.normalization.missing
     scaled = table.select(tasks=[task for task in table.tasks if task not in missing]) if missing else table
@@ -23,6 +26,8 @@ def caveats_of(table: ScoreTable) -> list[str]:
         *_unpaired(scaled),
         *_lost(table),
         *_silent(scaled),
+        *_alike(scaled),
+        *_left_out(scaled),
         *_scale(scaled),
     ]
 
@@ -48,7 +53,7 @@ def _few(table: ScoreTable) -> list[str]:
         return []
     text = f"Few seeds: as few as {fewest} run{'' if fewest == 1 else 's'} of an arm on a task. "
     text += f"Below {FEW_RUNS}, intervals may cover less often than they say"
-    if fewest < 6:
+    if fewest < 6 and len(table.arms) > 1:
         text += ", and below 6 no difference on a single task can reach p < 0.05"
     return [text + "."]
 
@@ -58,8 +63,9 @@ def _missing(table: ScoreTable) -> list[str]:
     for i, arm in enumerate(table.arms):
         lacking = [task for j, task in enumerate(table.tasks) if not np.isfinite(table.scores[i, j]).any()]
         if lacking:
-            shown = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
-            found.append(f"{arm} has no score on {shown}; aggregates are over the tasks that all arms have.")
+            found.append(
+                f"{arm} has no score on {shortened(lacking)}; aggregates are over the tasks that all arms have."
+            )
     return found
 
 
@@ -103,6 +109,43 @@ def _silent(table: ScoreTable) -> list[str]:
     if not silent:
         return []
     return [f"{silent} run{'s have' if silent > 1 else ' has'} no finite evaluation, and so no score."]
+
+
+def _alike(table: ScoreTable) -> list[str]:
+    cells = [
+        f"{arm} on {task}"
+        for j, task in enumerate(table.tasks)
+        for i, arm in enumerate(table.arms)
+        if (own := table.scores[i, j][np.isfinite(table.scores[i, j])]).size > 1 and own.min() == own.max()
+    ]
+    if not cells:
+        return []
+    return [f"All runs score the same ({shortened(cells)}): an interval without width says nothing about other seeds."]
+
+
+def _left_out(table: ScoreTable) -> list[str]:
+    """Tasks of which the interquartile mean of all runs of the base holds no run."""
+    own = table.scores[0]
+    ordered = np.sort(own[np.isfinite(own)])
+    if not ordered.size:
+        return []
+    low, high = ordered[[len(ordered) // 4, len(ordered) - len(ordered) // 4 - 1]]
+    tasks = [
+        task
+        for task, scores in zip(table.tasks, own, strict=True)
+        if np.isfinite(scores).any() and not ((scores >= low) & (scores <= high)).any()
+    ]
+    if not tasks:
+        return []
+    return [
+        f"The interquartile mean of all runs of {table.base} holds none on {shortened(tasks)}: they are all in its "
+        "lowest or highest quarter."
+    ]
+
+
+def shortened(names: Sequence[str]) -> str:
+    """Names in a sentence, the first five of them."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _scale(table: ScoreTable) -> list[str]:

@@ -144,7 +144,7 @@ def intervals(
     if method == "student":
         low, high = student_ends(packed, estimate, aggregate, tail)
     else:
-        low, high = _bootstrap(packed, estimate, aggregate, method, tail, resamples, np.random.default_rng(seed))
+        low, high = _bootstrap(packed, estimate, aggregate, method, tail, resamples, seed)
     # Of two and of four runs an interquartile mean keeps two, which tell next to nothing of their spread.
     fewest = np.where(np.isin(count, (2, 4)), 1, count) if aggregate is task_iqm and method == "student" else count
     known = ((fewest >= 2) | (count == 0)).all(axis=-1) & (count >= 2).any(axis=-1)
@@ -290,30 +290,33 @@ def _bootstrap(
     method: Method,
     tail: float,
     resamples: int,
-    generator: np.random.Generator,
+    seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the intervals of scores `[batch, tasks, runs]`."""
-    low, high = np.full((2, len(scores)), np.nan)
-    block = max(1, _BLOCK // (resamples * scores[0].size))
-    for start in range(0, len(scores), block):
-        part = slice(start, start + block)
-        values, errors = _distribution(scores[part], aggregate, method == "studentized", resamples, generator)
-        low[part], high[part] = ends(values, errors, scores[part], estimate[part], aggregate, method, tail)
-    return low, high
+    """Ends of the intervals of scores `[batch, tasks, runs]`.
+
+    Each entry has draws of its own, by its size alone: its interval is the same whatever else is in the batch.
+    """
+    values, errors = np.full((2, resamples, len(scores)), np.nan)
+    for i, own in enumerate(scores):
+        count = (~np.isnan(own)).sum(axis=-1)
+        if count.any():
+            own, generator = own[None, count > 0, : count.max()], np.random.default_rng(seed)
+            found = _distribution(own, aggregate, method == "studentized", resamples, generator)
+            values[:, i], errors[:, i] = (part[:, 0] for part in found)
+    return ends(values, errors, scores, estimate, aggregate, method, tail)
 
 
 def _distribution(
     scores: np.ndarray, aggregate: Aggregate, with_errors: bool, resamples: int, generator: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """The aggregates of resampled scores, `[resamples, batch]`, and their standard errors."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """The aggregates of resampled scores, `[resamples, batch]`, and their standard errors; NaN unless asked for."""
     values, errors = [], []
     block = max(1, _BLOCK // max(scores.size, 1))
     for start in range(0, resamples, block):
         drawn = resampled(scores, min(block, resamples - start), generator)
         values.append(np.asarray(aggregate(drawn)))
-        if with_errors:
-            errors.append(standard_error(drawn, aggregate)[0])
-    return np.concatenate(values), np.concatenate(errors) if with_errors else None
+        errors.append(standard_error(drawn, aggregate)[0] if with_errors else np.full_like(values[-1], np.nan))
+    return np.concatenate(values), np.concatenate(errors)
 
 
 def ends(

@@ -52,8 +52,8 @@ class Diagnostic:
     Attributes:
         metric: its name in `metrics.csv`.
         title: what it is.
-        progress: shares of training, from 0 to 1.
-        median: median over runs; NaN before the first report.
+        progress: shares of training, from the first report that all runs have made to 1.
+        median: median over runs.
         low: lowest tenth.
         high: highest tenth.
         limit: what the spec bounds it by, if all runs agree.
@@ -105,7 +105,9 @@ def _diagnostic(watched: Watched, own: Sequence[tuple[RunData, Metrics]]) -> Dia
     if not lines or not np.isfinite(lines).any():
         return None
     values = np.array(lines)
-    kept = np.isfinite(values).any(axis=0)
+    known = np.isfinite(values)
+    first = np.argmax(known, axis=1)[known.any(axis=1)]
+    kept = known.any(axis=0) & (np.arange(POINTS) >= first.max())  # never of some runs first, and then of more
     low, median, high = np.nanquantile(values[:, kept], [0.1, 0.5, 0.9], axis=0)
     return Diagnostic(
         metric=watched.metric,

@@ -77,7 +77,8 @@ class Normalization:
         groups: dict[str, list[str]] = {}
         for task, (low, high) in self.bounds.items():
             source = self.sources.get(task, "")
-            span = f"{low:.4g} to {high:.4g}".replace("-", "\u2212")
+            span = " to ".join(f"{end:.0f}" if abs(end) >= 1000 else f"{end:.4g}" for end in (low, high))
+            span = span.replace("-", "\u2212")
             if source.startswith("learned by"):
                 runs = source.removeprefix("learned by ")
                 span = span.replace(" to ", " (untrained) to ", 1) + f" (base, {runs} run{'' if runs == '1' else 's'})"

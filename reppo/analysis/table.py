@@ -112,17 +112,20 @@ class Table:
     def cells(self, column: str) -> list[str]:
         """The values of a column as they are shown."""
         kind, values = self._kind(column), self.columns[column]
-        numbers = [v for v in values if isinstance(v, int | float | np.number) and not isinstance(v, bool)]
-        digits = _decimals(numbers)
-        if column not in self.intervals:
-            return [_write(value, kind, digits) for value in values]
-        low, high = (self.columns[end] for end in self.intervals[column])
-        texts = []
-        for value, a, b in zip(values, low, high, strict=True):
-            text = _write(value, kind, digits)
-            if _known(value) and _known(a) and _known(b):
-                text += f" [{_write(a, kind, digits)}, {_write(b, kind, digits)}]"
-            texts.append(text)
+        scales = self.columns.get("task", [None] * len(self))  # returns of tasks may differ by powers of ten
+        groups: dict[Any, list[Any]] = {}
+        for scale, value in zip(scales, values, strict=True):
+            groups.setdefault(scale, []).append(value)
+        digits = {
+            scale: _decimals(v for v in own if isinstance(v, int | float | np.number) and not isinstance(v, bool))
+            for scale, own in groups.items()
+        }
+        texts = [_write(value, kind, digits[scale]) for scale, value in zip(scales, values, strict=True)]
+        if column in self.intervals:
+            low, high = (self.columns[end] for end in self.intervals[column])
+            for i, ends in enumerate(zip(low, high, strict=True)):
+                if _known(values[i]) and all(map(_known, ends)):
+                    texts[i] += f" [{', '.join(_write(end, kind, digits[scales[i]]) for end in ends)}]"
         return texts
 
     def _kind(self, column: str) -> Kind:
@@ -256,7 +259,7 @@ def _head(column: str) -> str:
 
 
 def _decimals(numbers: Iterable[Any]) -> int:
-    """Decimals that show about three significant digits of the largest of some numbers, four for small ones."""
+    """Decimals that show about three significant digits of the largest of some numbers, at most four."""
     largest = max((abs(float(n)) for n in numbers if math.isfinite(n)), default=0.0)
     return 0 if largest >= 1000 else 1 if largest >= 100 else 2 if largest >= 10 else 3 if largest >= 0.1 else 4
 
@@ -279,6 +282,8 @@ def _write(value: Any, kind: Kind, digits: int) -> str:
     if kind == "count":
         return f"{value:,.0f}"
     text = f"{value:+.{digits}f}" if kind == "difference" else f"{value:.{digits}f}"
+    if not text.strip("+-0."):  # no sign of nothing
+        text = text.lstrip("+-")
     return text.replace("-", "\u2212")
 
 

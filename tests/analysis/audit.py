@@ -4,15 +4,18 @@ import itertools
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median, variance
 from typing import Any
 
 import numpy as np
+from scipy import special
 
-from reppo.analysis import Report, build_report
+from reppo.analysis import Picture, Report, build_report
 from reppo.results import Evaluations, Metrics, RunData, RunFolder, RunRecord
+
+Scores = dict[tuple[str, str, int], float]
 
 SHAPES = ("normal", "lognormal", "bimodal", "saturated", "sparse", "failing", "tied")
 NUMBER = r"[−+]?(?:\d[\d,]*\.?\d*)"
@@ -20,12 +23,14 @@ NUMBER = r"[−+]?(?:\d[\d,]*\.?\d*)"
 
 @dataclass(frozen=True)
 class Study:
-    """A random study: for each run (arm, task, seed) its evaluations and whether it diverged."""
+    """A random study: for each run (arm, task, seed) its evaluations and whether it diverged, and what it cost."""
 
     arms: tuple[str, ...]
     tasks: tuple[str, ...]
     known: bool
     runs: dict[tuple[str, str, int], tuple[dict[int, float], bool]]
+    ablations: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    costs: dict[tuple[str, str, int], dict[str, Any]] = field(default_factory=dict)
 
 
 def draw_study(seed: int, most_arms: int = 4, most_tasks: int = 4, most_seeds: int = 8) -> Study:
@@ -49,7 +54,18 @@ def draw_study(seed: int, most_arms: int = 4, most_tasks: int = 4, most_seeds: i
                 last = int(rng.integers(1, 4)) if lost or rng.random() < 0.05 else 4
                 curve = {s: round(scale * (final * s / 300 + rng.normal(0, 3)), 4) for s in steps[:last]}
                 runs[arm, task, k] = ({s: float(np.clip(v, 0, 1000)) if known else v for s, v in curve.items()}, lost)
-    return Study(arms, tasks, known, runs)
+    beside = np.random.default_rng([seed, 1])
+    design = ((), ("x",), ("y",), ("x", "y"), ("z",)) if beside.random() < 0.5 else ()
+    costs = {
+        key: {
+            "steps_per_second": float(beside.lognormal(8, 1)),
+            "train_seconds": float(beside.lognormal(4, 1)),
+            "compile_seconds": float(beside.lognormal(3, 1)) if beside.random() < 0.9 else None,
+            "program_bytes": int(beside.integers(1, 2**32)) if beside.random() < 0.9 else None,
+        }
+        for key in runs
+    }
+    return Study(arms, tasks, known, runs, dict(zip(arms, design)), costs)
 
 
 def draw_null(seed: int, shape: str, seeds: int, known: bool, arms: int = 3, tasks: int = 2) -> Study:
@@ -94,6 +110,8 @@ def as_results(study: Study) -> list[RunData]:
             environment_steps=int(steps[-1]),
             spec=spec,
             backend="cpu",
+            ablations=list(study.ablations.get(arm, ())),
+            **study.costs.get((arm, task, seed), {}),
         )
         returns = np.array(list(curve.values()), np.float64)
         zeros = np.zeros(len(steps), np.int64)
@@ -197,6 +215,37 @@ def slow_iqm(values: Sequence[float]) -> float:
     return fmean(ordered[cut : len(ordered) - cut])
 
 
+def slow_student(groups: Sequence[tuple[float, Sequence[float]]]) -> float:
+    """Half of Student's 95% interval of a weighted sum of means."""
+    if any(len(values) < 2 for _, values in groups):
+        return math.nan
+    parts = [(weight**2 * variance(values) / len(values), len(values) - 1) for weight, values in groups]
+    total = sum(part for part, _ in parts)
+    if total == 0:
+        return 0.0
+    return float(special.stdtrit(total**2 / sum(part**2 / free for part, free in parts), 0.975)) * math.sqrt(total)
+
+
+def slow_contrast(scores: Scores, weights: dict[str, float]) -> tuple[float, float]:
+    """A weighted sum of arms' means over the tasks that all of them have, and half of its interval; NaN without any."""
+    cells = {task: {arm: of(scores, arm, task) for arm in weights} for task in {key[1] for key in scores}}
+    cells = {task: own for task, own in cells.items() if all(own.values())}
+    groups: list[tuple[float, Sequence[float]]] = []
+    for own in cells.values():
+        seeds = [set(values) for values in own.values()]
+        if all(one == seeds[0] for one in seeds):
+            sums = [sum(weights[arm] * values[k] for arm, values in own.items()) for k in sorted(seeds[0])]
+            groups.append((1 / len(cells), sums))
+        else:
+            groups += [(weights[arm] / len(cells), list(values.values())) for arm, values in own.items()]
+    return sum(weight * fmean(values) for weight, values in groups) if groups else math.nan, slow_student(groups)
+
+
+def of(scores: Scores, arm: str, task: str) -> dict[int, float]:
+    """The scores of an arm on a task by seed."""
+    return {k: value for (a, t, k), value in scores.items() if (a, t) == (arm, task)}
+
+
 def number(text: str) -> float:
     """A number as it is written in a sentence."""
     return float(text.replace("−", "-").replace(",", ""))
@@ -208,9 +257,7 @@ def faults(study: Study, report: Report) -> list[str]:
     found: list[str] = []
 
     def check(what: str, said: float, right: float, slack: float = 1e-6) -> None:
-        if math.isnan(said) and math.isnan(right):
-            return
-        if not abs(said - right) <= slack * max(1.0, abs(right)):
+        if differ(said, right, slack):
             found.append(f"{what}: {said} is said, {right} is right")
 
     own = [v for (arm, _, _), v in ref.scores.items() if arm == "base"]
@@ -297,6 +344,8 @@ def faults(study: Study, report: Report) -> list[str]:
         check(f"{row['arm']} on {row['task']}, difference", row["difference"], fmean(here) if here else math.nan)
         if study.known and math.isfinite(row["low"]) and not 0 <= row["low"] <= row["high"] <= 1000:
             found.append(f"{row['arm']} on {row['task']}: [{row['low']}, {row['high']}] is not possible")
+    found += aggregate_faults(study, ref, report) + cost_faults(study, report) + design_faults(study, ref, report)
+    found += shape_faults(study, report)
     lost = sum(lost for _, lost in study.runs.values())
     if bool(lost) != any("Runs diverged" in text for text in report.caveats):
         found.append(f"{lost} runs diverged: {report.caveats}")
@@ -304,6 +353,151 @@ def faults(study: Study, report: Report) -> list[str]:
         for row in learning.rows():
             check(f"{row['arm']} on {row['task']}, reliable", row["reliable"], _reliable(study, row))
     return found
+
+
+def aggregate_faults(study: Study, ref: Reference, report: Report) -> list[str]:
+    """Aggregates over tasks that are not what loops over the tasks of all arms find."""
+    arms = [arm for arm in study.arms if any(key[0] == arm for key in study.runs)]
+    tasks = [task for task in study.tasks if all(of(ref.scores, arm, task) for arm in arms)]
+    rows = next((s.tables[0].rows() for s in report.sections if s.key == "aggregates"), [])
+    found = [] if bool(rows) == bool(tasks) else [f"aggregates of {tasks}: {len(rows)} rows"]
+    for row in rows:
+        cells = [list(of(ref.scores, row["arm"], task).values()) for task in tasks]
+        right = {
+            "pooled_iqm": lambda cells: slow_iqm([v for own in cells for v in own]),
+            "task_iqm": lambda cells: slow_iqm([slow_iqm(own) for own in cells]),
+            "mean": lambda cells: fmean(map(fmean, cells)),
+            "median": lambda cells: median(map(fmean, cells)),
+            "optimality_gap": lambda cells: fmean(fmean(max(1 - v, 0.0) for v in own) for own in cells),
+        }[row["aggregate"]](cells)
+        what = f"{row['arm']}, {row['aggregate']}"
+        expected = {"estimate": right, "tasks": len(tasks), "runs": sum(map(len, cells))}
+        if row["aggregate"] == "mean":
+            half = slow_student([(1 / len(cells), own) for own in cells])
+            least, most = (0, 1000) if study.known else (-math.inf, math.inf)
+            expected |= {"low": max(right - half, least), "high": min(right + half, most)}
+        found += [
+            f"{what}, {name}: {row[name]} is said, {v} is right" for name, v in expected.items() if differ(row[name], v)
+        ]
+        if math.isfinite(row["low"]) and not row["low"] - 1e-9 <= row["estimate"] <= row["high"] + 1e-9:
+            found.append(f"{what}: {row['estimate']} is not in [{row['low']}, {row['high']}]")
+        if row["aggregate"] == "optimality_gap" and row["low"] < 0:
+            found.append(f"{what}: {row['low']} is not possible")
+    return found
+
+
+def cost_faults(study: Study, report: Report) -> list[str]:
+    """Costs that are not the medians of what runs took."""
+    found = []
+    for row in next((s.tables[0].rows() for s in report.sections if s.key == "costs"), []):
+        own = [cost for (arm, _, _), cost in study.costs.items() if arm == row["arm"]]
+        for name, column, unit in (
+            ("steps_per_second", "steps_per_second", 1),
+            ("train_seconds", "train_seconds", 1),
+            ("compile_seconds", "compile_seconds", 1),
+            ("program_bytes", "program_mebibytes", 2**20),
+        ):
+            values = [cost[name] / unit for cost in own if cost[name] is not None]
+            right = median(values) if values else math.nan
+            if differ(row[column], right):
+                found.append(f"{row['arm']}, {column}: {row[column]} is said, {right} is right")
+        if row["runs"] != len(own):
+            found.append(f"{row['arm']}: {row['runs']} runs, not {len(own)}")
+    return found
+
+
+def design_faults(study: Study, ref: Reference, report: Report) -> list[str]:
+    """Effects of components that are not the contrasts of the arms that remove them."""
+    made = {removed: arm for arm, removed in study.ablations.items() if any(key[0] == arm for key in study.runs)}
+    full, bare, one, two = (made.get(removed, "") for removed in ((), ("x", "y"), ("x",), ("y",)))
+    found = []
+
+    def check(
+        what: str, row: dict[str, Any], weights: dict[str, float], stem: str = "estimate", ends: str = ""
+    ) -> None:
+        right, half = slow_contrast(ref.scores, weights)
+        columns = {stem: right, f"{ends}low": right - half, f"{ends}high": right + half}
+        found.extend(
+            f"{what}, {name}: {row[name]} is said, {v} is right" for name, v in columns.items() if differ(row[name], v)
+        )
+
+    section = next((s for s in report.sections if s.key == "design"), None)
+    everything = {full: 0.5, two: 0.5, one: -0.5, bare: -0.5}
+    there = bool(full and bare and one and two) and math.isfinite(slow_contrast(ref.scores, everything)[0])
+    if (section is not None) != there:
+        return [f"the arms {made} make {'a' if there else 'no'} design"]
+    for table in () if section is None else section.tables:
+        for row in table.rows():
+            if table.name == "factorial":
+                signs = {"x": (1, -1, 1, -1), "y": (1, 1, -1, -1), "x x y": (1, -1, -1, 1)}[row["term"]]
+                check(row["term"], row, {arm: s / 2 for arm, s in zip((full, one, two, bare), signs, strict=True)})
+            elif table.name == "shapley":
+                signs = {"x": (1, -1, 1, -1), "y": (1, 1, -1, -1)}[row["component"]]
+                check(row["component"], row, {arm: s / 2 for arm, s in zip((full, one, two, bare), signs, strict=True)})
+            else:
+                without, alone = {"x": (one, two), "y": (two, one)}[row["component"]]
+                check(row["component"], row, {full: 1, without: -1}, "left_out", "left_out_")
+                check(row["component"], row, {alone: 1, bare: -1}, "added_in", "added_in_")
+                check(row["component"], row, {full: 1, without: -1, alone: -1, bare: 1}, "difference", "difference_")
+    return found
+
+
+def shape_faults(study: Study, report: Report) -> list[str]:
+    """Curves in the data of the page that are not the evaluations of their run within what its task has seen."""
+    found = []
+    for row, shape in zip(report.runs.rows(), report.curves, strict=True):
+        seen = [v for (_, task, _), (curve, _) in study.runs.items() if task == row["task"] for v in curve.values()]
+        width = (max(seen) - min(seen)) or 1.0
+        curve, _ = study.runs[row["arm"], row["task"], row["seed"]]
+        right = [(v - min(seen)) / width for v in curve.values()]
+        if len(right) != len(shape) or any(v is None or differ(v, r) for v, r in zip(shape, right)):
+            found.append(f"{row['arm']} on {row['task']}, seed {row['seed']}: {shape} is drawn, {right} is right")
+    return found
+
+
+def curve_faults(study: Study, picture: Picture) -> list[str]:
+    """Lines and bands of a figure of learning curves that are not those of the seeds of each arm."""
+    found = []
+    tasks = [task for task in study.tasks if any(key[1] == task for key in study.runs)]
+    for task, panel in zip(tasks, picture.figure.axes, strict=True):
+        lines = [np.asarray(line.get_xydata(), np.float64) for line in panel.lines]
+        bands = [
+            np.concatenate([path.vertices for path in band.get_paths()])
+            for band in panel.collections
+            if band.get_paths()
+        ]
+        for arm in study.arms:
+            own = [value for (a, t, _), value in study.runs.items() if (a, t) == (arm, task)]
+            if not own:
+                continue
+            near = [c for (a, t, _), (c, _) in study.runs.items() if t == task and a in (arm, "base")]
+            floor = 0.0 if study.known else min(v for curve in near for v in curve.values())
+            points = []
+            for step in sorted({s for curve, _ in own for s in curve}):
+                values = [curve.get(step, floor if lost and step > max(curve) else None) for curve, lost in own]
+                if None not in values:
+                    points.append((step, slow_iqm(values)))
+            if not any(line.shape == (len(points), 2) and np.allclose(line, points) for line in lines):
+                found.append(f"{arm} on {task}: no line through {points}")
+            inside = [
+                all(
+                    band[band[:, 0] == s, 1].min() - 1e-6 <= y <= band[band[:, 0] == s, 1].max() + 1e-6
+                    for s, y in points
+                )
+                for band in bands
+                if {*band[:, 0]} == {s for s, _ in points}
+            ]
+            if len(own) > 1 and len(points) > 1 and not any(inside):
+                found.append(f"{arm} on {task}: no band around {points}")
+        for band in bands:
+            if study.known and not ((band[:, 1] >= 0) & (band[:, 1] <= 1000)).all():
+                found.append(f"a band on {task} leaves what is possible")
+    return found
+
+
+def differ(said: float, right: float, slack: float = 1e-6) -> bool:
+    """Whether two numbers are not the same but for rounding; two that are unknown are."""
+    return not (math.isnan(said) and math.isnan(right)) and not abs(said - right) <= slack * max(1.0, abs(right))
 
 
 def _reliable(study: Study, row: dict[str, Any]) -> float:

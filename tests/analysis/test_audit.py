@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from reppo.analysis import Normalization, Picture, ScoreTable, mean, share_interval
+from reppo.analysis.curves import LearningCurve
+from reppo.analysis.figures import curves
 from reppo.analysis.report import content, sentences
-from tests.analysis.audit import SHAPES, draw_null, draw_study, faults, report_of
+from tests.analysis.audit import SHAPES, as_results, curve_faults, draw_null, draw_study, faults, report_of
 
 
 @pytest.fixture(autouse=True)
@@ -121,12 +123,61 @@ def mean_for_iqm(patch: pytest.MonkeyPatch) -> None:
 
 
 def reach_forgotten(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(sentences, "_out_of_reach", lambda effect: sentences._chance(effect))
+    patch.setattr(sentences, "_out_of_reach", lambda effect, _: sentences._chance(effect))
 
 
 def no_caveat_on_losses(patch: pytest.MonkeyPatch) -> None:
     original = content.caveats_of
     patch.setattr(content, "caveats_of", lambda t: [text for text in original(t) if "diverged" not in text])
+
+
+def changed_aggregates(**settings) -> Callable[[pytest.MonkeyPatch], None]:
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        original = content.aggregate
+        patch.setattr(content, "aggregate", lambda *a, **k: original(*a, **{**k, **settings}))
+
+    return plant
+
+
+def costs_of_what_finished(patch: pytest.MonkeyPatch) -> None:
+    original = content._costs_section
+    kept = lambda results: [run for run in results if run.record.status == "finished"]
+    patch.setattr(content, "_costs_section", lambda results, base: original(kept(results), base))
+
+
+def effects_of_removing(patch: pytest.MonkeyPatch) -> None:
+    original = content.design_of
+    turned = lambda design: replace(design, kept=~design.kept)
+    patch.setattr(content, "design_of", lambda *a: turned(original(*a)))
+
+
+def left_out_for_added_in(patch: pytest.MonkeyPatch) -> None:
+    original = content.agreement
+    swapped = lambda found: replace(found, leave_one_out=found.add_one_in, add_one_in=found.leave_one_out)
+    patch.setattr(content, "agreement", lambda *a: swapped(original(*a)))
+
+
+def shapes_of_other_runs(patch: pytest.MonkeyPatch) -> None:
+    original = content._runs
+
+    def turned(*a):
+        table, shapes = original(*a)
+        return table, shapes[::-1]
+
+    patch.setattr(content, "_runs", turned)
+
+
+def curves_without_what_diverged(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(LearningCurve, "completed", lambda self: self.returns)
+
+
+def bands_not_clipped(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(curves, "bootstrap_band", lambda scores, **_: (scores.min(axis=0) - 1, scores.max(axis=0) + 1))
+    patch.setattr(LearningCurve, "limits", property(lambda _: (-np.inf, np.inf), lambda *_: None), raising=False)
+
+
+def curves_of_means(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(curves, "trimmed_mean", lambda values: np.nanmean(values, axis=-1))
 
 
 PLANTED: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
@@ -146,6 +197,18 @@ PLANTED: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "the base's number is another aggregate": mean_for_iqm,
     "what cannot be shown is not said": reach_forgotten,
     "losses are not told": no_caveat_on_losses,
+    "aggregates are over other tasks": changed_aggregates(tasks="own"),
+    "means have another interval": changed_aggregates(method="percentile"),
+    "costs are of the runs that finished": costs_of_what_finished,
+    "effects are of removing": effects_of_removing,
+    "left out is added in": left_out_for_added_in,
+    "curves of runs are of other runs": shapes_of_other_runs,
+}
+
+PLANTED_IN_CURVES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "curves leave out what diverged": curves_without_what_diverged,
+    "bands leave what is possible": bands_not_clipped,
+    "curves are of means": curves_of_means,
 }
 
 
@@ -153,3 +216,18 @@ PLANTED: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 def test_the_audit_finds_a_planted_mistake(mistake: str, monkeypatch: pytest.MonkeyPatch):
     PLANTED[mistake](monkeypatch)
     assert any(audit(range(seed, seed + 1)) for seed in range(60))
+
+
+def audit_curves(seed: int) -> list[str]:
+    study = draw_study(seed)
+    return curve_faults(study, curves.plot_learning_curves(as_results(study)))
+
+
+def test_curves_of_random_studies_are_true():
+    assert [audit_curves(seed) for seed in range(4)] == [[]] * 4
+
+
+@pytest.mark.parametrize("mistake", PLANTED_IN_CURVES)
+def test_the_audit_finds_a_planted_mistake_in_curves(mistake: str, monkeypatch: pytest.MonkeyPatch):
+    PLANTED_IN_CURVES[mistake](monkeypatch)
+    assert any(audit_curves(seed) for seed in range(12))

@@ -169,10 +169,9 @@ def test_tasks_that_no_number_of_these_pairs_can_show_are_said_to_be(report):
     ]
     found = report(results, scale="none")
     assert found.findings[0].verdict == "better"
-    assert (
-        "On no single task can a difference be shown: 5 pairs reach no p value below" in found.table("tasks").notes[0]
-    )
-    assert "; 8 seeds could." in found.table("tasks").notes[0]  # 2 / 2**8 * 6 < 0.05 <= 2 / 2**7 * 6
+    note = found.table("tasks").notes[0]
+    assert "On no single task can a difference be shown: at most 5 pairs that differ give no p value below 0.38" in note
+    assert "; 8 seeds could, if all pairs differ." in note  # 2 / 2**8 * 6 < 0.05 <= 2 / 2**7 * 6
 
 
 # Runs that diverged.

@@ -77,8 +77,9 @@ def plot_effects(effects: Sequence[PairedEffect], *, level: float = 0.05, unit: 
     return style.Picture(
         figure,
         "Effects of the arms",
-        f"Difference in {unit} of {len(whole)} arms from {base}, with 95% intervals. Lowest: {worst.arm} with "
-        f"{numbers[0]}; highest: {whole[-1].arm} with {numbers[-1]}. Filled marks: corrected p below {level:g}.",
+        f"Difference in {unit} of {style.counted(len(whole), 'arm')} from {base}, with 95% intervals. "
+        f"Lowest: {worst.arm} with {numbers[0]}; highest: {whole[-1].arm} with "
+        f"{numbers[-1]}. Filled marks: corrected p below {level:g}.",
     )
 
 
@@ -130,8 +131,8 @@ def plot_aggregates(rows: Sequence[AggregateRow], base: str = "base", unit: str 
     return style.Picture(
         figure,
         "Aggregates over tasks",
-        f"{', '.join(_AGGREGATE_TITLES.get(kind, kind) for kind in kinds)} of {len(arms)} arms with 95% intervals; the "
-        "numbers are in the table of aggregates.",
+        f"{', '.join(_AGGREGATE_TITLES.get(kind, kind) for kind in kinds)} of {style.counted(len(arms), 'arm')} with "
+        "95% intervals; the numbers are in the table of aggregates.",
     )
 
 
@@ -267,8 +268,9 @@ def plot_differences(effects: Sequence[PairedEffect], *, level: float = 0.05, un
     return style.Picture(
         figure,
         "Differences by task",
-        f"Difference in {unit} from the base for {len(arms)} arms on {len(tasks)} tasks, colored as a share of the "
-        "largest difference on the task; the numbers are in the table of differences.",
+        f"Difference in {unit} from the base for {style.counted(len(arms), 'arm')} on "
+        f"{style.counted(len(tasks), 'task')}, colored as a share of the largest "
+        "difference on the task; the numbers are in the table of differences.",
     )
 
 

@@ -72,7 +72,7 @@ def plot_learning_curves(
     if len(colored) < len(arms):
         handles.append(Line2D([], [], linewidth=0.8, color=style.MUTED, alpha=0.7))
         labels.append(f"{len(arms) - len(colored)} other arms")
-    shown = [curve for curve in against if curve.environment in environments and _overlaps(curve, curves)]
+    shown = drawn_beside(against, curves)
     for variant in dict.fromkeys(curve.variant for curve in shown):
         handles.append(Line2D([], [], **_published_look([c.variant for c in shown], variant)))
         labels.append(f"published: {variant}")
@@ -107,8 +107,9 @@ def plot_learning_curves(
     return style.Picture(
         figure,
         f"Learning curves over {what}",
-        f"Evaluation return over {what} on {len(environments)} environments: interquartile mean over seeds and its 95% "
-        f"interval for {', '.join(colored)}" + (f"; beside them {labels[-1]}." if shown else "."),
+        f"Evaluation return over {what} on {style.counted(len(environments), 'environment')}: interquartile mean over "
+        f"seeds and its 95% interval for {', '.join(colored)}"
+        + (f"; beside them, as published, {', '.join(dict.fromkeys(c.variant for c in shown))}." if shown else "."),
     )
 
 
@@ -180,8 +181,16 @@ def _frame(panel: Any, own: Sequence[LearningCurve], beside: Sequence[PublishedC
     panel.set_ylim(low - pad, high + pad)
 
 
-def _overlaps(curve: PublishedCurve, own: Sequence[LearningCurve]) -> bool:
-    return len(curve.environment_steps) > 0 and _end(curve.environment, own) >= float(curve.environment_steps[0])
+def drawn_beside(against: Sequence[PublishedCurve], own: Sequence[LearningCurve]) -> list[PublishedCurve]:
+    """The published curves of tasks that one's own runs have, and that begin before these end."""
+    environments = {curve.environment for curve in own if np.isfinite(curve.returns).any()}
+    return [
+        curve
+        for curve in against
+        if curve.environment in environments
+        and len(curve.environment_steps)
+        and _end(curve.environment, own) >= float(curve.environment_steps[0])
+    ]
 
 
 def _end(environment: str, own: Sequence[LearningCurve]) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from reppo.analysis.aggregates import trimmed_mean
 from reppo.analysis.bounds import Bounds
-from reppo.analysis.caveats import caveats_of
+from reppo.analysis.caveats import caveats_of, shortened
 from reppo.analysis.confidence import interval
 from reppo.analysis.curves import LearningCurve, learning_curves
 from reppo.analysis.diagnostics import WATCHED, training_diagnostics
@@ -26,6 +26,7 @@ from reppo.analysis.figures import (
     plot_profiles,
     plot_sensitivity,
 )
+from reppo.analysis.figures.curves import drawn_beside
 from reppo.analysis.figures.designs import interacting_pairs
 from reppo.analysis.figures.style import HIGHLIGHTED, arm_order
 from reppo.analysis.learning import area_under_curve, reliable_improvement, time_to_threshold
@@ -35,7 +36,7 @@ from reppo.analysis.report.sentences import LEVEL, Finding, base_sentence, findi
 from reppo.analysis.report.specs import arm_changes, circumstances, task_differences
 from reppo.analysis.robustness import effective_dimension, grid_settings, sensitivity
 from reppo.analysis.scales import one_scale, scale_of
-from reppo.analysis.scores import ScoreTable, cut_offs, score_table
+from reppo.analysis.scores import Normalization, ScoreTable, cut_offs, score_table
 from reppo.analysis.summaries import aggregate, aggregate_tasks, performance_profiles, probability_of_improvement
 from reppo.analysis.table import Table
 from reppo.errors import ConfigurationError, require, unknown_name
@@ -52,6 +53,8 @@ LEARNED = 0.9
 """Share of the base's improvement that makes the threshold of the table of learning."""
 
 _INTERVAL = {"estimate": ("low", "high")}
+
+_EACH = "Intervals: Student's, 95%, each by itself, over the tasks that all arms in it have."
 
 
 @final
@@ -166,7 +169,8 @@ def build_report(
     unequal = _unequal(results)
     raw = score_table(results, base=base, at_steps="common" if unequal else None)
     require(bool(np.isfinite(raw.scores).any()), "No run has a finite evaluation yet, so there is nothing to report.")
-    table, unit = _scaled(results, raw, scale, bounds)
+    of_tasks = scale_of(results, raw, bounds)
+    table, unit = _scaled(raw, of_tasks, scale)
     if metrics is None:
         metrics = [run.folder.read_metrics() for run in results]
     curves = learning_curves(results, base)
@@ -189,12 +193,12 @@ def build_report(
     sections = [
         _effects_section(effects, table, unit) if several else None,
         _aggregates_section(rows, table, unit, base, highlight) if shared else None,
-        _curves_section(curves, base, highlight, with_published, shown),
+        _curves_section(curves, base, highlight, with_published),
         _published_section(curves, base, with_published, shown) if shown else None,
         _tasks_section(raw, raw_effects),
         _learning_section(curves, base, cut_offs(results)),
         _design_section(table, unit) if several else None,
-        _grid_section(raw.normalized(scale_of(results, raw, bounds)), base) if several else None,
+        _grid_section(raw.normalized(of_tasks), base) if several else None,
         _diagnostics_section(results, metrics, base, highlight),
         _costs_section(results, base),
         _specs_section(results, base),
@@ -218,8 +222,16 @@ def build_report(
             replace(one, question=" ".join(asked[name] for name in table.ablations.get(one.arm, ()) if name in asked))
             for one in findings(effects, positive, unit)
         ),
-        score=f"{table.describe()}{_budget(raw, unequal)} {_repeatability(results)}",
-        caveats=tuple([*_caveats(table, results, metrics, by_variant), *_swamped(effects), *_interpolated(curves)]),
+        score=f"{table.describe()}{_budget(raw, unequal)} {_repeatability(results, several)}",
+        caveats=tuple(
+            [
+                *(_no_scale(of_tasks) if table is raw and scale == "auto" and len(raw.tasks) > 1 else ()),
+                *_untrained(raw),
+                *_caveats(table, results, metrics, by_variant),
+                *_swamped(effects),
+                *_interpolated(curves),
+            ]
+        ),
         sections=tuple(section for section in sections if section is not None),
         runs=runs,
         curves=shapes,
@@ -227,19 +239,23 @@ def build_report(
     )
 
 
-def _repeatability(results: Sequence[RunData]) -> str:
+def _repeatability(results: Sequence[RunData], several: bool) -> str:
     """Whether the same seed gives the same numbers on the devices in use, and what a pair then shares."""
-    backends = {run.record.backend for run in results}
-    if backends == {"cpu"}:
-        return (
-            "On a CPU the same seed gives the same numbers (with the same versions and width), so a pair shares "
-            "everything that the arm does not change."
+    devices = {
+        run.record.device or run.record.backend or "a device that was not recorded"
+        for run in results
+        if run.record.backend != "cpu"
+    }
+    if not devices:
+        text = "On a CPU the same seed gives the same numbers, with the same versions, width and kind of machine"
+        return f"{text}, so a pair shares everything that the arm does not change." if several else f"{text}."
+    text = f"Whether the same seed gives the same numbers is not established on {', '.join(sorted(devices))}"
+    if several:
+        text += (
+            "; where it does not, a pair shares starts, initial weights and episodes, but not the noise of the device, "
+            "and pairing is worth less"
         )
-    return (
-        "Whether the same seed gives the same numbers was not measured on "
-        f"{', '.join(sorted(str(name) for name in backends if name != 'cpu'))}; where it does not, a pair shares "
-        "starts, initial weights and episodes, but not the noise of the device, and pairing is worth less."
-    )
+    return f"{text}."
 
 
 def _unequal(results: Sequence[RunData]) -> bool:
@@ -252,8 +268,7 @@ def _unequal(results: Sequence[RunData]) -> bool:
 
 
 def _budget(table: ScoreTable, unequal: bool) -> str:
-    steps = table.environment_steps[table.present & ~table.diverged]
-    steps = steps[steps > 0]
+    steps = table.environment_steps[np.isfinite(table.scores) & ~table.diverged]
     if not steps.size:
         return ""
     low, high = human_count(int(steps.min())), human_count(int(steps.max()))
@@ -263,16 +278,36 @@ def _budget(table: ScoreTable, unequal: bool) -> str:
     return f" Runs went on for {span} steps."
 
 
-def _scaled(
-    results: Sequence[RunData], raw: ScoreTable, scale: Scale, bounds: Mapping[str, Bounds] | None
-) -> tuple[ScoreTable, str]:
+def _scaled(raw: ScoreTable, found: Normalization, scale: Scale) -> tuple[ScoreTable, str]:
     """The scores on the scale that numbers over tasks are on, and what such a score is called."""
     allowed = ("auto", "none")
     require(scale in allowed, f"scale={scale!r} is not one of {', '.join(map(repr, allowed))}.")
-    found = scale_of(results, raw, bounds)
     if scale == "none" or len(raw.tasks) == 1 or one_scale(found, raw.tasks) or not found.bounds:
         return raw, "return"
     return raw.normalized(found), "normalized score"
+
+
+def _no_scale(of_tasks: Normalization) -> list[str]:
+    """Why returns are averaged as they are, where no task has a scale."""
+    if of_tasks.bounds:
+        return []
+    reasons: dict[str, list[str]] = {}
+    for task, reason in of_tasks.missing.items():
+        reasons.setdefault(reason, []).append(task)
+    why = "; ".join(f"{shortened(tasks)}: {reason}" for reason, tasks in reasons.items())
+    return [
+        f"No task has a scale ({why}), so numbers over tasks are of returns as they are. Give scales with --bounds "
+        "TASK=LOW:HIGH."
+    ]
+
+
+def _untrained(raw: ScoreTable) -> list[str]:
+    """Tasks whose scores are of the untrained policy, for lack of a later evaluation that all runs have."""
+    before = np.isfinite(raw.scores) & ~raw.diverged & (raw.environment_steps == 0)
+    tasks = [task for j, task in enumerate(raw.tasks) if before[:, j].any()]
+    if not tasks:
+        return []
+    return [f"On {shortened(tasks)} scores are of the untrained policy: a run there has come no further yet."]
 
 
 def _highlight(effects: Sequence[PairedEffect]) -> list[str]:
@@ -417,7 +452,8 @@ def _aggregates_section(
         intervals=_INTERVAL,
         notes=(
             "task_iqm: interquartile mean over tasks of that over runs; pooled_iqm: interquartile mean of all runs. "
-            f"Intervals: 95%, over runs within tasks ({methods}).",
+            f"Intervals: 95%, over runs within tasks ({methods}); missing where a task has a single run, or where two "
+            "runs of a task are all that task_iqm keeps.",
         ),
     )
     return Section(
@@ -437,7 +473,6 @@ def _curves_section(
     base: str,
     highlight: Sequence[str],
     beside: Sequence[PublishedCurve],
-    against: Sequence[str],
 ) -> Section:
     pictures = [("learning_curves", plot_learning_curves(curves, base, against=beside, highlight=highlight))]
     clocks = [curve.seconds for curve in curves if np.isfinite(curve.seconds).any()]
@@ -448,8 +483,9 @@ def _curves_section(
     text = "Interquartile mean over seeds with its 95% interval. Lines are faint beyond the point that every seed has "
     text += "reached; where more than eight arms share a panel, bands are left out, and the arms that differ most are "
     text += "colored."
-    if against:
-        text += f" Dashed gray: {', '.join(against)}, as published; not paired with these runs."
+    drawn = list(dict.fromkeys(curve.variant for curve in drawn_beside(beside, curves)))
+    if drawn:
+        text += f" Dashed gray: {', '.join(drawn)}, as published; not paired with these runs."
     return Section(key="curves", title="Learning curves", text=text, pictures=tuple(pictures))
 
 
@@ -482,6 +518,8 @@ def _published_section(
         intervals={"estimate": ("low", "high"), "published": ("published_low", "published_high")},
         notes=notes,
     )  # fmt: skip
+    if not records:
+        return Section(key="published", title="Beside published runs", text=" ".join(notes))
     text = (
         "Interquartile means of the return at the last step that both have. The published runs are unpaired, so there "
         "is no test of the difference. What diverged counts as in every other number here."
@@ -536,7 +574,7 @@ def compare_with_published(own: LearningCurve | None, other: PublishedCurve) -> 
 
 
 def _tasks_section(raw: ScoreTable, effects: Sequence[PairedEffect]) -> Section:
-    scores = {(row.arm, row.task): row for row in aggregate_tasks(raw, resamples=1000)}
+    scores = {(row.arm, row.task): row for row in aggregate_tasks(raw)}
     paired = {(effect.arm, effect.task): effect for effect in effects}
     records = []
     for task in raw.tasks:
@@ -594,29 +632,37 @@ def _tasks_out_of_reach(effects: Sequence[PairedEffect]) -> str:
     if not parts or min(effect.smallest_p_holm for effect in parts) < LEVEL:
         return ""
     most = max(parts, key=lambda effect: effect.differing)
-    count = sum(effect.arm == most.arm for effect in parts)
-    needed = seeds_in_reach(count, 1)
+    arms = [effect for effect in effects if effect.task is None and effect.pairs]
+    tasks = next((effect.tasks for effect in arms if effect.arm == most.arm), 0)
+    needed = seeds_in_reach(sum(effect.arm == most.arm for effect in parts), 1)
+    if tasks:  # the arm over all tasks is tested first
+        needed = max(needed, seeds_in_reach(len(arms), tasks))
+    differing = f"{most.differing} pair{' that differs' if most.differing == 1 else 's that differ'}"
     return (
-        f" On no single task can a difference be shown: {most.differing} pairs reach no p value below "
-        f"{min(effect.smallest_p_holm for effect in parts):.2g} there; {needed} seeds could."
+        f" On no single task can a difference be shown: at most {differing} give no p value below "
+        f"{min(effect.smallest_p_holm for effect in parts):.2g} there; {needed} seeds could, if all pairs differ."
     )
 
 
 def _pairing(table: ScoreTable) -> str:
-    """What pairing by seed has been worth: the share of the variance of differences that it took away."""
+    """What pairing by seed was worth in these runs: how much less differences of the same seed vary."""
     base = table.scores[0]
     paired = apart = 0.0
+    pairs = 0
     for own in table.scores[1:]:
         both = np.isfinite(own) & np.isfinite(base)
         for j in np.flatnonzero(both.sum(axis=1) >= 2):
             a, b = own[j, both[j]], base[j, both[j]]
             paired += float(np.var(a - b, ddof=1))
             apart += float(np.var(a, ddof=1) + np.var(b, ddof=1))
+            pairs += int(both[j].sum())
     if apart == 0:
         return ""
     share = 100 * (1 - paired / apart)
-    what = "took away" if share >= 0 else "added"
-    return f"Pairing by seed {what} {abs(share):.0f}% of the variance of differences that runs apart would have."
+    return (
+        f"In these {pairs} pairs, the variance of differences between runs of the same seed is {abs(share):.0f}% "
+        f"{'lower' if share >= 0 else 'higher'} than of different seeds: what pairing was worth here."
+    )
 
 
 def _learning_section(curves: Sequence[LearningCurve], base: str, cuts: Mapping[str, int]) -> Section | None:
@@ -631,14 +677,17 @@ def _learning_section(curves: Sequence[LearningCurve], base: str, cuts: Mapping[
         for curve in own:
             speed = time_to_threshold(curve, threshold, horizon=float(steps))
             reliable = reliable_improvement(curve, threshold)
+            ends = speed.restricted_mean.low, speed.restricted_mean.high
+            if ends[0] == ends[1]:  # equal times, as where no run has reached it, tell nothing of their spread
+                ends = (math.nan, math.nan)
             records.append(
                 {
                     "task": environment,
                     "arm": curve.arm,
                     "threshold": threshold,
                     "mean_steps_to_it": speed.restricted_mean.estimate,
-                    "low": speed.restricted_mean.low,
-                    "high": speed.restricted_mean.high,
+                    "low": ends[0],
+                    "high": ends[1],
                     "reached": int(speed.reached.sum()),
                     "runs": len(speed.reached),
                     "reliable": reliable.final.estimate,
@@ -662,10 +711,12 @@ def _learning_section(curves: Sequence[LearningCurve], base: str, cuts: Mapping[
         intervals={"mean_steps_to_it": ("low", "high"), "reliable": ("reliable_low", "reliable_high")},
         notes=(
             f"Up to the last step that all runs of the task have reached. Threshold: {LEARNED:.0%} of the way from the "
-            "base's first evaluation to its last. Mean steps: with Student's 95% interval. A run that never reaches "
-            "the threshold counts with the last step: where some did not, the mean is too low, and a difference of "
-            "means may be larger or smaller. Reliable: the share of runs that reach it and never fall below it after "
-            "that (Wilson's interval); falls: how often runs fell, all together. Area: return averaged over training.",
+            "base's first evaluation to its last; a task on which the base gained no more than its seeds differ is "
+            "left out. Mean steps: with Student's 95% interval, missing where all times are equal. A run that never "
+            "reaches the threshold counts with the last step: where some did not, the mean is too low, and a "
+            "difference of means may be larger or smaller. Reliable: the share of runs that reach it and never fall "
+            "below it after that (Wilson's interval); falls: how often runs fell, all together. Area: return averaged "
+            "over training, interquartile mean over seeds.",
         ),
     )  # fmt: skip
     return Section(key="learning", title="Speed and reliability", tables=(table,))
@@ -674,9 +725,12 @@ def _learning_section(curves: Sequence[LearningCurve], base: str, cuts: Mapping[
 def _threshold(curve: LearningCurve) -> float | None:
     common = curve.common_steps()
     returns = curve.completed()
-    line = np.asarray(trimmed_mean(returns[np.isfinite(returns).any(axis=1)][:, common].T))
+    known = returns[np.isfinite(returns).any(axis=1)][:, common]
+    line = np.asarray(trimmed_mean(known.T))
     if len(line) < 2 or line[-1] <= line[0]:
         return None
+    if len(known) > 1 and line[-1] - line[0] < known[:, -1].std(ddof=1):
+        return None  # as for a scale: a threshold of noise
     return float(line[0] + LEARNED * (line[-1] - line[0]))
 
 
@@ -692,11 +746,12 @@ def _area(curve: LearningCurve) -> float:
 def _design_section(table: ScoreTable, unit: str) -> Section | None:
     """Main effects, interactions and Shapley values, where the arms make a design of more than one component each."""
     pairs = interacting_pairs(table)
-    if not pairs:
-        return None
-    pictures = (("interactions", plot_interactions(table, pairs[:12], unit=unit)),)
     components = sorted({name for pair in pairs for name in pair}, key=natural_order)
     design = design_of(table, components)
+    table = table.select(arms=design.arms)
+    if not pairs or not table.common_tasks():
+        return None
+    pictures = (("interactions", plot_interactions(table, pairs[:12], unit=unit)),)
     tables = []
     made = _attempt(lambda: factorial_effects(table, design))
     if made:
@@ -712,7 +767,10 @@ def _design_section(table: ScoreTable, unit: str) -> Section | None:
                 ("term", "estimate", "low", "high", "aliases"),
                 kinds={"estimate": "difference"},
                 intervals=_INTERVAL,
-                notes=("Estimate: mean score with the component minus without; aliases cannot be told apart from it.",),
+                notes=(
+                    "Estimate: mean score with the component minus without; of an interaction, half of what one's "
+                    f"effect is larger with the other. Aliases cannot be told apart from it. {_EACH}",
+                ),
             )
         )
     values = _attempt(lambda: shapley_values(table, design)) if design.complete else None
@@ -725,13 +783,20 @@ def _design_section(table: ScoreTable, unit: str) -> Section | None:
                 ("component", "estimate", "low", "high"),
                 kinds={"estimate": "difference"},
                 intervals=_INTERVAL,
-                notes=("Shapley values: mean contribution over all orders of adding components.",),
+                notes=(f"Shapley values: mean contribution over all orders of adding components. {_EACH}",),
             )
         )
     agreed = _attempt(lambda: agreement(table, design))
     if agreed and agreed.components:
         records = [
-            {"component": name, "left_out": out.estimate, "added_in": into.estimate, "difference": gap.estimate}
+            {
+                "component": name,
+                **{
+                    key: value
+                    for column, found in (("left_out", out), ("added_in", into), ("difference", gap))
+                    for key, value in zip((column, f"{column}_low", f"{column}_high"), found, strict=True)
+                },
+            }
             for name, out, into, gap in zip(
                 agreed.components, agreed.leave_one_out, agreed.add_one_in, agreed.difference, strict=True
             )
@@ -742,15 +807,20 @@ def _design_section(table: ScoreTable, unit: str) -> Section | None:
                 "agreement",
                 "Leaving a component out of the full algorithm, and adding it to the bare one",
                 records,
-                ("component", "left_out", "added_in", "difference"),
+                ("component", *(f"{name}{end}" for name in kinds for end in ("", "_low", "_high"))),
                 kinds=kinds,
+                intervals={name: (f"{name}_low", f"{name}_high") for name in kinds},
                 notes=(
-                    f"The signs agree for {agreed.same_sign:.0%} of them; without interactions both are equal. "
-                    "Above 0 the component helps.",
+                    f"Above 0: the score is higher with the component. The signs of both estimates agree for "
+                    f"{agreed.same_sign:.0%} of the components; without interactions both are equal but for the "
+                    f"seeds. {_EACH}",
                 ),
             )
         )
-    text = "Lines that are parallel do not interact: what one ablation does is then the same with the other."
+    text = (
+        "Means with 95% intervals of each arm by itself. Lines that are parallel do not interact: what one ablation "
+        "does is then the same with the other; lines of few seeds are never quite parallel."
+    )
     return Section(key="design", title="Interactions", text=text, pictures=pictures, tables=tuple(tables))
 
 
@@ -856,8 +926,8 @@ def _costs_section(results: Sequence[RunData], base: str) -> Section | None:
         records,
         tuple(records[0]),
         notes=(
-            "Medians over runs. Speed is that of a batch: all of its runs together, training and evaluation. Program: "
-            "memory that the compiled program of a batch needs on each device.",
+            "Medians over runs on all tasks. Speed and time are those of a batch: all of its runs together, training "
+            "and evaluation. Program: memory of the arrays of the runs that train at the same time, on all devices.",
         ),
     )
     return Section(

@@ -178,7 +178,7 @@ def _compact(value: Any) -> Any:
         return None
     if float(value).is_integer():
         return int(value)
-    rounded = float(f"{value:.4g}")
+    rounded = float(round(value)) if abs(value) >= 1000 else float(f"{value:.4g}")
     return int(rounded) if rounded.is_integer() else rounded
 
 

@@ -44,7 +44,8 @@ def findings(effects: Sequence[PairedEffect], shares: bool, unit: str) -> list[F
     order = {"worse": 0, "better": 0, "unclear": 1, "unknown": 2}
     whole = [effect for effect in effects if effect.task is None]
     parts = {arm: [e for e in effects if e.arm == arm and e.task is not None] for arm in {e.arm for e in whole}}
-    found = [(effect, finding(effect, parts[effect.arm], shares, unit)) for effect in whole]
+    tests = sum(math.isfinite(effect.p) for effect in whole)
+    found = [(effect, finding(effect, parts[effect.arm], shares, unit, tests)) for effect in whole]
 
     def place(item: tuple[PairedEffect, Finding]) -> tuple[int, float]:
         size = abs(item[0].estimate)
@@ -53,8 +54,8 @@ def findings(effects: Sequence[PairedEffect], shares: bool, unit: str) -> list[F
     return [one for _, one in sorted(found, key=place)]
 
 
-def finding(effect: PairedEffect, parts: Sequence[PairedEffect], shares: bool, unit: str) -> Finding:
-    """What one arm's difference says."""
+def finding(effect: PairedEffect, parts: Sequence[PairedEffect], shares: bool, unit: str, tests: int = 1) -> Finding:
+    """What one arm's difference says, where so many arms are tested together."""
     if not effect.pairs:
         text = f"shares no task and seed with {effect.base}, so nothing can be said about it."
         return Finding(arm=effect.arm, verdict="unknown", sentence=text)
@@ -75,7 +76,7 @@ def finding(effect: PairedEffect, parts: Sequence[PairedEffect], shares: bool, u
     else:
         verdict = "unclear"
         if effect.smallest_p_holm >= LEVEL:
-            detail = f"{size}; {_out_of_reach(effect)}"
+            detail = f"{size}; {_out_of_reach(effect, tests)}"
         text = f"is not shown to change the {unit} {over} ({detail})"
     return Finding(arm=effect.arm, verdict=verdict, sentence=text + _where(effect, parts) + ".")
 
@@ -94,23 +95,28 @@ def _seeds(effect: PairedEffect) -> str:
     return text + (f", {effect.differing} of {effect.pairs} pairs differ" if effect.differing < effect.pairs else "")
 
 
-def _out_of_reach(effect: PairedEffect) -> str:
+def _out_of_reach(effect: PairedEffect, tests: int) -> str:
     """Why no p value could have been below the level, and how many seeds could show anything."""
-    pairs = f"{effect.differing} pair{'' if effect.differing == 1 else 's'}"
+    pairs = f"{effect.pairs} pair{'' if effect.pairs == 1 else 's'}"
+    if not effect.differing:
+        return f"{pairs} without any difference cannot show any"
     if effect.differing < effect.pairs:
-        pairs = f"{pairs} that differ (of {effect.pairs})"
+        pairs = f"{effect.differing} pair{'' if effect.differing == 1 else 's'} that differ (of {effect.pairs})"
     text = f"{pairs} cannot show any: no p value below {effect.smallest_p_holm:.2g} is possible"
-    factor = effect.smallest_p_holm / effect.smallest_p
-    if factor > 1 + 1e-9:
+    if effect.smallest_p_holm > effect.smallest_p + 1e-9:
         text += " after correction over the arms"
-    needed = seeds_in_reach(factor, effect.tasks)
-    return f"{text}; {needed} seeds{' per task' if effect.tasks > 1 else ''} could"
+    needed = seeds_in_reach(tests, effect.tasks)
+    ties = " if all pairs differ" if effect.differing < effect.pairs else ""
+    return f"{text}; {needed} seeds{' per task' if effect.tasks > 1 else ''} could{ties}"
 
 
-def seeds_in_reach(factor: float | int, tasks: int) -> int:
-    """The fewest seeds per task with which a p value can be below the level after correction by a factor."""
+def seeds_in_reach(tests: int, tasks: int) -> int:
+    """The fewest seeds per task whose smallest p value stays below the level beside so many tests, whatever these say.
+
+    Each pair must differ.
+    """
     pairs = 1
-    while 2.0 ** (1 - pairs) * factor >= LEVEL:
+    while 2.0 ** (1 - pairs) * tests >= LEVEL:
         pairs += 1
     return math.ceil(pairs / tasks)
 
@@ -118,7 +124,7 @@ def seeds_in_reach(factor: float | int, tasks: int) -> int:
 def _where(effect: PairedEffect, parts: Sequence[PairedEffect]) -> str:
     """On how many tasks, and on which most."""
     known = [part for part in parts if math.isfinite(part.estimate)]
-    if len(known) < 2:
+    if len(known) < 2 or not effect.differing:
         return ""
     worse = sum(part.estimate < 0 for part in known)
     better = sum(part.estimate > 0 for part in known)
