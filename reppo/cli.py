@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from reppo import reporting
 from reppo.completion import SHELLS, completion_script
-from reppo.errors import ConfigurationError, RunsFailed, unknown_name
+from reppo.errors import ConfigurationError, RunDiverged, RunsFailed, unknown_name
 
 if TYPE_CHECKING:
     from reppo.sweep import Experiment
@@ -187,6 +187,9 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], dest="overrides", metavar="PATH=VALUE", help="change the base"
     )
+    parser.add_argument(
+        "--stop-on-divergence", action="store_true", help="end at the first run that diverges, with exit code 4"
+    )
     parser.add_argument("--wandb", choices=["offline", "online"], help="log every run to Weights & Biases as well")
     parser.add_argument("--wandb-project", metavar="PROJECT", help="default: as wandb is configured, or reppo")
     parser.add_argument("--wandb-entity", metavar="ENTITY", help="a user or team; default: as wandb is configured")
@@ -295,7 +298,10 @@ def _run(arguments: argparse.Namespace) -> int:
     failed = None
     try:
         with stoppable():
-            execute(experiment, path, tracker, arguments.memory)
+            execute(experiment, path, tracker, arguments.memory, stop_on_divergence=arguments.stop_on_divergence)
+    except RunDiverged as error:
+        print(f"reppo: {error}", file=sys.stderr)
+        return 4
     except RunsFailed as error:
         failed = error
     chosen = {run.id for run in experiment.runs()}

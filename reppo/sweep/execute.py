@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from reppo.ablation import Arm
-from reppo.errors import ConfigurationError, DamagedFile, RunsFailed
+from reppo.errors import ConfigurationError, DamagedFile, RunDiverged, RunsFailed
 from reppo.policies import save_policy
 from reppo.results import ResultsFolder, RunFolder, RunRecord, write_runs_csv
 from reppo.results.lock import only_process
@@ -56,7 +56,14 @@ CHECKPOINT_SECONDS = 15.0
 _PACKAGES = ("reppo", "jax", "jaxlib", "equinox", "optax", "numpy", "playground", "mujoco", "mujoco-mjx", "gymnax")
 
 
-def execute(experiment: Experiment, path: Path, tracker: AbstractTracker, memory: int | None = None) -> ResultsFolder:
+def execute(
+    experiment: Experiment,
+    path: Path,
+    tracker: AbstractTracker,
+    memory: int | None = None,
+    *,
+    stop_on_divergence: bool = False,
+) -> ResultsFolder:
     """Runs what is not done yet of an experiment.
 
     Args:
@@ -64,6 +71,7 @@ def execute(experiment: Experiment, path: Path, tracker: AbstractTracker, memory
         path: folder of results; made if it does not exist, continued if it does.
         tracker: told of everything that happens.
         memory: bytes that the arrays of all lanes may take while they train (see `choose_execution`).
+        stop_on_divergence: whether to stop, with a checkpoint, at the first evaluation after a run diverged.
 
     Returns:
         The folder.
@@ -72,6 +80,7 @@ def execute(experiment: Experiment, path: Path, tracker: AbstractTracker, memory
         ConfigurationError: before anything is computed, if the folder belongs to something else; later, if it cannot be
             written to any more.
         RunsFailed: at the end, if runs failed while they trained; all others are done then.
+        RunDiverged: if a run diverged, and the sweep was to stop there.
     """
     use_all_cores(path)
     for environment in experiment.environments:
@@ -84,7 +93,9 @@ def execute(experiment: Experiment, path: Path, tracker: AbstractTracker, memory
         batches = make_batches(pending, folder, execution.width)
         tracker = Composite([tracker, JsonLines(folder.path / "ledger.jsonl")])
         try:
-            failures = _Sweep(experiment, folder, execution, pending, batches, tracker).run()
+            failures = _Sweep(
+                experiment, folder, execution, pending, batches, tracker, stop_on_divergence
+            ).run()
         except BaseException:
             with contextlib.suppress(ConfigurationError, OSError):  # the first error is the one to tell
                 write_runs_csv(folder.path)
@@ -123,11 +134,13 @@ class _Sweep:
         pending: Sequence[Run],
         batches: Sequence[Batch],
         tracker: AbstractTracker,
+        stop_on_divergence: bool,
     ):
         self.experiment = experiment
         self.folder = folder
         self.execution = execution
         self.tracker = tracker
+        self.stop_on_divergence = stop_on_divergence
         self.versions = _versions()
         self.pending = {run.id for run in pending}
         self.lost: set[str] = set()
@@ -184,7 +197,7 @@ class _Sweep:
                 batch = self.waiting.pop(0)
                 try:
                     self._run_batch(batch, program)
-                except ConfigurationError:
+                except (ConfigurationError, RunDiverged):
                     raise
                 except Exception as error:
                     self._fail(batch, error)
@@ -277,6 +290,7 @@ class _Sweep:
             states, iteration = restored.states, restored.iteration
             seconds = restored.records[0].train_seconds or 0.0
         self.done[batch.id] = iteration
+        known = [] if restored is None else [r.run_id for r in restored.records if r.status == "diverged"]
         saved = time.perf_counter()
         for point in evaluation_points(specs[0], self.experiment.steps, None if restored is None else iteration):
             start = time.perf_counter()
@@ -290,13 +304,25 @@ class _Sweep:
             lanes = self._record_chunk(batch, report, iteration, seconds)
             self._tell(batch, lanes, iteration, steps / spent)
             last = iteration == end
-            if last or time.perf_counter() - saved > CHECKPOINT_SECONDS:
+            lost = [run.id for lane, run in batch.own if report.diverged_at[lane] >= 0 and run.id not in known]
+            stop = self.stop_on_divergence and bool(lost)
+            if last or stop or time.perf_counter() - saved > CHECKPOINT_SECONDS:
                 records = self._records(batch, program, report, iteration, seconds, last)
                 about = {"runs": [run.to_json() for run in batch.runs], "records": [r.to_json() for r in records]}
                 also = sum(2 * tree_bytes(program.lane(states, lane).best_policy) + 2**16 for lane, _ in batch.own)
                 checkpoints_of(batch.id, self.folder).save(iteration, states, about, also)
                 self._publish(batch, program, states, records, last)
+                if stop:
+                    self._stop(next(record for record in records if record.run_id == lost[0]))
                 saved = time.perf_counter()
+
+    def _stop(self, record: RunRecord) -> None:
+        """Ends the sweep because of a run that diverged."""
+        folder = self.folder.run(record.arm, record.environment, record.seed)
+        raise RunDiverged(
+            f"{record.arm} on {record.environment}, seed {record.seed}, {record.divergence}. The sweep stops here, with "
+            f"a checkpoint, as it was told to. See: reppo inspect {str(folder.path)!r}"
+        )
 
     def _restore(self, batch: Batch, program: BatchProgram) -> "_Restored | None":
         """The newest checkpoint of a batch that is whole; None if there is none, or the runs are others."""
@@ -439,16 +465,18 @@ class _Sweep:
         records = []
         for lane, run in enumerate(batch.runs):
             diverged_at = int(report.diverged_at[lane])
-            steps = self._steps(run.spec, iteration)
+            steps, lost = self._steps(run.spec, iteration), diverged_at >= 0
             record = RunRecord(
                 run_id=run.id,
                 experiment=self.experiment.id,
                 arm=run.arm,
                 environment=run.environment,
                 seed=run.seed,
-                status="diverged" if diverged_at >= 0 else "finished" if last else "running",
+                status="diverged" if lost else "finished" if last else "running",
                 environment_steps=steps,
-                diverged_at=self._steps(run.spec, diverged_at) if diverged_at >= 0 else None,
+                diverged_at=self._steps(run.spec, diverged_at) if lost else None,
+                diverged_iteration=diverged_at if lost else None,
+                diverged_by=report.suspects[report.diverged_by[lane]] if lost else None,
                 spec=to_json(run.spec),
                 ablations=list(run.ablations),
                 warnings=_said(run),

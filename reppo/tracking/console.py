@@ -139,7 +139,7 @@ class Console(AbstractTracker):
         if record.status == "diverged":
             self._diverged += 1
             run = f"{record.arm}, {record.environment}, seed {record.seed}"
-            self._print(f"{self._stamp()} diverged after {human_count(record.diverged_at or 0)} steps: {run}", _RED)
+            self._print(f"{self._stamp()} {run}: {record.divergence}", _RED)
 
     def _finish_sweep(self, event: SweepFinished) -> None:
         self._end_batch()

@@ -77,7 +77,8 @@ class Wandb(AbstractTracker):
                 if lane is not None and lane.run_id not in self._runs:  # at its end before a chunk was told of
                     self._begin(lane, event.record.environment_steps + 1)
                 if (run := self._runs.pop(event.record.run_id, None)) is not None:
-                    run.summary.update({"status": event.record.status, "diverged_at": event.record.diverged_at})
+                    names = ("status", "diverged_at", "diverged_by")
+                    run.summary.update({name: getattr(event.record, name) for name in names})
                     run.finish(exit_code=0)
             case _:
                 pass

@@ -24,6 +24,8 @@ def test_json_round_trip(status: Any, text: str, number: float | None, steps: in
     record = RunRecord(
         **MINIMAL | {"status": status, "arm": text},
         diverged_at=steps if status == "diverged" else None,
+        diverged_iteration=steps if status == "diverged" else None,
+        diverged_by=text if status == "diverged" else None,
         environment_steps=steps,
         spec={"algorithm": {"discount": 0.99, "layers": [1, 2], "name": text}},
         ablations=[text],
@@ -43,9 +45,9 @@ def test_missing_optional_fields_take_defaults():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": SCHEMA + 1, "hat": 1}, r"schema 4 \(its fields hat are not known here\); .* up to 3. Update reppo"),
-        ({"schema": SCHEMA + 1}, "schema 4; this version of reppo reads up to 3"),
-        ({"hat": 1}, "unknown fields: hat. Schema 3 has: run_id"),
+        ({"schema": SCHEMA + 1, "hat": 1}, r"schema 5 \(its fields hat are not known here\); .* up to 4. Update reppo"),
+        ({"schema": SCHEMA + 1}, "schema 5; this version of reppo reads up to 4"),
+        ({"hat": 1}, "unknown fields: hat. Schema 4 has: run_id"),
         ({"schema": None}, "schema is None"),
         ({"status": "lost"}, r"status should be one of \('running', 'finished', 'diverged'\), not 'lost'"),
         ({"status": "diverged"}, "Only a run that diverged has diverged_at"),

@@ -20,7 +20,7 @@ from ablations import kl
 from reppo import environments
 from reppo.ablation import Ablation, setting
 from reppo.component import Scalar, hyper
-from reppo.errors import ConfigurationError, RunsFailed
+from reppo.errors import ConfigurationError, RunDiverged, RunsFailed
 from reppo.losses.gates import AbstractGate
 from reppo.results import load_results
 from reppo.spec import replace_path
@@ -280,6 +280,24 @@ def test_an_error_is_not_hidden_by_the_one_that_follows_it(results, monkeypatch)
     damaged.write_bytes(damaged.read_bytes().replace(b"0", b"x"))  # `runs.csv` cannot be written
     with pytest.raises(KeyboardInterrupt):
         execute(declare(), results, Listener(interrupt_after=1))
+
+
+BROKEN = setting("actor_optimizer.learning_rate", 1e38)
+
+
+def test_a_sweep_stops_at_the_first_divergence_if_told_to_and_goes_on_as_if_it_had_not(tmp_path):
+    experiment = declare(arms=[BROKEN])
+    execute(experiment, tmp_path / "whole", NoTracker())
+    said = r"^actor_optimizer.learning_rate=1e\+?38 on BestAction, seed 0, diverged after \d+ steps \(iteration \d\), first"
+    with pytest.raises(RunDiverged, match=rf"{said} not finite: actor/.*See: reppo inspect '.*seed0'$"):
+        execute(experiment, tmp_path / "stopped", NoTracker(), stop_on_divergence=True)
+    records = {(run.record.arm, run.record.seed): run.record for run in load_results(tmp_path / "stopped")}
+    record = records[BROKEN.name, 0]
+    assert record.status == "diverged" and record.environment_steps < STEPS and record.diverged_by.startswith("actor/")
+    assert record.diverged_at == record.diverged_iteration * 128
+    execute(experiment, tmp_path / "stopped", NoTracker(), stop_on_divergence=True)  # it has said so already
+    assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
+    assert {run.record.status for run in load_results(tmp_path / "whole")} == {"finished", "diverged"}
 
 
 def test_more_steps_continue_and_fewer_are_done(results):

@@ -119,7 +119,8 @@ def test_plain_lines():
         clock.now = seconds
         console.receive(chunk(number, LANES))
     console.receive(RunFinished(record=record()))
-    console.receive(RunFinished(record=record(arm="kl/no_kl", status="diverged", diverged_at=70_000)))
+    fault = {"diverged_at": 70_000, "diverged_iteration": 34, "diverged_by": "critic/gradient_norm"}
+    console.receive(RunFinished(record=record(arm="kl/no_kl", status="diverged", **fault)))
     clock.now = 15
     console.receive(SweepFinished())
     console.close()
@@ -128,7 +129,8 @@ def test_plain_lines():
         "[0s] batch 1/1, CartpoleBalance, 4 runs (base, kl/no_kl)",
         "[0s] compiling CartpoleBalance",
         "[10s]  33%  CartpoleBalance 50k steps per run  51.2k steps/s  2:05 left  base 800.0, kl/no_kl -",
-        "[14s] diverged after 70k steps: kl/no_kl, CartpoleBalance, seed 0",
+        "[14s] kl/no_kl, CartpoleBalance, seed 0: diverged after 70k steps (iteration 34), first not finite: "
+        "critic/gradient_norm",
         "[15s] 100%  CartpoleBalance 150k steps per run  51.2k steps/s  2:05 left  base 800.0, kl/no_kl -",
         "Finished 2 runs in 15s, 1 of them diverged.",
     ]
@@ -163,7 +165,7 @@ def test_the_live_region(color: bool):
     console.receive(RunFinished(record=record(status="diverged", diverged_at=70_000)))
     assert screen(stream.getvalue()) == [
         "quickstart: 4 runs in 1 batch, 600k environment steps",
-        "[20s] diverged after 70k steps: base, CartpoleBalance, seed 0",
+        "[20s] base, CartpoleBalance, seed 0: diverged after 70k steps",
         "█" * 16 + "░" * 8 + "  66%  400k/600k steps  51.2k steps/s  2:05 left",
         "batch 1/1, CartpoleBalance, 4 runs: 100k steps per run",
         "  arm          return     lowest    highest  runs",
@@ -174,7 +176,7 @@ def test_the_live_region(color: bool):
     console.close()
     assert screen(stream.getvalue()) == [
         "quickstart: 4 runs in 1 batch, 600k environment steps",
-        "[20s] diverged after 70k steps: base, CartpoleBalance, seed 0",
+        "[20s] base, CartpoleBalance, seed 0: diverged after 70k steps",
         "[20s] CartpoleBalance, 100k steps per run: base 800.0, kl/no_kl -",
         "Finished 1 run in 20s, 1 of them diverged.",
     ]

@@ -111,11 +111,13 @@ def test_each_lane_is_a_run_with_its_own_config_and_curve(tmp_path):
     assert math.isnan(row["evaluation/return"])
 
     tracker.receive(RunFinished(record=record("base", 0)))
-    tracker.receive(RunFinished(record=record("kl/no_kl", 0, status="diverged", diverged_at=40)))
+    tracker.receive(RunFinished(record=record("kl/no_kl", 0, status="diverged", diverged_at=40, diverged_by="critic/loss")))
     tracker.receive(SweepFinished())
     tracker.close()
-    assert client.opened["study-base0"].summary == {"status": "finished", "diverged_at": None}
-    assert client.opened["study-kl/no_kl0"].summary == {"status": "diverged", "diverged_at": 40}
+    nothing = {"diverged_at": None, "diverged_by": None}
+    assert client.opened["study-base0"].summary == {"status": "finished"} | nothing
+    found = {"diverged_at": 40, "diverged_by": "critic/loss"}
+    assert client.opened["study-kl/no_kl0"].summary == {"status": "diverged"} | found
     assert [run.exit_code for run in client.opened.values()] == [0, 0]
 
 
