@@ -35,6 +35,7 @@ from reppo.results.files import (
 )
 from reppo.results.names import folder_name
 from reppo.results.record import RunRecord
+from reppo.text import cell_text
 
 EVALUATION_COLUMNS = ("environment_steps", "seconds", "episode", "return", "length")
 METRIC_COLUMNS = ("environment_steps", "metric", "mean", "minimum", "maximum")
@@ -179,6 +180,10 @@ class ResultsFolder:
         if "time" in event:
             raise ValueError("An event of the ledger may not have a field 'time': the ledger sets it.")
         append_lines(self._ledger_file, [json_line({"time": timestamp(self.clock()), **event})])
+
+    def ledgers(self) -> list[Path]:
+        """The ledgers that there are: one for each process that was at work at the same time as others."""
+        return sorted([*self.path.glob("ledger.jsonl"), *self.path.glob("ledger-*.jsonl")])
 
     def read_ledger(self) -> list[dict[str, Any]]:
         """Reads the ledger, without a last line that a kill has torn.
@@ -374,8 +379,10 @@ def _length(path: Path) -> int:
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Writes a table atomically. Floats round-trip."""
-    write_atomically(path, "".join(f"{line}\n" for line in map(_csv_line, [columns, *rows])).encode())
+    """Writes a table for people and spreadsheets (see `cell_text`) atomically. Floats round-trip."""
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows([columns, *(map(cell_text, row) for row in rows)])
+    write_atomically(path, stream.getvalue().encode())
 
 
 def _csv_line(row: Sequence[Any]) -> str:

@@ -39,7 +39,7 @@ def only_process(folder: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except filelock.Timeout:
         raise ConfigurationError(
-            f"Another process is writing to {str(folder)!r}: {_describe_holder(folder)}. Wait until it ends, stop it, "
+            f"Another process is writing to {str(folder)!r}: {describe_holder(folder)}. Wait until it ends, stop it, "
             "or choose another folder with --out."
         ) from None
     except (NotImplementedError, OSError) as error:
@@ -62,7 +62,22 @@ def only_process(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _describe_holder(folder: Path) -> str:
+def is_held(folder: Path) -> bool:
+    """Whether a process holds the lock of a folder; never so where the file system has no locks."""
+    lock = folder / LOCK
+    if not lock.exists():
+        return False
+    try:
+        with filelock.FileLock(lock, timeout=0, fallback_to_soft=False):
+            return False
+    except filelock.Timeout:
+        return True
+    except (NotImplementedError, OSError):
+        return False
+
+
+def describe_holder(folder: Path) -> str:
+    """Names the holder of a lock in words."""
     try:
         holder = json.loads((folder / HOLDER).read_text(encoding="utf-8"))
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder["since"]))

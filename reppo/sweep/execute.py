@@ -2,10 +2,9 @@
 
 import contextlib
 import dataclasses
-import importlib.metadata
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
@@ -31,6 +30,7 @@ from reppo.sweep.plan import (
     needed_bytes,
     pending_runs,
 )
+from reppo.sweep.provenance import git_state, machine, versions
 from reppo.tracking import (
     AbstractTracker,
     BatchFailed,
@@ -43,6 +43,7 @@ from reppo.tracking import (
     LaneStart,
     Noticed,
     RunFinished,
+    SweepEnded,
     SweepFinished,
     SweepStarted,
 )
@@ -53,8 +54,6 @@ from reppo.training.plan import evaluation_points, total_iterations
 CHECKPOINT_SECONDS = 15.0
 """A batch is saved after the first chunk that ends this long after the last save, and at its end."""
 
-_PACKAGES = ("reppo", "jax", "jaxlib", "equinox", "optax", "numpy", "playground", "mujoco", "mujoco-mjx", "gymnax")
-
 
 def execute(
     experiment: Experiment,
@@ -63,6 +62,7 @@ def execute(
     memory: int | None = None,
     *,
     stop_on_divergence: bool = False,
+    source: Path | None = None,
 ) -> ResultsFolder:
     """Runs what is not done yet of an experiment.
 
@@ -72,6 +72,7 @@ def execute(
         tracker: told of everything that happens.
         memory: bytes that the arrays of all lanes may take while they train (see `choose_execution`).
         stop_on_divergence: whether to stop, with a checkpoint, at the first evaluation after a run diverged.
+        source: the file that declares the experiment; the ledger notes the commit of its repository.
 
     Returns:
         The folder.
@@ -92,11 +93,14 @@ def execute(
         execution = decide_execution(experiment, folder, memory)
         batches = make_batches(pending, folder, execution.width)
         tracker = Composite([tracker, JsonLines(folder.path / "ledger.jsonl")])
+        attempt = {"versions": versions(), **machine(), **dataclasses.asdict(execution), **git_state(source)}
         try:
             failures = _Sweep(
-                experiment, folder, execution, pending, batches, tracker, stop_on_divergence
+                experiment, folder, execution, pending, batches, tracker, stop_on_divergence, attempt
             ).run()
-        except BaseException:
+            tracker.receive(SweepEnded(reason="runs failed" if failures else "finished"))
+        except BaseException as error:
+            tracker.receive(_ended_by(error))
             with contextlib.suppress(ConfigurationError, OSError):  # the first error is the one to tell
                 write_runs_csv(folder.path)
             raise
@@ -111,6 +115,16 @@ def execute(
             "them once more."
         )
     return folder
+
+
+def _ended_by(error: BaseException) -> SweepEnded:
+    if isinstance(error, RunDiverged):
+        return SweepEnded(reason="diverged", fault=str(error))
+    if isinstance(error, ConfigurationError):
+        return SweepEnded(reason="error", fault=str(error))
+    if isinstance(error, Exception):
+        return SweepEnded(reason="error", fault=describe_fault(error))
+    return SweepEnded(reason="interrupted")
 
 
 def _note_questions(experiment: Experiment, folder: ResultsFolder) -> None:
@@ -135,13 +149,14 @@ class _Sweep:
         batches: Sequence[Batch],
         tracker: AbstractTracker,
         stop_on_divergence: bool,
+        attempt: Mapping[str, Any],
     ):
         self.experiment = experiment
         self.folder = folder
         self.execution = execution
         self.tracker = tracker
         self.stop_on_divergence = stop_on_divergence
-        self.versions = _versions()
+        self.attempt = attempt
         self.pending = {run.id for run in pending}
         self.lost: set[str] = set()
         self.waiting: list[Batch] = []
@@ -182,6 +197,7 @@ class _Sweep:
                 steps_total=self.steps_total,
                 steps_done=self.steps_done,
                 batches=len(batches),
+                attempt=self.attempt,
                 warnings=list(dict.fromkeys(line for batch in batches for _, run in batch.own for line in _said(run))),
             )
         )
@@ -320,8 +336,8 @@ class _Sweep:
         """Ends the sweep because of a run that diverged."""
         folder = self.folder.run(record.arm, record.environment, record.seed)
         raise RunDiverged(
-            f"{record.arm} on {record.environment}, seed {record.seed}, {record.divergence}. The sweep stops here, with "
-            f"a checkpoint, as it was told to. See: reppo inspect {str(folder.path)!r}"
+            f"{record.arm} on {record.environment}, seed {record.seed}, {record.divergence}. The sweep stops here, "
+            f"with a checkpoint, as it was told to. See: reppo inspect {str(folder.path)!r}"
         )
 
     def _restore(self, batch: Batch, program: BatchProgram) -> "_Restored | None":
@@ -480,7 +496,7 @@ class _Sweep:
                 spec=to_json(run.spec),
                 ablations=list(run.ablations),
                 warnings=_said(run),
-                versions=self.versions,
+                versions=self.attempt["versions"],
                 backend=jax.default_backend(),
                 device=jax.devices()[0].device_kind,
                 width=self.execution.width,
@@ -529,7 +545,3 @@ class _Restored(NamedTuple):
 def _said(run: Run) -> list[str]:
     """What is said about a run before it begins, with its arm."""
     return [f"{run.arm}: {line}" for line in concerns(run.spec)]
-
-
-def _versions() -> dict[str, str]:
-    return {name: importlib.metadata.version(name) for name in _PACKAGES}

@@ -305,7 +305,7 @@ def checkpoints_of(batch: str, folder: ResultsFolder) -> Checkpoints:
 
 def read_batches(folder: ResultsFolder, runs: Sequence[Run]) -> list[Batch]:
     """The batches that hold one of these runs, by their numbers; a run belongs to the last that holds it."""
-    described = {batch: _read_lanes(folder, batch) for batch in map(_batch_id, _numbers(folder))}
+    described = {batch: read_lanes(folder, batch) for batch in map(_batch_id, _numbers(folder))}
     last = {lane["run_id"]: batch for batch, lanes in described.items() for lane in lanes}
     known = {run.id: run for run in runs}
     found = []
@@ -315,7 +315,7 @@ def read_batches(folder: ResultsFolder, runs: Sequence[Run]) -> list[Batch]:
     return found
 
 
-def _read_lanes(folder: ResultsFolder, batch: str) -> list[dict[str, Any]]:
+def read_lanes(folder: ResultsFolder, batch: str) -> list[dict[str, Any]]:
     """The runs of a batch by its file, or where that is damaged by its checkpoints; none if there are none either."""
     file = folder.batch_path(batch) / "lanes.json"
     with contextlib.suppress(DamagedFile):

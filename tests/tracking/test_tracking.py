@@ -3,6 +3,7 @@ import json
 import math
 import os
 import re
+import threading
 from pathlib import Path
 from typing import Any, final
 
@@ -23,6 +24,7 @@ from reppo.tracking import (
     RunFinished,
     SweepFinished,
     SweepStarted,
+    tracker,
 )
 
 
@@ -305,6 +307,60 @@ def test_a_failing_tracker_is_reported_once_and_dropped():
     composite.close()
     assert bad.closed == 0 and good.closed == 2 and "closed twice" in errors.getvalue()
     assert len(composite.trackers) == 1
+
+
+class Waiting(AbstractTracker):
+    """Waits for a server, in the background."""
+
+    background = True
+
+    def __init__(self, fault: Exception | None = None) -> None:
+        self.answered, self.heard, self.closed, self.fault = threading.Event(), [], 0, fault
+
+    def receive(self, event: Event) -> None:
+        self.answered.wait()
+        self.heard.append(event)
+        if self.fault is not None:
+            raise self.fault
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_nobody_waits_for_a_sink_in_the_background_and_it_hears_everything_in_order():
+    waiting, other, errors = Waiting(), Recorder(fails=False), io.StringIO()
+    composite = Composite([waiting, other], errors)
+    for event in START:
+        composite.receive(event)  # returns, although the sink does not
+    assert waiting.heard == [] and other.heard == START
+    waiting.answered.set()
+    composite.close()
+    assert waiting.heard == START and waiting.closed == 1 and errors.getvalue() == ""
+    assert composite.trackers == (waiting, other)
+
+
+def test_a_sink_in_the_background_that_raises_at_every_event_is_reported_once():
+    waiting, other, errors = Waiting(OSError("no route to host")), Recorder(fails=False), io.StringIO()
+    composite = Composite([waiting, other], errors)
+    waiting.answered.set()
+    for event in START * 20:
+        composite.receive(event)
+    composite.close()
+    assert errors.getvalue().count("The tracker Waiting failed") == 1 and "no route to host" in errors.getvalue()
+    assert waiting.heard == START[:1] and other.heard == START * 20
+
+
+def test_the_end_of_a_sweep_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tracker, "CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(tracker, "MOST_WAITING", 2)
+    for events, said in ((START[:1], "not done 0 s after the end"), (START * 3, "2 events behind")):
+        waiting, errors = Waiting(), io.StringIO()
+        composite = Composite([waiting], errors)
+        for event in events:
+            composite.receive(event)
+        composite.close()
+        assert errors.getvalue().count("The tracker Waiting failed") == 1 and said in errors.getvalue()
+        waiting.answered.set()
 
 
 def test_a_closed_standard_error_is_no_error():

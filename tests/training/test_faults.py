@@ -19,7 +19,13 @@ MINIBATCHES = 4
 def rollout(**changes):
     ones, flags = jnp.ones((2, 3)), jnp.zeros((2, 3), bool)
     observation = Observation(jnp.ones((2, 3, 4)), None)
-    fields = {"observation": observation, "action": ones[..., None], "extras": (ones,), "reward": ones, "terminated": flags}
+    fields = {
+        "observation": observation,
+        "action": ones[..., None],
+        "extras": (ones,),
+        "reward": ones,
+        "terminated": flags,
+    }
     return Trajectory(**(fields | {"truncated": flags, "final_observation": observation} | changes))
 
 
