@@ -170,10 +170,10 @@ _ONE_DEVICE = "On CPUs and for several GPUs use Python 3.11 with jax 0.10.2; mor
 def _precision() -> Iterator[Finding]:
     import jax
 
-    default = jax.config.jax_default_matmul_precision
+    default = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
     found = f"default {default or 'of the backend'}; specs set their own ('highest' in the presets), which is recorded"
     yield Finding("precision", "ok", found)
-    if jax.config.jax_enable_x64:
+    if jax.config.jax_enable_x64:  # pyright: ignore[reportAttributeAccessIssue]
         cure = "Unset JAX_ENABLE_X64, or do not compare with results made without it."
         yield Finding("precision", "warning", "64-bit numbers are on, which changes results and is not tested", cure)
 

@@ -97,11 +97,11 @@ def run_doctor(arguments: argparse.Namespace) -> int:
 
     from reppo import doctor
 
-    found: list[dict[str, str]] = []
-    say = found.append if arguments.json else lambda finding: print(doctor.format_finding(finding), flush=True)
-    code = doctor.run(lambda finding: say(dataclasses.asdict(finding) if arguments.json else finding))
-    if arguments.json:
-        print(json.dumps(found, indent=2))
+    if not arguments.json:
+        return doctor.run(lambda finding: print(doctor.format_finding(finding), flush=True))
+    found: list[doctor.Finding] = []
+    code = doctor.run(found.append)
+    print(json.dumps([dataclasses.asdict(finding) for finding in found], indent=2))
     return code
 
 

@@ -86,7 +86,8 @@ def read_status(path: str | Path) -> FolderStatus:
         ConfigurationError: if it is not the folder of an experiment.
     """
     folder = ResultsFolder.open(path)
-    ledger, holders, records = _read_ledger(folder), read_holders(folder), _records(folder)
+    holders, records = read_holders(folder), _records(folder)
+    ledger = _read_ledger(folder, bool(holders))
     planned = {
         run["run_id"]: (run["arm"], run["environment"], run["seed"], batch)
         for batch, lanes in _batches(folder)
@@ -161,9 +162,9 @@ def attempts_of(folder: ResultsFolder, run_id: str | None = None) -> list[dict[s
 
     Returns:
         For each what it ran with (`SweepStarted.attempt`), `start` and `end` (UTC), and `reason` and `fault` as in
-        `SweepEnded`. Without an end, the session goes on or was killed.
+        `SweepEnded`. The reason of one without an end is `"goes on"` or `"killed"`.
     """
-    ledger = _read_ledger(folder)
+    ledger = _read_ledger(folder, bool(read_holders(folder)))
     return [a for a in ledger.attempts if run_id is None or run_id in ledger.began.get(a["start"], ())]
 
 
@@ -175,43 +176,48 @@ class _Ledger:
         attempts: the sessions.
         began: start of a session -> ids of the runs whose batches began in it.
         failed: run -> why its last attempt failed.
-        open: runs whose last batch has begun, and not ended.
+        open: runs whose batch has begun in the last session of a ledger, and not ended -> that ledger.
+        last: ledger -> its last session, if that has no end.
     """
 
     attempts: list[dict[str, Any]] = field(default_factory=list)
     began: dict[str, set[str]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
-    open: set[str] = field(default_factory=set)
-    _of: dict[Any, dict[str, Any]] = field(default_factory=dict)
+    open: dict[str, str] = field(default_factory=dict)
+    last: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, event: Mapping[str, Any]) -> None:
         source = event["ledger"]
         match event["event"]:
             case "sweep_started":
-                ending = {"end": None, "reason": None, "fault": None}
+                ending = {"end": None, "reason": "killed", "fault": None}
                 attempt = {**event.get("attempt", {}), "start": event["time"], **ending}
                 self.attempts.append(attempt)
-                self._of[source] = attempt
-            case "sweep_ended" if source in self._of:
-                self._of.pop(source).update(end=event["time"], reason=event["reason"], fault=event["fault"])
+                self.open = {id: ledger for id, ledger in self.open.items() if ledger != source}
+                self.last[source] = attempt
+            case "sweep_ended" if source in self.last:
+                self.last.pop(source).update(end=event["time"], reason=event["reason"], fault=event["fault"])
             case "batch_started":
                 ids = {lane["run_id"] for lane in event["lanes"]}
-                self.open |= ids
+                self.open |= dict.fromkeys(ids, source)
                 for id in ids:
                     self.failed.pop(id, None)
-                if source in self._of:
-                    self.began.setdefault(self._of[source]["start"], set()).update(ids)
+                if source in self.last:
+                    self.began.setdefault(self.last[source]["start"], set()).update(ids)
             case "batch_failed":
-                self.open -= set(event["run_ids"])
+                self.open = {id: ledger for id, ledger in self.open.items() if id not in event["run_ids"]}
                 self.failed |= dict.fromkeys(event["run_ids"], event["reason"])
             case "run_finished":
-                self.open.discard(event["record"]["run_id"])
+                self.open.pop(event["record"]["run_id"], None)
 
 
-def _read_ledger(folder: ResultsFolder) -> _Ledger:
+def _read_ledger(folder: ResultsFolder, held: bool) -> _Ledger:
     ledger = _Ledger()
     for event in _events(folder):
         ledger.add(event)
+    if held:
+        for attempt in ledger.last.values():
+            attempt["reason"] = "goes on"
     return ledger
 
 
@@ -277,23 +283,17 @@ def format_status(status: FolderStatus, columns: int | None = None) -> str:
             lines.append(f"{len(reasons) - _MOST_REASONS} more {state}; --json lists all")
     lines += ["", *_holding(status.holders)]
     if status.attempts:
-        lines.append(f"Last session: {describe_attempt(status.attempts[-1], bool(status.holders))}")
+        lines.append(f"Last session: {describe_attempt(status.attempts[-1])}")
     return "\n".join(lines)
 
 
-def describe_attempt(attempt: Mapping[str, Any], held: bool = False) -> str:
-    """One line on a session: when, where, with what, and how it ended.
-
-    Args:
-        attempt: as `attempts_of` gives it.
-        held: whether somebody writes to the folder now, so that a session without an end may go on.
-    """
+def describe_attempt(attempt: Mapping[str, Any]) -> str:
+    """One line on a session, as `attempts_of` gives it: when, where, with what, and how it ended."""
     commit, dirty = attempt.get("commit"), attempt.get("dirty")
     parts = [f"from {attempt['start']}"]
     parts += [f"on {attempt['host']} ({attempt['device']})"] if "host" in attempt else []
     parts += [f"commit {commit[:10]}{' with changes' if dirty else ''}"] if commit else []
-    ending = "goes on" if held else "killed"
-    parts.append(ending if attempt["end"] is None else f"{attempt['reason']} at {attempt['end']}")
+    parts.append(attempt["reason"] + (f" at {attempt['end']}" if attempt["end"] else ""))
     fault = f": {attempt['fault']}" if attempt["fault"] else ""
     return plain(", ".join(parts) + fault)
 

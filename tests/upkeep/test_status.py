@@ -155,7 +155,14 @@ def test_data_are_given_as_json(study, capsys):
     assert cli.main(["status", str(study.folder.path), "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["counts"]["done"] == 1 and len(data["runs"]) == 5 and data["attempts"][0]["host"] == "node1"
-    assert data["attempts"][0]["end"] is None
+    assert data["attempts"][0]["end"] is None and data["attempts"][0]["reason"] == "killed"
+    with only_process(study.folder.path):
+        (attempt,) = read_status(study.folder.path).attempts
+    assert attempt["reason"] == "goes on"
+    study.started(run("c", 0))
+    with only_process(study.folder.path):
+        assert [one["reason"] for one in read_status(study.folder.path).attempts] == ["killed", "goes on"]
+        assert states(study)["b", "Task", 0] == "stopped"  # it was the killed session that trained it
 
 
 def test_five_thousand_runs_are_looked_through_quickly(tmp_path):
