@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from reppo import reporting
+from reppo import reporting, upkeep
 from reppo.completion import SHELLS, completion_script
-from reppo.errors import ConfigurationError, RunsFailed, unknown_name
+from reppo.errors import ConfigurationError, RunDiverged, RunsFailed, unknown_name
+from reppo.text import plain, plain_lines
 
 if TYPE_CHECKING:
     from reppo.sweep import Experiment
@@ -33,7 +34,7 @@ def run_declared(experiment: "Experiment", argv: Sequence[str] | None = None) ->
     """`python FILE [options]`: the experiment that the file declares, with the options of `reppo run`."""
     parser = _Parser(description=f"Runs the experiment {experiment.name!r}.")
     _add_run_options(parser)
-    parser.set_defaults(command=_run, experiment=experiment)
+    parser.set_defaults(command=_run, experiment=experiment, file=Path(sys.argv[0]))
     return _guarded(lambda: parser.parse_all(sys.argv[1:] if argv is None else argv))
 
 
@@ -69,8 +70,12 @@ def _guarded(parse: Callable[[], argparse.Namespace]) -> int:
 
 
 def _complain(message: str) -> int:
-    print(f"reppo: {message}", file=sys.stderr)
+    _say_fault(message)
     return 2
+
+
+def _say_fault(message: object) -> None:
+    print(f"reppo: {plain_lines(str(message))}", file=sys.stderr)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -161,6 +166,7 @@ def _parser() -> _Parser:
     render.add_argument("--camera", metavar="CAMERA", help="a camera of a Playground task; default: the free one")
 
     reporting.add_commands(commands)
+    upkeep.add_commands(commands)
 
     completion = add("completion", _completion, "print a script that completes commands and names in a shell")
     completion.add_argument("shell", choices=SHELLS)
@@ -187,7 +193,11 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], dest="overrides", metavar="PATH=VALUE", help="change the base"
     )
+    parser.add_argument(
+        "--stop-on-divergence", action="store_true", help="end at the first run that diverges, with exit code 4"
+    )
     parser.add_argument("--wandb", choices=["offline", "online"], help="log every run to Weights & Biases as well")
+    parser.add_argument("--tensorboard", action="store_true", help="write every run for TensorBoard as well")
     parser.add_argument("--wandb-project", metavar="PROJECT", help="default: as wandb is configured, or reppo")
     parser.add_argument("--wandb-entity", metavar="ENTITY", help="a user or team; default: as wandb is configured")
 
@@ -295,7 +305,17 @@ def _run(arguments: argparse.Namespace) -> int:
     failed = None
     try:
         with stoppable():
-            execute(experiment, path, tracker, arguments.memory)
+            execute(
+                experiment,
+                path,
+                tracker,
+                arguments.memory,
+                stop_on_divergence=arguments.stop_on_divergence,
+                source=arguments.file,
+            )
+    except RunDiverged as error:
+        _say_fault(error)
+        return 4
     except RunsFailed as error:
         failed = error
     chosen = {run.id for run in experiment.runs()}
@@ -303,7 +323,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if results:
         _print_outcome(results, ResultsFolder.open(path).report_path)
     if failed is not None:
-        print(f"reppo: {failed}", file=sys.stderr)
+        _say_fault(failed)
     return 0 if failed is None else 3
 
 
@@ -336,17 +356,19 @@ def _plan(arguments: argparse.Namespace) -> int:
     if arguments.probe:
         use_compilation_cache()
         planned = measure(planned, experiment, batches)
-    print(json.dumps(planned.to_json(), indent=2) if arguments.json else format_forecast(planned))
+    print(json.dumps(planned.to_json(), indent=2) if arguments.json else plain_lines(format_forecast(planned)))
     return 0
 
 
 def _tracker(arguments: argparse.Namespace, path: Path) -> "AbstractTracker":
-    from reppo.tracking import Composite, Console, Wandb
+    from reppo.tracking import Composite, Console, TensorBoard, Wandb
 
-    if arguments.wandb is None:
-        return Console()
-    wandb = Wandb(arguments.wandb, path, arguments.wandb_project, arguments.wandb_entity)
-    return Composite([Console(), wandb])
+    sinks: list[AbstractTracker] = [Console()]
+    if arguments.wandb is not None:
+        sinks.append(Wandb(arguments.wandb, path, arguments.wandb_project, arguments.wandb_entity))
+    if arguments.tensorboard:
+        sinks.append(TensorBoard(path))
+    return Composite(sinks)
 
 
 def _print_outcome(results: Any, report: Path) -> None:
@@ -372,9 +394,9 @@ def _list(arguments: argparse.Namespace) -> int:
     theme = None
     for entry in sorted(entries, key=lambda entry: entry["theme"]):
         if entry["theme"] != theme and arguments.kind != "ablations":
-            print(f"{'' if theme is None else chr(10)}{entry['theme']}")
+            print(f"{'' if theme is None else chr(10)}{plain(entry['theme'])}")
         theme = entry["theme"]
-        print(f"{'' if arguments.kind == 'ablations' else '  '}{entry['name']:<{width}}  {entry['summary']}")
+        print(plain(f"{'' if arguments.kind == 'ablations' else '  '}{entry['name']:<{width}}  {entry['summary']}"))
     return 0
 
 
@@ -390,7 +412,8 @@ def _show(arguments: argparse.Namespace) -> int:
         "environments": _show_environment,
     }[kind]
     data, lines = show(arguments)
-    print(json.dumps({"kind": kind.removesuffix("s"), **data}, indent=2) if arguments.json else "\n".join(lines))
+    text = plain_lines("\n".join(lines))
+    print(json.dumps({"kind": kind.removesuffix("s"), **data}, indent=2) if arguments.json else text)
     return 0
 
 
@@ -493,7 +516,7 @@ def _diff(arguments: argparse.Namespace) -> int:
         print(f"{arguments.a} and {arguments.b} do not differ on {arguments.environment}.")
     else:
         print(f"- {arguments.a}\n+ {arguments.b}\non {arguments.environment}\n")
-        print("\n".join(describe.format_differences(changes)))
+        print(plain_lines("\n".join(describe.format_differences(changes))))
     return 0
 
 
@@ -539,10 +562,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         }
         print(json.dumps(data, indent=2))
         return 0
-    print(
-        f"{record.environment}, {record.arm}, seed {record.seed}, {arguments.which} policy, {len(returns)} "
-        f"{_whose_episodes(arguments, record.seed)}"
-    )
+    which = f"{record.environment}, {record.arm}, seed {record.seed}, {arguments.which} policy"
+    print(plain(f"{which}, {len(returns)} {_whose_episodes(arguments, record.seed)}"))
     if scored.size:
         print(
             f"  return  mean {scored.mean():.1f}  IQM {iqm(scored):.1f}  from {scored.min():.1f} to {scored.max():.1f}"

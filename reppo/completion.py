@@ -33,9 +33,9 @@ def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
 
 
 def _values(action: argparse.Action, names: Mapping[str, Sequence[str]]) -> list[str]:
-    if action.choices is not None:
-        return [str(choice) for choice in action.choices]
-    return list(names.get(str(action.metavar), ()))
+    """What may stand there, as words of a shell, which expands them once more when it completes."""
+    known = names.get(str(action.metavar), ()) if action.choices is None else map(str, action.choices)
+    return [shlex.quote(name) for name in known if name.isprintable()]
 
 
 def _bash(commands: Mapping[str, argparse.ArgumentParser], shell: str, names: Mapping[str, Sequence[str]]) -> str:

@@ -16,6 +16,10 @@ class RunsFailed(RuntimeError):
     """Some runs of a sweep failed while they trained; the others are done. The message lists them."""
 
 
+class RunDiverged(RuntimeError):
+    """A run of a sweep diverged, and the sweep was to stop there. The message names the run and says when and why."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], cure: str = "") -> ConfigurationError:
     """Builds the error for a name that is not in a table, with the closest names that are.
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from reppo.errors import require
+from reppo.text import plain
 
 
 def add_commands(commands: Any) -> None:
@@ -83,13 +84,10 @@ def run_report(arguments: argparse.Namespace) -> int:
         arguments.folder, base=arguments.base, against=arguments.against, scale=arguments.scale, bounds=bounds
     )
     files = write_report(report, out, arguments.format, arguments.figures)
-    print(report.question)
-    print(report.summary)
-    for i, finding in enumerate(report.findings, 1):
-        print(f"{i:>3}. {finding.arm} {finding.sentence}")
-    for caveat in report.caveats:
-        print(f"  ! {caveat}")
-    print()
+    lines = [report.question, report.summary]
+    lines += [f"{i:>3}. {finding.arm} {finding.sentence}" for i, finding in enumerate(report.findings, 1)]
+    lines += [f"  ! {caveat}" for caveat in report.caveats]
+    print("\n".join(map(plain, [*lines, ""])))
     print(f"Report: {files[0]}" if len(files) == 1 else f"Report: {files[0]} and {len(files) - 1} more files")
     return 0
 

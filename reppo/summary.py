@@ -8,13 +8,15 @@ from jaxtyping import Array, Bool, Float
 class Summary(eqx.Module):
     """What is kept of a metric: enough for its mean and extremes over a whole chunk of training.
 
-    A value that is not finite is kept as such: it shows up in the mean.
+    A value that is not finite is kept as such: it shows up in the mean. `broken` is how many values were seen before
+    the first array of values with one that is not finite; infinity if all are finite.
     """
 
     total: Float[Array, ""]
     minimum: Float[Array, ""]
     maximum: Float[Array, ""]
     count: Float[Array, ""]
+    broken: Float[Array, ""]
 
     @classmethod
     def of(cls, values: Float[Array, "..."], where: Bool[Array, "..."] | None = None) -> "Summary":
@@ -25,12 +27,14 @@ class Summary(eqx.Module):
             minimum=jnp.min(values, where=mask, initial=jnp.inf),
             maximum=jnp.max(values, where=mask, initial=-jnp.inf),
             count=jnp.sum(mask, dtype=jnp.float32),
+            broken=jnp.where(jnp.all(jnp.isfinite(values), where=mask), jnp.inf, 0.0),
         )
 
     @classmethod
     def none(cls) -> "Summary":
         """The summary of nothing, neutral in `merge`."""
-        return cls(total=jnp.array(0.0), minimum=jnp.array(jnp.inf), maximum=jnp.array(-jnp.inf), count=jnp.array(0.0))
+        zero, infinity = jnp.array(0.0), jnp.array(jnp.inf)
+        return cls(total=zero, minimum=infinity, maximum=-infinity, count=zero, broken=infinity)
 
     def merge(self, other: "Summary") -> "Summary":
         """The summary of what both have seen."""
@@ -39,6 +43,7 @@ class Summary(eqx.Module):
             minimum=jnp.minimum(self.minimum, other.minimum),
             maximum=jnp.maximum(self.maximum, other.maximum),
             count=self.count + other.count,
+            broken=jnp.minimum(self.broken, self.count + other.broken),
         )
 
     @property
@@ -54,4 +59,5 @@ def flatten(stacked: Summary) -> Summary:
         minimum=jnp.min(stacked.minimum),
         maximum=jnp.max(stacked.maximum),
         count=jnp.sum(stacked.count),
+        broken=jnp.min(jnp.cumsum(stacked.count) - stacked.count.ravel() + stacked.broken.ravel()),
     )

@@ -16,6 +16,7 @@ from reppo.component import Component
 ROOT = Path(reppo.__file__).parent
 ORDER = [
     "errors",
+    "text",
     "component",
     "numerics",
     "keys",
@@ -42,6 +43,8 @@ ORDER = [
     "gpu_check",
     "analysis",
     "reporting",
+    "doctor",
+    "upkeep",
     "citations",
     "describe",
     "completion",

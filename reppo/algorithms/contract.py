@@ -50,6 +50,13 @@ class AbstractAlgorithm(Component):
             The new state and metrics, each summarized over all updates that were made.
         """
 
+    def causes(self) -> tuple[str, ...]:
+        """Names of metrics, each before those that it spoils where it is not finite; parts (`critic/`) in one piece.
+
+        By it a run that diverged says what was wrong first. Metrics that are not named come after those that are.
+        """
+        return ()
+
     @property
     def steps_per_iteration(self) -> int:
         """Environment steps between two updates, all environments together."""

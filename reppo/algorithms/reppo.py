@@ -251,6 +251,12 @@ class Reppo(AbstractAlgorithm):
         """Nothing: the policy is memoryless."""
         return ()
 
+    def causes(self) -> tuple[str, ...]:
+        """Targets, critic, actor: the actor's step never reaches the critic's within an iteration."""
+        critic = ("q", "auxiliary_loss", "loss", "gradient_norm", "explained_variance")
+        actor = ("temperature", "kl_multiplier", "entropy", "kl", "loss", "gradient_norm")
+        return ("targets/value", *(f"critic/{name}" for name in critic), *(f"actor/{name}" for name in actor))
+
     def update(
         self, state: ReppoState, trajectory: Trajectory, key: Key[Array, ""]
     ) -> tuple[ReppoState, dict[str, Summary]]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from reppo.errors import unknown_name
 from reppo.results.formatting import human_count
+from reppo.text import cell_text, markdown_text, plain
 
 Kind = Literal["text", "number", "difference", "p", "share", "count", "steps", "yes"]
 
@@ -153,30 +154,30 @@ class Table:
 
         rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
         lines = [self.title, rule, line(heads), rule, *map(line, grid), rule, *self.notes]
-        return "\n".join(lines)
+        return "\n".join(map(plain, lines))
 
     __repr__ = __str__
 
     def to_csv(self) -> str:
-        """Tidy CSV: all columns, numbers in full, nothing for what is unknown."""
+        """Tidy CSV: all columns, numbers in full, nothing for what is unknown; texts as `cell_text` has them."""
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(self.columns)
         for row in zip(*self.columns.values(), strict=True):
-            writer.writerow("" if value is None or value != value else _plain(value) for value in row)
+            writer.writerow("" if value is None or value != value else _plain(value) for value in map(cell_text, row))
         return stream.getvalue()
 
     def to_markdown(self) -> str:
         """A Markdown table with its title and notes."""
 
         def line(cells: Iterable[str]) -> str:
-            return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+            return "| " + " | ".join(markdown_text(cell).replace("|", r"\|") for cell in cells) + " |"
 
         heads, grid = self._grid()
         rule = "|" + "|".join("---" if self.is_text(column) else "---:" for column in self.shown) + "|"
         table = "\n".join([line(heads), rule, *map(line, grid)])
-        notes = "".join(f"\n\n{note}" for note in self.notes)
-        return f"**{self.title}**\n\n{table}{notes}\n"
+        notes = "".join(f"\n\n{markdown_text(note)}" for note in self.notes)
+        return f"**{markdown_text(self.title)}**\n\n{table}{notes}\n"
 
     def to_latex(self) -> str:
         """A LaTeX table for the package booktabs, with its title as caption and its notes below."""

@@ -15,6 +15,7 @@ from reppo.analysis.scores import cut_offs, score_table
 from reppo.analysis.summaries import aggregate_tasks
 from reppo.results import RunData
 from reppo.results.formatting import human_count
+from reppo.text import plain
 
 FEW_SEEDS = 5
 """Below so many seeds the closing table warns; see `docs/statistics.md` for how often its intervals then cover."""
@@ -206,7 +207,7 @@ def format_table(rows: Sequence[SummaryRow]) -> str:
     for environment, block in blocks:
         rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
         lines += [environment, rule, line(heads), rule, *map(line, block), rule, ""]
-    return "\n".join([*lines, *_notes(rows)]).rstrip("\n") + "\n"
+    return "\n".join(map(plain, [*lines, *_notes(rows)])).rstrip("\n") + "\n"
 
 
 def _cells(row: SummaryRow, digits: int) -> tuple[str, ...]:

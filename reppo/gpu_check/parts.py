@@ -68,8 +68,8 @@ def run_part(name: str, rehearsal: bool, out: Path) -> int:
 
 def machine(tell: Tell, rehearsal: bool, out: Path) -> None:
     """Versions, the device, and one product of matrices on it."""
-    versions = {name: _version(name) for name in _PACKAGES}
-    tell(python=platform.python_version(), cores=len(os.sched_getaffinity(0)), versions=versions, unmet=_unmet())
+    versions = {name: installed(name) for name in _PACKAGES}
+    tell(python=platform.python_version(), cores=len(os.sched_getaffinity(0)), versions=versions, unmet=unmet())
     device = jax.devices()[0]
     stats = device.memory_stats() or {}
     tell(
@@ -77,7 +77,7 @@ def machine(tell: Tell, rehearsal: bool, out: Path) -> None:
         device=device.device_kind,
         devices=len(jax.devices()),
         client=device.client.platform_version.replace("\n", " "),
-        driver=_driver(),
+        driver=driver(),
         memory=stats.get("bytes_limit"),
         xla_flags=os.environ.get("XLA_FLAGS", ""),
         warp=versions["warp-lang"] is not None,
@@ -89,16 +89,16 @@ def machine(tell: Tell, rehearsal: bool, out: Path) -> None:
 
 def tiny(tell: Tell, rehearsal: bool, out: Path, suite: str, task: str, backend: str, lanes: int) -> None:
     """A few iterations of a tiny network, the same seeds twice in one program."""
-    spec = resolve(_tiny_spec(_task(suite, task, backend)))
+    spec = resolve(tiny_spec(_task(suite, task, backend)))
     iterations = 60 if suite == "probe" else 4
     program = _compiled(tell, spec, lanes)
     outcomes = []
     for _ in range(2):
-        states, before, after = _trained(program, spec, lanes, iterations)
+        states, before, after = trained(program, spec, lanes, iterations)
         _tell_returns(tell, before, after)
         outcomes.append((states, after.evaluated.episode_return))
     first, second = outcomes
-    tell(twice=_difference(first[0], second[0]) | {"returns": _difference(first[1], second[1])["largest"]})
+    tell(twice=difference(first[0], second[0]) | {"returns": difference(first[1], second[1])["largest"]})
     if suite == "probe":
         best, untrained = (np.asarray(report.evaluated.episode_return).mean() for report in (after, before))
         assert best > max(-0.1, untrained), f"the probe was not learned: return {best:.3f}, {untrained:.3f} before"
@@ -165,7 +165,7 @@ def quickstart(tell: Tell, rehearsal: bool, out: Path, suite: str, task: str, ar
     base = presets.reppo_small(_task(suite, task, ""))
     spec = resolve((Arm() if arm == "base" else Arm() + find_ablation(arm))(base))
     program = _compiled(tell, spec, 4)
-    _, before, after = _trained(program, spec, 4, 2)
+    _, before, after = trained(program, spec, 4, 2)
     _tell_returns(tell, before, after)
 
 
@@ -202,7 +202,7 @@ def resume(tell: Tell, rehearsal: bool, out: Path, suite: str, task: str) -> Non
     finish("killed", whole)
     a, b = (_numbers(ResultsFolder.open(folder / place / "resume")) for place in ("whole", "killed"))
     assert a.keys() == b.keys() and all(a[name].shape == b[name].shape for name in a), "other evaluations were made"
-    tell(resumed=_difference(a, b))
+    tell(resumed=difference(a, b))
 
 
 def _numbers(folder: ResultsFolder) -> dict[str, np.ndarray]:
@@ -223,7 +223,8 @@ def _task(suite: str, task: str, backend: str) -> AbstractEnvironmentSpec:
     return environments.gymnax(task) if suite == "gymnax" else environments.probe(task)
 
 
-def _tiny_spec(environment: AbstractEnvironmentSpec) -> Spec:
+def tiny_spec(environment: AbstractEnvironmentSpec) -> Spec:
+    """`presets.reppo_small` with networks and rollouts that compile and train in seconds."""
     small = presets.reppo_small(environment)
     spec = Spec(
         environment=environment, algorithm=small.algorithm, evaluation=Evaluation(interval=100_000_000, episodes=4)
@@ -243,7 +244,7 @@ def _tiny_spec(environment: AbstractEnvironmentSpec) -> Spec:
 def _main_spec(backend: str, rehearsal: bool) -> Spec:
     """`presets.reppo` on CartpoleSwingup at its published size; tiny in a rehearsal."""
     environment = environments.playground("CartpoleSwingup", backend)
-    return resolve(_tiny_spec(environment) if rehearsal else presets.reppo(environment))
+    return resolve(tiny_spec(environment) if rehearsal else presets.reppo(environment))
 
 
 def _compiled(tell: Tell, spec: Spec, lanes: int) -> BatchProgram:
@@ -254,7 +255,7 @@ def _compiled(tell: Tell, spec: Spec, lanes: int) -> BatchProgram:
     return program
 
 
-def _trained(program: BatchProgram, spec: Spec, lanes: int, iterations: int) -> tuple[Any, Any, Any]:
+def trained(program: BatchProgram, spec: Spec, lanes: int, iterations: int) -> tuple[Any, Any, Any]:
     """States after training, and the reports before and after it, on the host."""
     specs = [spec] * lanes
     states = program.start(specs, range(lanes))
@@ -300,7 +301,7 @@ def _on_host(leaf: Any) -> np.ndarray:
     return np.asarray(jax.random.key_data(leaf) if keys else leaf)
 
 
-def _difference(a: PyTree, b: PyTree) -> dict[str, Any]:
+def difference(a: PyTree, b: PyTree) -> dict[str, Any]:
     """How far apart two trees of equal shapes are; a NaN in the same place of both is no difference."""
     pairs = [(np.asarray(x), np.asarray(y)) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)]
     unequal = [pair for pair in pairs if not np.array_equal(*pair, equal_nan=pair[0].dtype.kind == "f")]
@@ -327,27 +328,28 @@ def _peak_bytes() -> int | None:
     return (jax.local_devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
 
 
-def _version(name: str) -> str | None:
+def installed(name: str) -> str | None:
+    """The version of a package; None if it is not installed."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
 
 
-def _unmet() -> list[str]:
+def unmet() -> list[str]:
     """What the library requires and is not installed in a version that fits."""
     from packaging.requirements import Requirement
 
-    unmet = []
+    missing = []
     for requirement in map(Requirement, importlib.metadata.requires("reppo") or []):
-        version = _version(requirement.name)
+        version = installed(requirement.name)
         wanted = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
         if wanted and (version is None or not requirement.specifier.contains(version, prereleases=True)):
-            unmet.append(f"{requirement} ({version or 'not installed'})")
-    return unmet
+            missing.append(f"{requirement} ({version or 'not installed'})")
+    return missing
 
 
-def _driver() -> str:
+def driver() -> str:
     """The driver's version, as NVIDIA's tool tells it; empty without it."""
     if shutil.which("nvidia-smi") is None:
         return ""

@@ -126,7 +126,7 @@ def _mujoco(environment: PlaygroundEnvironment, camera: str | None) -> _Renderer
         camera is None or camera in cameras,
         f"The task has no camera {camera!r}; it has {', '.join(map(repr, cameras)) or 'the free one only'}.",
     )
-    _use_offscreen_context()
+    use_offscreen_context()
 
     def visible(state: Any) -> PyTree[Array]:
         data = state.data
@@ -153,7 +153,7 @@ def _mujoco(environment: PlaygroundEnvironment, camera: str | None) -> _Renderer
     return _Renderer(visible, 1 / (environment.task.dt * environment.action_repeat), draw)
 
 
-def _use_offscreen_context() -> None:
+def use_offscreen_context() -> None:
     """Makes MuJoCo render without a display, or as `MUJOCO_GL` says.
 
     Raises:

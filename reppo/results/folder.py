@@ -35,6 +35,7 @@ from reppo.results.files import (
 )
 from reppo.results.names import folder_name
 from reppo.results.record import RunRecord
+from reppo.text import cell_text
 
 EVALUATION_COLUMNS = ("environment_steps", "seconds", "episode", "return", "length")
 METRIC_COLUMNS = ("environment_steps", "metric", "mean", "minimum", "maximum")
@@ -381,8 +382,10 @@ def _length(path: Path) -> int:
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Writes a table atomically. Floats round-trip."""
-    write_atomically(path, "".join(f"{line}\n" for line in map(_csv_line, [columns, *rows])).encode())
+    """Writes a table for people and spreadsheets (see `cell_text`) atomically. Floats round-trip."""
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows([columns, *(map(cell_text, row) for row in rows)])
+    write_atomically(path, stream.getvalue().encode())
 
 
 def _csv_line(row: Sequence[Any]) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, final, get_args
 
 from reppo.errors import ConfigurationError, require
+from reppo.results.formatting import human_count
 
 SCHEMA = 4
 """The version of the record's fields. It grows when a field is added, removed, or changes its meaning."""
@@ -27,6 +28,9 @@ class RunRecord:
         status: `"running"` (or interrupted), `"finished"` or `"diverged"`.
         environment_steps: steps trained so far.
         diverged_at: environment steps at which the run diverged, if it did.
+        diverged_iteration: the iteration, from 0, whose update gave numbers that are not finite.
+        diverged_by: the first quantity of that iteration that was not finite: a metric such as `critic/loss`, a part
+            of the rollout such as `rollout/action`, or an array of the new state such as `state/learner/critic/...`.
         spec: the resolved spec, as JSON.
         sources: a hash of the source of each component's class, as it was when the run began (`source_hashes`).
         ablations: names of the ablations that made the arm from the base.
@@ -56,6 +60,8 @@ class RunRecord:
     status: Status
     environment_steps: int = 0
     diverged_at: int | None = None
+    diverged_iteration: int | None = None
+    diverged_by: str | None = None
     spec: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     ablations: list[str] = field(default_factory=list)
@@ -81,6 +87,15 @@ class RunRecord:
             (self.diverged_at is None) == (self.status != "diverged"),
             f"Only a run that diverged has diverged_at, and it must: {self.status!r}, diverged_at {self.diverged_at}.",
         )
+
+    @property
+    def divergence(self) -> str:
+        """When and by what the run diverged, in words; empty if it did not."""
+        if self.diverged_at is None:
+            return ""
+        iteration = "" if self.diverged_iteration is None else f" (iteration {self.diverged_iteration})"
+        first = "" if self.diverged_by is None else f", first not finite: {self.diverged_by}"
+        return f"diverged after {human_count(self.diverged_at)} steps{iteration}{first}"
 
     def to_json(self) -> dict[str, Any]:
         """Returns the record as JSON data."""
@@ -138,8 +153,8 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(("spec", "sources", "versions", "files"), _OBJECT),
     "ablations": ((list,), "a list of names"),
     "warnings": ((list,), "a list of texts"),
-    **dict.fromkeys(("backend", "device", "batch", "lanes_mode", "matmul_precision"), _MAYBE_TEXT),
-    **dict.fromkeys(("diverged_at", "width", "program_bytes"), _MAYBE_WHOLE),
+    **dict.fromkeys(("backend", "device", "batch", "lanes_mode", "matmul_precision", "diverged_by"), _MAYBE_TEXT),
+    **dict.fromkeys(("diverged_at", "diverged_iteration", "width", "program_bytes"), _MAYBE_WHOLE),
     **dict.fromkeys(_NUMBERS, _MAYBE_NUMBER),
 }
 _REQUIRED = ("run_id", "experiment", "arm", "environment", "seed", "status")

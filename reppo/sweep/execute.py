@@ -2,10 +2,9 @@
 
 import contextlib
 import dataclasses
-import importlib.metadata
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
@@ -13,7 +12,7 @@ import jax
 import numpy as np
 
 from reppo.ablation import Arm
-from reppo.errors import ConfigurationError, DamagedFile, RunsFailed, require
+from reppo.errors import ConfigurationError, DamagedFile, RunDiverged, RunsFailed, require
 from reppo.policies import save_policy
 from reppo.results import ResultsFolder, RunFolder, RunRecord, write_runs_csv
 from reppo.results.lock import only_process
@@ -46,6 +45,7 @@ from reppo.sweep.plan import (
     runs_of_batch,
     without_gone,
 )
+from reppo.sweep.provenance import git_state, machine, versions
 from reppo.tracking import (
     AbstractTracker,
     BatchFailed,
@@ -58,14 +58,14 @@ from reppo.tracking import (
     LaneStart,
     Noticed,
     RunFinished,
+    SweepEnded,
     SweepFinished,
     SweepStarted,
 )
 from reppo.training import BatchProgram, ChunkReport, LaneStates
+from reppo.training.faults import suspects
 from reppo.training.memory import tree_bytes
 from reppo.training.plan import evaluation_points, total_iterations
-
-_PACKAGES = ("reppo", "jax", "jaxlib", "equinox", "optax", "numpy", "playground", "mujoco", "mujoco-mjx", "gymnax")
 
 
 def execute(
@@ -74,6 +74,9 @@ def execute(
     tracker: AbstractTracker,
     memory: int | None = None,
     batch: str | None = None,
+    *,
+    stop_on_divergence: bool = False,
+    source: Path | None = None,
 ) -> ResultsFolder:
     """Runs what is not done yet of an experiment, and is not being done by another process.
 
@@ -83,6 +86,8 @@ def execute(
         tracker: told of everything that happens.
         memory: bytes that the arrays of all lanes may take while they train (see `choose_execution`).
         batch: only the runs of this batch, by its id; all of them by default.
+        stop_on_divergence: whether to stop, with a checkpoint, soon after a run diverged.
+        source: the file that declares the experiment; the ledger notes the commit of its repository.
 
     Returns:
         The folder.
@@ -91,6 +96,7 @@ def execute(
         ConfigurationError: before anything is computed, if the folder belongs to something else, or the batch is
             unknown or another process's; later, if the folder cannot be written to any more.
         RunsFailed: at the end, if runs failed while they trained; all others are done then.
+        RunDiverged: if a run diverged, and the sweep was to stop there.
     """
     use_all_cores(path)
     for environment in experiment.environments:
@@ -103,10 +109,13 @@ def execute(
     folder, execution = prepare_folder(experiment, path, memory)
     with own_ledger(path, batch) as ledger:
         tracker = Composite([tracker, JsonLines(ledger)])
-        sweep = _Sweep(experiment, folder, execution, tracker, batch)
+        attempt = {"versions": versions(), **machine(), **dataclasses.asdict(execution), **git_state(source)}
+        sweep = _Sweep(experiment, folder, execution, tracker, batch, stop_on_divergence, attempt)
         try:
             failures = sweep.run()
-        except BaseException:
+            tracker.receive(SweepEnded(reason="runs failed" if failures else "finished"))
+        except BaseException as error:
+            tracker.receive(_ended_by(error))
             with contextlib.suppress(ConfigurationError, OSError):  # the first error is the one to tell
                 _write_table(folder, seconds=1.0)
             raise
@@ -120,6 +129,16 @@ def execute(
             + f"The whole errors stand in {str(ledger)!r}. Run the same command again to try them once more."
         )
     return folder
+
+
+def _ended_by(error: BaseException) -> SweepEnded:
+    if isinstance(error, RunDiverged):
+        return SweepEnded(reason="diverged", fault=str(error))
+    if isinstance(error, ConfigurationError):
+        return SweepEnded(reason="error", fault=str(error))
+    if isinstance(error, Exception):
+        return SweepEnded(reason="error", fault=describe_fault(error))
+    return SweepEnded(reason="interrupted")
 
 
 def prepare_folder(
@@ -192,12 +211,15 @@ class _Sweep:
         execution: Execution,
         tracker: AbstractTracker,
         batch: str | None,
+        stop_on_divergence: bool,
+        attempt: Mapping[str, Any],
     ):
         self.experiment = experiment
         self.folder = folder
         self.execution = execution
         self.tracker = tracker
-        self.versions = _versions()
+        self.stop_on_divergence = stop_on_divergence
+        self.attempt = attempt
         self.sources: dict[str, dict[str, str]] = {}
         self.only = None if batch is None else runs_of_batch(experiment, folder, batch)
         self.pending: set[str] = set()
@@ -261,6 +283,7 @@ class _Sweep:
                 steps_total=self.steps_total,
                 steps_done=self.steps_done,
                 batches=len(batches),
+                attempt=self.attempt,
                 warnings=list(dict.fromkeys(said)),
             )
         )
@@ -317,7 +340,7 @@ class _Sweep:
         """Trains a batch; whether its program may go on, which it may not where memory ran out."""
         try:
             self._run_batch(batch, program)
-        except ConfigurationError:
+        except (ConfigurationError, RunDiverged):
             raise
         except Exception as error:
             if self._take_less_memory(error):
@@ -456,12 +479,15 @@ class _Sweep:
         points: Sequence[int],
     ) -> None:
         """Trains a batch to its end, with an evaluation at each point, and a checkpoint whenever it is time."""
-        specs, pace = [run.spec for run in batch.runs], Pace()
+        specs, pace, diverged = [run.spec for run in batch.runs], Pace(), _diverged(batch, states)
+        must_stop = lambda: self.stop_on_divergence and _diverged(batch, states) - diverged
 
         def save() -> None:
             start = time.perf_counter()
-            self._save(batch, program, states, iteration, seconds)
+            records = self._save(batch, program, states, iteration, seconds)
             pace.saved(time.perf_counter() - start)
+            if stopped := must_stop():
+                self._stop(next(record for record in records if record.run_id in stopped))
 
         for point in points:
             first, before = iteration, seconds
@@ -472,7 +498,7 @@ class _Sweep:
                 pace.took(piece, spent)
                 seconds += spent
                 self.done[batch.id] = iteration = iteration + piece
-                if iteration < point and pace.must_save:
+                if iteration < point and (pace.must_save or must_stop()):
                     save()
             start = time.perf_counter()
             states, report = program.assess(states, specs)
@@ -482,10 +508,12 @@ class _Sweep:
             steps = len(batch.own) * self._steps(specs[0], iteration - first)
             self._tell(batch, lanes, iteration, steps / (seconds - before))
             self.train_seconds += seconds - before
-            if point == points[-1] or pace.must_save:
+            if point == points[-1] or pace.must_save or must_stop():
                 save()
 
-    def _save(self, batch: Batch, program: BatchProgram, states: LaneStates, iteration: int, seconds: float) -> None:
+    def _save(
+        self, batch: Batch, program: BatchProgram, states: LaneStates, iteration: int, seconds: float
+    ) -> list[RunRecord]:
         """Makes a checkpoint, and what the runs have on disk agree with it."""
         last = iteration >= self._end(batch.runs[0].spec)
         records = self._records(batch, program, states, iteration, seconds, last)
@@ -493,6 +521,15 @@ class _Sweep:
         also = sum(2 * tree_bytes(program.lane(states, lane).best_policy) + 2**16 for lane, _ in batch.own)
         checkpoints_of(batch.id, self.folder).save(iteration, states, about, also)
         self._publish(batch, program, states, records, last)
+        return records
+
+    def _stop(self, record: RunRecord) -> None:
+        """Ends the sweep because of a run that diverged."""
+        folder = self.folder.run(record.arm, record.environment, record.seed)
+        raise RunDiverged(
+            f"{record.arm} on {record.environment}, seed {record.seed}, {record.divergence}. The sweep stops here, "
+            f"with a checkpoint, as it was told to. See: reppo inspect {str(folder.path)!r}"
+        )
 
     def _restore(self, batch: Batch, program: BatchProgram) -> "_Restored | None":
         """The newest checkpoint of a batch that is whole; None if there is none, or the runs are others."""
@@ -633,23 +670,26 @@ class _Sweep:
     ) -> list[RunRecord]:
         """The record of each lane; those of lanes that are gone agree with no files."""
         records = []
+        named = suspects(batch.runs[0].spec.algorithm, program.lane(states, 0).algorithm, states.metrics)
         for lane, run in enumerate(batch.runs):
             diverged_at = int(states.arrays.diverged_at[lane])
-            steps = self._steps(run.spec, iteration)
+            steps, lost = self._steps(run.spec, iteration), diverged_at >= 0
             record = RunRecord(
                 run_id=run.id,
                 experiment=self.experiment.id,
                 arm=run.arm,
                 environment=run.environment,
                 seed=run.seed,
-                status="diverged" if diverged_at >= 0 else "finished" if last else "running",
+                status="diverged" if lost else "finished" if last else "running",
                 environment_steps=steps,
-                diverged_at=self._steps(run.spec, diverged_at) if diverged_at >= 0 else None,
+                diverged_at=self._steps(run.spec, diverged_at) if lost else None,
+                diverged_iteration=diverged_at if lost else None,
+                diverged_by=named[int(states.arrays.diverged_by[lane])] if lost else None,
                 spec=to_json(run.spec),
                 sources=self.sources.get(run.id) or source_hashes(run.spec),
                 ablations=list(run.ablations),
                 warnings=_said(run),
-                versions=self.versions,
+                versions=self.attempt["versions"],
                 backend=jax.default_backend(),
                 device=jax.devices()[0].device_kind,
                 width=self.execution.width,
@@ -686,6 +726,11 @@ class _Sweep:
         return iterations * spec.algorithm.steps_per_iteration
 
 
+def _diverged(batch: Batch, states: LaneStates) -> set[str]:
+    """The ids of runs that have diverged."""
+    return {run.id for lane, run in batch.own if states.arrays.diverged_at[lane] >= 0}
+
+
 @final
 class _Restored(NamedTuple):
     """A checkpoint: iterations done, the states of all lanes, and the record of each as it was then."""
@@ -703,7 +748,3 @@ class _Restored(NamedTuple):
 def _said(run: Run) -> list[str]:
     """What is said about a run before it begins, with its arm."""
     return [f"{run.arm}: {line}" for line in concerns(run.spec)]
-
-
-def _versions() -> dict[str, str]:
-    return {name: importlib.metadata.version(name) for name in _PACKAGES}

@@ -48,6 +48,7 @@ class Run:
         return {
             "run_id": self.id,
             "arm": self.arm,
+            "environment": self.environment,
             "ablations": list(self.ablations),
             "seed": self.seed,
             "spec": to_json(self.spec),

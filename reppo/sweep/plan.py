@@ -336,7 +336,7 @@ def checkpoints_of(batch: str, folder: ResultsFolder) -> Checkpoints:
 
 def read_batches(folder: ResultsFolder, runs: Sequence[Run]) -> list[Batch]:
     """The batches that hold one of these runs, by their numbers; a run belongs to the last that holds it."""
-    described = {batch: _read_lanes(folder, batch) for batch in map(_batch_id, _numbers(folder))}
+    described = {batch: read_lanes(folder, batch) for batch in map(_batch_id, _numbers(folder))}
     last = {lane["run_id"]: batch for batch, lanes in described.items() for lane in lanes}
     known = {run.id: run for run in runs}
     found = []
@@ -360,7 +360,7 @@ def runs_of_batch(experiment: Experiment, folder: ResultsFolder, batch: str) -> 
             ids,
             f"In {str(folder.path)!r} batches are planned by reppo submit, or reppo run without it.",
         )
-    lanes = {lane["run_id"] for lane in _read_lanes(folder, batch)}
+    lanes = {lane["run_id"] for lane in read_lanes(folder, batch)}
     runs = [run for run in experiment.runs() if run.id in lanes]
     require(
         runs,
@@ -379,11 +379,11 @@ def without_gone(batch: Batch, folder: ResultsFolder, since: int) -> Batch:
     """A batch without the runs that have begun again in batches of this number or above."""
     first = max(since, _number(batch.id) + 1)
     numbers = [number for number in _numbers(folder) if number >= first]
-    gone = {lane["run_id"] for number in numbers for lane in _read_lanes(folder, _batch_id(number))}
+    gone = {lane["run_id"] for number in numbers for lane in read_lanes(folder, _batch_id(number))}
     return batch.without(run for run in batch.runs if run.id in gone)
 
 
-def _read_lanes(folder: ResultsFolder, batch: str) -> list[dict[str, Any]]:
+def read_lanes(folder: ResultsFolder, batch: str) -> list[dict[str, Any]]:
     """The runs of a batch by its file, or where that is damaged by its checkpoints; none if there are none either."""
     file = folder.batch_path(batch) / "lanes.json"
     with contextlib.suppress(DamagedFile):

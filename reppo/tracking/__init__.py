@@ -10,9 +10,11 @@ from reppo.tracking.events import LaneReport as LaneReport
 from reppo.tracking.events import LaneStart as LaneStart
 from reppo.tracking.events import Noticed as Noticed
 from reppo.tracking.events import RunFinished as RunFinished
+from reppo.tracking.events import SweepEnded as SweepEnded
 from reppo.tracking.events import SweepFinished as SweepFinished
 from reppo.tracking.events import SweepStarted as SweepStarted
 from reppo.tracking.jsonlines import JsonLines as JsonLines
+from reppo.tracking.tensorboard import TensorBoard as TensorBoard
 from reppo.tracking.tracker import AbstractTracker as AbstractTracker
 from reppo.tracking.tracker import Composite as Composite
 from reppo.tracking.tracker import NoTracker as NoTracker

@@ -11,6 +11,7 @@ from typing import TextIO, final
 
 from reppo.results.formatting import human_bytes, human_count, human_seconds, natural_order
 from reppo.results.record import RunRecord
+from reppo.text import plain
 from reppo.tracking.events import (
     BatchFailed,
     BatchStarted,
@@ -139,7 +140,7 @@ class Console(AbstractTracker):
         if record.status == "diverged":
             self._diverged += 1
             run = f"{record.arm}, {record.environment}, seed {record.seed}"
-            self._print(f"{self._stamp()} diverged after {human_count(record.diverged_at or 0)} steps: {run}", _RED)
+            self._print(f"{self._stamp()} {run}: {record.divergence}", _RED)
 
     def _finish_sweep(self, event: SweepFinished) -> None:
         self._end_batch()
@@ -167,7 +168,7 @@ class Console(AbstractTracker):
         if self._live:
             self._refresh(force=True)
         else:
-            self._write(f"{self._stamp()} {line}\n")
+            self._write(f"{self._stamp()} {plain(line)}\n")
 
     def _refresh(self, force: bool = False) -> None:
         """Shows how far the sweep is, unless that was done a moment ago."""
@@ -176,7 +177,8 @@ class Console(AbstractTracker):
         if self._pending:
             return
         self._last_shown = now
-        self._write(self._erase() + self._region() if self._live else f"{self._stamp()} {self._progress_in_words()}\n")
+        words = "" if self._live else f"{self._stamp()} {plain(self._progress_in_words())}\n"
+        self._write(self._erase() + self._region() if self._live else words)
 
     def _print(self, line: str, style: str | None = None) -> None:
         """Prints a lasting line, above the region if there is one."""
@@ -191,7 +193,8 @@ class Console(AbstractTracker):
         if self._sweep is None:
             return ""
         columns, rows = self._size()
-        lines = [self._styled(text[: max(columns - 1, 1)], style) for text, style in self._region_lines(rows)]
+        width = max(columns - 1, 1)
+        lines = [self._styled(plain(text)[:width], style) for text, style in self._region_lines(rows)]
         self._drawn = len(lines)
         return "".join(f"{line}\n" for line in lines)
 
@@ -282,6 +285,7 @@ class Console(AbstractTracker):
         return f"[{human_seconds(self._clock() - self._started)}]"
 
     def _styled(self, text: str, style: str | None) -> str:
+        text = plain(text)  # names are the user's
         return f"\x1b[{style}m{text}\x1b[0m" if self._color and style is not None else text
 
     def _write(self, text: str) -> None:

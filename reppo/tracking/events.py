@@ -1,8 +1,9 @@
 """What happens in a sweep, in the order in which a tracker hears of it.
 
 One `SweepStarted`; then for each batch `BatchStarted`, `Compiling` as often as programs are compiled, `ChunkFinished`
-after every chunk, and `RunFinished` for each run; at last `SweepFinished`, unless the sweep was interrupted. `Noticed`
-may come between any of them, and `BatchFailed` in place of the rest of a batch.
+after every chunk, and `RunFinished` for each run; then `SweepFinished`, unless the sweep was interrupted; at last
+`SweepEnded`, unless the process was killed. `Noticed` may come between any of them, and `BatchFailed` in place of the
+rest of a batch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,9 @@ class SweepStarted:
         batches: batches to execute.
         steps_done: environment steps that earlier sessions did.
         warnings: what deserves a look before training begins, each said once.
+        attempt: what this session runs with: `versions`, `python`, `host`, `pid`, `backend`, `device`, how lanes are
+            executed (`mode`, `width`, `devices`), and of the experiment file's repository the `commit`, and whether it
+            was `dirty`.
     """
 
     experiment: str
@@ -32,6 +36,7 @@ class SweepStarted:
     batches: int
     steps_done: int = 0
     warnings: Sequence[str] = ()
+    attempt: Mapping[str, Any] = field(default_factory=dict)
 
 
 @final
@@ -170,6 +175,21 @@ class SweepFinished:
 
 @final
 @dataclass(frozen=True, kw_only=True)
+class SweepEnded:
+    """The session ends; of one that was killed this is missing.
+
+    Attributes:
+        reason: `"finished"`, `"runs failed"` (all others are done), `"diverged"` (it was to stop there),
+            `"interrupted"`, or `"error"`.
+        fault: the error in one line; None if there was none.
+    """
+
+    reason: str
+    fault: str | None = None
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
 class Noticed:
     """Something that a user should know, such as a checkpoint that cannot be read.
 
@@ -198,4 +218,14 @@ class BatchFailed:
     traceback: str
 
 
-Event = BatchFailed | Noticed | SweepStarted | BatchStarted | Compiling | ChunkFinished | RunFinished | SweepFinished
+Event = (
+    SweepStarted
+    | BatchStarted
+    | Compiling
+    | ChunkFinished
+    | RunFinished
+    | BatchFailed
+    | Noticed
+    | SweepFinished
+    | SweepEnded
+)

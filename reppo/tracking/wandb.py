@@ -1,17 +1,24 @@
 """Weights & Biases: one run there for each run here, although many train in one program."""
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import io
+import os
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any, ClassVar, Literal, TextIO, final
 
 from reppo.errors import ConfigurationError, require, unknown_name
 from reppo.results.folder import ResultsFolder
 from reppo.results.names import folder_name
 from reppo.tracking.events import BatchStarted, ChunkFinished, Event, LaneStart, RunFinished, SweepStarted
+from reppo.tracking.rows import row_of, rows_on_disk
 from reppo.tracking.tracker import AbstractTracker
 
 MODES = ("offline", "online")
+INIT_SECONDS = 15.0
+"""How long the server may take to answer before runs are kept offline."""
 _LONGEST = {"tag": 64, "group": 128}  # limits of the service
 
 
@@ -24,6 +31,8 @@ class Wandb(AbstractTracker):
     environment and ablations. A continued run continues there too when online. Nothing else is sent: no code, no git
     state, no console output, no description of the machine, no environment variables.
 
+    Where the server of `"online"` does not answer in time, it says so once and goes on offline.
+
     Offline each session leaves a file, and the last that is sent replaces what the service has of the run. So a
     session that continues a run begins its file with the rows that are on disk: the last file is the whole run.
 
@@ -33,11 +42,14 @@ class Wandb(AbstractTracker):
         project: the project there; if None, as Weights & Biases is configured, or `reppo`.
         entity: the user or team there; if None, as Weights & Biases is configured.
         init: `wandb.init`.
+        errors: where it says that the server does not answer; standard error by default.
 
     Raises:
         ConfigurationError: if the mode is another; or online, and the client has no key for its server, or is
             configured to be offline.
     """
+
+    background: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -46,11 +58,12 @@ class Wandb(AbstractTracker):
         project: str | None = None,
         entity: str | None = None,
         init: Callable[..., Any] | None = None,
+        errors: TextIO | io.TextIOBase | None = None,
     ) -> None:
         if mode not in MODES:
             raise unknown_name("mode of wandb", mode, MODES)
         if mode == "online" and init is None:
-            _require_login()
+            check_login()
         self._mode = mode
         self._folder = folder
         self._project = project
@@ -59,6 +72,9 @@ class Wandb(AbstractTracker):
         self._experiment = ""
         self._lanes: dict[str, LaneStart] = {}
         self._runs: dict[str, Any] = {}
+        self._errors = sys.stderr if errors is None else errors
+        self._away = False  # the server does not answer
+        self._later: list[Event] = []  # ends of runs that wait until none is online any more
 
     def receive(self, event: Event) -> None:
         """Opens, feeds and ends runs."""
@@ -69,15 +85,16 @@ class Wandb(AbstractTracker):
                 self._lanes |= {lane.run_id: lane for lane in event.lanes}
             case ChunkFinished():
                 for lane in event.lanes:
-                    if lane.run_id not in self._runs:
-                        self._begin(self._lanes[lane.run_id], event.environment_steps)
-                    self._runs[lane.run_id].log(_row(lane.returns, lane.metrics), step=event.environment_steps)
+                    if lane.run_id in self._runs or self._begin(self._lanes[lane.run_id], event.environment_steps):
+                        self._runs[lane.run_id].log(row_of(lane.returns, lane.metrics), step=event.environment_steps)
             case RunFinished():
                 lane = self._lanes.get(event.record.run_id)
                 if lane is not None and lane.run_id not in self._runs:  # at its end before a chunk was told of
-                    self._begin(lane, event.record.environment_steps + 1)
+                    if not self._begin(lane, event.record.environment_steps + 1):
+                        self._later.append(event)
                 if (run := self._runs.pop(event.record.run_id, None)) is not None:
-                    run.summary.update({"status": event.record.status, "diverged_at": event.record.diverged_at})
+                    names = ("status", "diverged_at", "diverged_by")
+                    run.summary.update({name: getattr(event.record, name) for name in names})
                     run.finish(exit_code=0)
             case _:
                 pass
@@ -87,26 +104,59 @@ class Wandb(AbstractTracker):
         while self._runs:
             _, run = self._runs.popitem()
             run.finish(exit_code=1)
+        while self._later:
+            self.receive(self._later.pop())
 
-    def _begin(self, lane: LaneStart, steps: int) -> None:
-        """Opens a run at the first chunk that is told of; offline it then repeats its rows from before those steps."""
-        run = self._runs[lane.run_id] = self._open(lane)
+    def _begin(self, lane: LaneStart, steps: int) -> bool:
+        """Opens a run at the first chunk that is told of; offline it then repeats its rows from before those steps.
+
+        Returns:
+            Whether it is open. Where the server does not answer, a run goes offline as soon as none is online, since
+            the client would take it for the one that it failed to open; it then has lost nothing.
+        """
+        if self._mode == "online" and not self._away:
+            try:
+                self._runs[lane.run_id] = self._open(lane)
+                return True
+            except Exception as error:  # the client raises many kinds
+                self._away = True
+                self._say_away(error)
+        if self._mode == "online" and self._runs:
+            return False
         if self._mode == "online":
-            return
+            self._mode = "offline"
+            run = self._runs[lane.run_id] = self._open_again(lane)
+        else:
+            run = self._runs[lane.run_id] = self._open(lane)
         folder = ResultsFolder(self._folder).run(lane.arm, lane.environment, lane.seed)
-        evaluations, metrics = folder.read_evaluations(), folder.read_metrics()
-        for before in sorted({*evaluations.environment_steps.tolist(), *metrics.environment_steps.tolist()}):
-            if before < steps:
-                returns = evaluations.returns[evaluations.environment_steps == before].tolist()
-                at = metrics.environment_steps == before
-                columns = (metrics.mean[at].tolist(), metrics.minimum[at].tolist(), metrics.maximum[at].tolist())
-                names = [name for name, there in zip(metrics.names, at, strict=True) if there]
-                rows = dict(zip(names, zip(*columns, strict=True), strict=True))
-                run.log(_row(returns, rows), step=before)
+        for before, row in rows_on_disk(folder, steps):
+            run.log(row, step=before)
+        return True
+
+    def _say_away(self, error: Exception) -> None:
+        reason = str(error).strip().partition("\n")[0]
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # standard error may be closed
+            self._errors.write(
+                f"Weights & Biases does not answer ({type(error).__name__}: {reason}). Training goes on, and runs are "
+                f"kept offline: send them later with `wandb sync {self._folder / 'wandb'}/offline-run-*`.\n"
+            )
+            self._errors.flush()
+
+    def _open_again(self, lane: LaneStart) -> Any:
+        """Opens a run whose id the client's service may still hold, for the one that it failed to open."""
+        for seconds in (1.0, 5.0, None):
+            try:
+                if self._init is None:
+                    _client().teardown()
+                return self._open(lane)
+            except (Exception, SystemExit):  # the latter where the service ends with an error
+                if seconds is None:
+                    raise
+                time.sleep(seconds)
+        raise AssertionError("unreachable")
 
     def _open(self, lane: LaneStart) -> Any:
-        import wandb
-
+        wandb = _client()
         init: Callable[..., Any] = wandb.init if self._init is None else self._init
         settings = wandb.Settings(
             silent=True,
@@ -120,6 +170,7 @@ class Wandb(AbstractTracker):
             x_disable_machine_info=True,
             x_disable_stats=True,
             x_save_requirements=False,
+            init_timeout=INIT_SECONDS,
         )
         return init(
             project=self._project or wandb.setup().settings.project or "reppo",
@@ -145,25 +196,23 @@ class Wandb(AbstractTracker):
         )
 
 
-def _row(returns: Sequence[float], metrics: Mapping[str, tuple[float, float, float]]) -> dict[str, float]:
-    """What is logged of a chunk: the evaluation, and mean, minimum and maximum of every metric."""
-    row: dict[str, float] = {}
-    if len(returns):
-        finite = [value for value in returns if math.isfinite(value)]
-        mean = sum(finite) / len(finite) if finite else math.nan
-        row |= {"evaluation/return": mean, "evaluation/lowest": min(finite, default=math.nan)}
-        row |= {"evaluation/highest": max(finite, default=math.nan)}
-    for name, (mean, minimum, maximum) in metrics.items():
-        row |= {name: mean, f"{name}.min": minimum, f"{name}.max": maximum}
-    return row
+def _client() -> Any:
+    """The client, which shall not report its own errors and use either, unless its user wants that."""
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    import wandb
+
+    return wandb
 
 
-def _require_login() -> None:
+def check_login() -> None:
     """Asks the client itself whether it has a key for its server; a question to the user would stop a sweep.
 
-    It reads environment variables, its settings files and netrc, as `wandb.init` will.
+    It reads environment variables, its settings files and netrc, as `wandb.init` will. The server is not asked.
+
+    Raises:
+        ConfigurationError: if it has none, or is configured to be offline.
     """
-    import wandb
+    wandb = _client()
     from wandb.errors import AuthenticationError
 
     mode = wandb.setup().settings.mode

@@ -158,7 +158,7 @@ class Checkpoints:
         Raises:
             ConfigurationError: if it cannot be written, say because the disk is full; the checkpoint before stays.
         """
-        arrays, folder = arrays_by_path(states), self._folder(iteration)
+        arrays, folder = arrays_by_path(states), self.folder(iteration)
         existing = next(place for place in [self.path, *self.path.parents] if place.exists())
         needed, free = also + sum(leaf.nbytes for leaf in arrays.values()), shutil.disk_usage(existing).free
         if free < needed:  # asked first, because Orbax on a full disk prints an error for every array
@@ -180,7 +180,7 @@ class Checkpoints:
             before = [other for other in found if other < iteration]
             for other in found:
                 if other != iteration and other != max(before, default=None):  # later ones were not whole
-                    shutil.rmtree(self._folder(other))
+                    shutil.rmtree(self.folder(other))
         except (OSError, ValueError) as error:  # TensorStore's errors are ValueErrors
             reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
             raise _cannot_write(folder, reason) from error
@@ -193,6 +193,17 @@ class Checkpoints:
         """
         return self._description(iteration)["about"]
 
+    def check(self, iteration: int) -> None:
+        """Reads every file of a checkpoint.
+
+        Raises:
+            DamagedFile: if one is missing or not as it was written.
+        """
+        for name, written in self._description(iteration)["files"].items():
+            file = self.folder(iteration) / _STATES / name
+            if _checksum(file) != written:
+                raise DamagedFile(f"{str(file)!r} is missing or not as it was written.")
+
     def restore(self, iteration: int, like: Any) -> Any:
         """Reads a checkpoint into a tree of abstract arrays.
 
@@ -200,20 +211,18 @@ class Checkpoints:
             DamagedFile: if it is not whole.
             ConfigurationError: if the checkpoint holds other arrays.
         """
-        folder, description = self._folder(iteration), self._description(iteration)
+        folder, description = self.folder(iteration), self._description(iteration)
         tree_from_paths(
             {n: ArrayHeader(tuple(s), np.dtype(d)) for n, (s, d) in description["arrays"].items()}, like, str(folder)
         )
-        for name, written in description["files"].items():
-            if _checksum(folder / _STATES / name) != written:
-                raise DamagedFile(f"{str(folder / _STATES / name)!r} is missing or not as it was written.")
+        self.check(iteration)
         expected = arrays_by_path(like)
         restored = _orbax().restore((folder / _STATES).absolute(), _with_elements(expected))
         empty = {name: np.zeros(leaf.shape, leaf.dtype) for name, leaf in expected.items() if not leaf.size}
         return tree_from_paths(restored | empty, like, str(folder))
 
     def _description(self, iteration: int) -> dict[str, Any]:
-        file = self._folder(iteration) / _ABOUT
+        file = self.folder(iteration) / _ABOUT
         try:
             checksum, _, text = file.read_bytes().partition(b"\n")
             if checksum == b"%08x" % zlib.crc32(text):
@@ -222,7 +231,8 @@ class Checkpoints:
             raise DamagedFile(f"{str(file)!r} cannot be read: {error.strerror}.") from error
         raise DamagedFile(f"{str(file)!r} is not as it was written.")
 
-    def _folder(self, iteration: int) -> Path:
+    def folder(self, iteration: int) -> Path:
+        """Where a checkpoint is."""
         return self.path / str(iteration)
 
 

@@ -16,6 +16,7 @@ from reppo.keys import subkey
 from reppo.rollout import AbstractPolicy, EpisodeEnds, Evaluated, collect, evaluate
 from reppo.spec import Spec
 from reppo.summary import Summary
+from reppo.training.faults import all_finite, first_fault, suspects
 
 MOST_STARTS = 8
 """Most stored starts of an environment: memory of as many states of the task, and as many resets an iteration."""
@@ -35,6 +36,8 @@ class TrainState(eqx.Module):
         evaluation_starts: the starts of the evaluation episodes, `[episode, ...]`, the same at every evaluation.
         diverged_at: the iteration whose update gave numbers that are not finite; -1 if none did. From then on
             the algorithm's state stands still at the last finite one.
+        diverged_by: the place in `ChunkReport.suspects` of the first quantity of that iteration that was not finite;
+            -1 if none was.
         best_return: mean return of the best evaluation so far.
         best_broken: its number of episodes in which the simulation broke. Fewer of them are better than any return.
         best_policy: the policy of that evaluation.
@@ -47,6 +50,7 @@ class TrainState(eqx.Module):
     memory: PyTree
     evaluation_starts: EpisodeState
     diverged_at: Int[Array, ""]
+    diverged_by: Int[Array, ""]
     best_return: Float[Array, ""]
     best_broken: Int[Array, ""]
     best_policy: AbstractPolicy
@@ -59,11 +63,15 @@ class ChunkReport(eqx.Module):
         evaluated: outcome of the evaluation at its end.
         metrics: summaries over all updates and steps of the chunk, and over the episodes of its evaluation.
         diverged_at: as in the state.
+        diverged_by: as in the state.
+        suspects: names of what `diverged_by` counts.
     """
 
     evaluated: Evaluated
     metrics: dict[str, Summary]
     diverged_at: Int[Array, ""]
+    diverged_by: Int[Array, ""]
+    suspects: tuple[str, ...] = eqx.field(static=True)
 
 
 def init(
@@ -100,6 +108,7 @@ def init(
         memory=_memories(spec, subkey(root, "memory"), num_environments),
         evaluation_starts=jax.tree.map(lambda x: x[num_environments:], starts),
         diverged_at=jnp.array(-1, jnp.int32),
+        diverged_by=jnp.array(-1, jnp.int32),
         best_return=jnp.array(-jnp.inf),
         best_broken=jnp.array(num_episodes, jnp.int32),
         best_policy=_as_arrays(spec.algorithm.policy(algorithm)),
@@ -173,8 +182,9 @@ def assess(
     """Evaluates the current policy, keeps it if it is the best so far, and adds the episodes' metrics to others."""
     evaluated = _evaluate(spec, state, _episodes(spec, environment))
     state = _keep_best(spec, state, evaluated)
+    named = suspects(spec.algorithm, state.algorithm, metrics)
     metrics = metrics | {f"evaluation/{name}": Summary.of(totals) for name, totals in evaluated.metrics.items()}
-    return state, ChunkReport(evaluated=evaluated, metrics=metrics, diverged_at=state.diverged_at)
+    return state, ChunkReport(evaluated, metrics, state.diverged_at, state.diverged_by, named)
 
 
 @_in_its_precision
@@ -205,8 +215,9 @@ def iterate(
     learned, metrics = algorithm.update(state.algorithm, trajectory, subkey(key, "update"))
 
     # A run whose update gives numbers that are not finite stands still from then on: its last finite learner is kept.
-    finite = _all_finite(learned)
-    running = state.diverged_at < 0
+    finite, running = all_finite(learned), state.diverged_at < 0
+    metrics |= _rollout_metrics(ends, trajectory.terminated, trajectory.truncated)
+    fault = first_fault(algorithm, learned, metrics, trajectory)
     new_state = dataclasses.replace(
         state,
         iteration=state.iteration + 1,
@@ -214,8 +225,9 @@ def iterate(
         episodes=rolled,
         memory=memory,
         diverged_at=jnp.where(running & ~finite, state.iteration, state.diverged_at),
+        diverged_by=jnp.where(running & ~finite, fault, state.diverged_by),
     )
-    return new_state, metrics | _rollout_metrics(ends, trajectory.terminated, trajectory.truncated)
+    return new_state, metrics
 
 
 def train(spec: Spec, seed: int, steps: int) -> tuple[TrainState, list[ChunkReport]]:
@@ -296,11 +308,6 @@ def _rollout_metrics(
         "episodes/length": Summary.of(ends.episode_length, where=ends.complete),
         **{f"episodes/{name}": Summary.of(totals, where=ends.complete) for name, totals in ends.metrics.items()},
     }
-
-
-def _all_finite(tree: PyTree) -> Bool[Array, ""]:
-    leaves = [leaf for leaf in jax.tree.leaves(tree) if eqx.is_inexact_array(leaf)]
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves])) if leaves else jnp.array(True)
 
 
 def _as_arrays(tree: PyTree) -> PyTree:

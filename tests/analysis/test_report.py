@@ -291,7 +291,7 @@ def test_every_format_is_written(report, tmp_path: Path):
     with open(tmp_path / "runs.csv") as stream:
         assert len(list(csv.DictReader(stream))) == len(report.runs)
     text = (tmp_path / "report.md").read_text()
-    assert text.startswith("# a <study>\n") and "1. **kl/no_kl+value/mse** lowers" in text
+    assert text.startswith("# a &lt;study&gt;\n") and "1. **kl/no_kl+value/mse** lowers" in text
     for picture in re.findall(r"\]\((figures/[\w]+\.png)\)", text):
         assert (tmp_path / picture).exists()
     latex = (tmp_path / "tables.tex").read_text()

@@ -168,6 +168,10 @@ CASES = {
     "a run that does not exist": (command("evaluate", "nowhere"), r"There is no folder 'nowhere'. Give the folder of "),
     "a folder that is no run": (command("evaluate", "{tmp}"), r"is no folder of a run: it has no record.json. Give on"),
     "an experiment for a run": (command("evaluate", "{other}/study"), r"is the folder of a whole experiment. Give a r"),
+    "a status of no results": (command("status", "{tmp}"), r"is no results folder: it has no experiment.json. Give"),
+    "an inspection of no run": (command("inspect", "{tmp}"), r"is no folder of a run: it has no record.json. Give one"),
+    "a clean-up of no results": (command("gc", "{tmp}", "--yes"), r"is no results folder: it has no experiment.json"),
+    "a clean-up of a folder in use": (command("gc", "{held}/used", "--yes"), r"Another process is writing to '.*used'"),
     "an unknown policy": (command("render", "{tmp}", "--which", "bst"), r"Unknown which 'bst'. Did you mean 'best'"),
     "a number of episodes as text": (command("evaluate", "{tmp}", "--episodes", "few"), r"'few' is not a whole number"),
 }  # fmt: skip
@@ -184,9 +188,10 @@ def unchecked(monkeypatch):
 @pytest.fixture
 def places(tmp_path, request, monkeypatch):
     """Files and folders that the arguments name."""
-    for folder in ("other/study", "orphans/study/runs", "damaged/study", "held/study", "full"):
+    for folder in ("other/study", "orphans/study/runs", "damaged/study", "held/study", "held/used", "full"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "other/study/experiment.json").write_text('{"id": "000000000000", "name": "x"}')
+    (tmp_path / "held/used/experiment.json").write_text('{"id": "000000000000", "name": "x"}')
     (tmp_path / "damaged/study/experiment.json").write_text('{"id": ')
     (tmp_path / "notes.txt").write_text("hello")
     monkeypatch.chdir(tmp_path)
@@ -213,8 +218,8 @@ def test_bad_input_gives_one_paragraph_and_code_2(case, places, unchecked, monke
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         monkeypatch.setattr(files.os, "fsync", full)
-    if case == "a folder in use":
-        with only_process(Path(places["held"]) / "study"):
+    if case.endswith("a folder in use"):
+        with only_process(Path(places["held"]) / "study"), only_process(Path(places["held"]) / "used"):
             code = cli.main(arguments)
     else:
         code = cli.main(arguments)

@@ -164,11 +164,11 @@ def test_the_table_splits_an_iteration_and_compares_precisions():
 
 def test_differences_are_seen():
     a = {"x": np.array([1.0, np.nan], np.float32), "n": np.array([1, 2])}
-    assert check_parts._difference(a, a)["identical"]
+    assert check_parts.difference(a, a)["identical"]
     b = {"x": np.array([1.25, np.nan], np.float32), "n": np.array([1, 2])}
-    assert check_parts._difference(a, b) == {"identical": False, "arrays": 2, "unequal": 1, "largest": 0.25}
+    assert check_parts.difference(a, b) == {"identical": False, "arrays": 2, "unequal": 1, "largest": 0.25}
     c = {"x": np.array([np.nan, np.nan], np.float32), "n": np.array([1, 2])}
-    assert not check_parts._difference(a, c)["identical"]
+    assert not check_parts.difference(a, c)["identical"]
     assert check_parts._distance({"x": jnp.array([3.0])}, {"x": jnp.array([-1.0])}) == 4.0
 
 

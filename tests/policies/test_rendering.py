@@ -101,7 +101,7 @@ def test_without_a_library_the_error_says_what_to_install(monkeypatch):
     monkeypatch.delenv("MUJOCO_GL", raising=False)
     monkeypatch.setattr(rendering.ctypes.util, "find_library", lambda name: None)
     with pytest.raises(ConfigurationError, match=r"no library EGL; no library OSMesa\).*apt-get install libegl1 "):
-        rendering._use_offscreen_context()
+        rendering.use_offscreen_context()
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_library_that_was_asked_for_and_is_missing_is_named(asked, message, mo
     monkeypatch.setenv("MUJOCO_GL", asked)
     monkeypatch.setattr(rendering.ctypes.util, "find_library", lambda name: None)
     with pytest.raises(ConfigurationError, match=message):
-        rendering._use_offscreen_context()
+        rendering.use_offscreen_context()
 
 
 WITHOUT_GRAPHICS = """

@@ -24,6 +24,8 @@ def test_json_round_trip(status: Any, text: str, number: float | None, steps: in
     record = RunRecord(
         **MINIMAL | {"status": status, "arm": text},
         diverged_at=steps if status == "diverged" else None,
+        diverged_iteration=steps if status == "diverged" else None,
+        diverged_by=text if status == "diverged" else None,
         environment_steps=steps,
         spec={"algorithm": {"discount": 0.99, "layers": [1, 2], "name": text}},
         ablations=[text],

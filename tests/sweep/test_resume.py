@@ -5,10 +5,12 @@ import csv
 import functools
 import gc
 import json
+import os
 import random
 import re
 import shutil
 import sys
+from pathlib import Path
 from typing import final
 
 import jax
@@ -20,7 +22,7 @@ from ablations import kl
 from reppo import environments
 from reppo.ablation import Ablation, setting
 from reppo.component import Scalar, hyper
-from reppo.errors import ConfigurationError, RunsFailed
+from reppo.errors import ConfigurationError, RunDiverged, RunsFailed
 from reppo.losses.gates import AbstractGate
 from reppo.results import load_results
 from reppo.spec import replace_path
@@ -320,6 +322,47 @@ def test_an_error_is_not_hidden_by_the_one_that_follows_it(results, monkeypatch)
     damaged.write_bytes(damaged.read_bytes().replace(b"0", b"x"))  # `runs.csv` cannot be written
     with pytest.raises(KeyboardInterrupt):
         execute(declare(), results, Listener(interrupt_after=1))
+
+
+def test_the_ledger_keeps_every_attempt(results):
+    def attempts():
+        events = [json.loads(line) for line in (results / "ledger.jsonl").read_text().splitlines()]
+        kept = [event for event in events if event["event"] in ("sweep_started", "sweep_ended")]
+        return [
+            (begin["attempt"], end["reason"], end["fault"]) for begin, end in zip(kept[::2], kept[1::2], strict=True)
+        ]
+
+    with pytest.raises(KeyboardInterrupt):
+        execute(declare(steps=2 * STEPS), results, Listener(interrupt_after=1))
+    with pytest.raises(ConfigurationError), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MODULE, "save_policy", lambda *a: (_ for _ in ()).throw(ConfigurationError("no room")))
+        execute(declare(steps=2 * STEPS), results, NoTracker())
+    execute(declare(steps=2 * STEPS), results, NoTracker(), source=Path(__file__))
+    assert [(reason, fault) for _, reason, fault in attempts()[-4:]] == [
+        ("finished", None), ("interrupted", None), ("error", "no room"), ("finished", None)
+    ]  # fmt: skip
+    for made, *_ in attempts():
+        assert made["versions"]["jax"] == jax.__version__ and made["pid"] == os.getpid() and made["backend"] == "cpu"
+        assert made["width"] == 2 and made["mode"] == "map" and made["devices"] == 2 and made["device"] and made["host"]
+    assert attempts()[0][0]["commit"] is None and "dirty" in attempts()[-1][0]
+
+
+BROKEN = setting("actor_optimizer.learning_rate", 1e38)
+
+
+def test_a_sweep_stops_at_the_first_divergence_if_told_to_and_goes_on_as_if_it_had_not(tmp_path):
+    experiment = declare(arms=[BROKEN])
+    execute(experiment, tmp_path / "whole", NoTracker())
+    said = r"^actor_optimizer.learning_rate=1e\+?38 on BestAction, seed 0, diverged after \d+ steps \(iteration \d\), "
+    with pytest.raises(RunDiverged, match=rf"{said}first not finite: actor/.*See: reppo inspect '.*seed0'$"):
+        execute(experiment, tmp_path / "stopped", NoTracker(), stop_on_divergence=True)
+    records = {(run.record.arm, run.record.seed): run.record for run in load_results(tmp_path / "stopped")}
+    record = records[BROKEN.name, 0]
+    assert record.status == "diverged" and record.environment_steps < STEPS and record.diverged_by.startswith("actor/")
+    assert record.diverged_at == record.diverged_iteration * 128
+    execute(experiment, tmp_path / "stopped", NoTracker(), stop_on_divergence=True)  # it has said so already
+    assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
+    assert {run.record.status for run in load_results(tmp_path / "whole")} == {"finished", "diverged"}
 
 
 def test_more_steps_continue_and_fewer_are_done(results):

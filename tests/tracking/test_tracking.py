@@ -3,6 +3,7 @@ import json
 import math
 import os
 import re
+import threading
 from pathlib import Path
 from typing import Any, final
 
@@ -23,6 +24,7 @@ from reppo.tracking import (
     RunFinished,
     SweepFinished,
     SweepStarted,
+    tracker,
 )
 
 
@@ -119,7 +121,8 @@ def test_plain_lines():
         clock.now = seconds
         console.receive(chunk(number, LANES))
     console.receive(RunFinished(record=record()))
-    console.receive(RunFinished(record=record(arm="kl/no_kl", status="diverged", diverged_at=70_000)))
+    fault = {"diverged_at": 70_000, "diverged_iteration": 34, "diverged_by": "critic/gradient_norm"}
+    console.receive(RunFinished(record=record(arm="kl/no_kl", status="diverged", **fault)))
     clock.now = 15
     console.receive(SweepFinished())
     console.close()
@@ -128,7 +131,8 @@ def test_plain_lines():
         "[0s] batch 1/1, CartpoleBalance, 4 runs (base, kl/no_kl)",
         "[0s] compiling CartpoleBalance",
         "[10s]  33%  CartpoleBalance 50k steps per run  51.2k steps/s  2:05 left  base 800.0, kl/no_kl -",
-        "[14s] diverged after 70k steps: kl/no_kl, CartpoleBalance, seed 0",
+        "[14s] kl/no_kl, CartpoleBalance, seed 0: diverged after 70k steps (iteration 34), first not finite: "
+        "critic/gradient_norm",
         "[15s] 100%  CartpoleBalance 150k steps per run  51.2k steps/s  2:05 left  base 800.0, kl/no_kl -",
         "Finished 2 runs in 15s, 1 of them diverged.",
     ]
@@ -163,7 +167,7 @@ def test_the_live_region(color: bool):
     console.receive(RunFinished(record=record(status="diverged", diverged_at=70_000)))
     assert screen(stream.getvalue()) == [
         "quickstart: 4 runs in 1 batch, 600k environment steps",
-        "[20s] diverged after 70k steps: base, CartpoleBalance, seed 0",
+        "[20s] base, CartpoleBalance, seed 0: diverged after 70k steps",
         "█" * 16 + "░" * 8 + "  66%  400k/600k steps  51.2k steps/s  2:05 left",
         "batch 1/1, CartpoleBalance, 4 runs: 100k steps per run",
         "  arm          return     lowest    highest  runs",
@@ -174,7 +178,7 @@ def test_the_live_region(color: bool):
     console.close()
     assert screen(stream.getvalue()) == [
         "quickstart: 4 runs in 1 batch, 600k environment steps",
-        "[20s] diverged after 70k steps: base, CartpoleBalance, seed 0",
+        "[20s] base, CartpoleBalance, seed 0: diverged after 70k steps",
         "[20s] CartpoleBalance, 100k steps per run: base 800.0, kl/no_kl -",
         "Finished 1 run in 20s, 1 of them diverged.",
     ]
@@ -303,6 +307,60 @@ def test_a_failing_tracker_is_reported_once_and_dropped():
     composite.close()
     assert bad.closed == 0 and good.closed == 2 and "closed twice" in errors.getvalue()
     assert len(composite.trackers) == 1
+
+
+class Waiting(AbstractTracker):
+    """Waits for a server, in the background."""
+
+    background = True
+
+    def __init__(self, fault: Exception | None = None) -> None:
+        self.answered, self.heard, self.closed, self.fault = threading.Event(), [], 0, fault
+
+    def receive(self, event: Event) -> None:
+        self.answered.wait()
+        self.heard.append(event)
+        if self.fault is not None:
+            raise self.fault
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_nobody_waits_for_a_sink_in_the_background_and_it_hears_everything_in_order():
+    waiting, other, errors = Waiting(), Recorder(fails=False), io.StringIO()
+    composite = Composite([waiting, other], errors)
+    for event in START:
+        composite.receive(event)  # returns, although the sink does not
+    assert waiting.heard == [] and other.heard == START
+    waiting.answered.set()
+    composite.close()
+    assert waiting.heard == START and waiting.closed == 1 and errors.getvalue() == ""
+    assert composite.trackers == (waiting, other)
+
+
+def test_a_sink_in_the_background_that_raises_at_every_event_is_reported_once():
+    waiting, other, errors = Waiting(OSError("no route to host")), Recorder(fails=False), io.StringIO()
+    composite = Composite([waiting, other], errors)
+    waiting.answered.set()
+    for event in START * 20:
+        composite.receive(event)
+    composite.close()
+    assert errors.getvalue().count("The tracker Waiting failed") == 1 and "no route to host" in errors.getvalue()
+    assert waiting.heard == START[:1] and other.heard == START * 20
+
+
+def test_the_end_of_a_sweep_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tracker, "CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(tracker, "MOST_WAITING", 2)
+    for events, said in ((START[:1], "not done 0 s after the end"), (START * 3, "2 events behind")):
+        waiting, errors = Waiting(), io.StringIO()
+        composite = Composite([waiting], errors)
+        for event in events:
+            composite.receive(event)
+        composite.close()
+        assert errors.getvalue().count("The tracker Waiting failed") == 1 and said in errors.getvalue()
+        waiting.answered.set()
 
 
 def test_a_closed_standard_error_is_no_error():

@@ -111,11 +111,15 @@ def test_each_lane_is_a_run_with_its_own_config_and_curve(tmp_path):
     assert math.isnan(row["evaluation/return"])
 
     tracker.receive(RunFinished(record=record("base", 0)))
-    tracker.receive(RunFinished(record=record("kl/no_kl", 0, status="diverged", diverged_at=40)))
+    tracker.receive(
+        RunFinished(record=record("kl/no_kl", 0, status="diverged", diverged_at=40, diverged_by="critic/loss"))
+    )
     tracker.receive(SweepFinished())
     tracker.close()
-    assert client.opened["study-base0"].summary == {"status": "finished", "diverged_at": None}
-    assert client.opened["study-kl/no_kl0"].summary == {"status": "diverged", "diverged_at": 40}
+    nothing = {"diverged_at": None, "diverged_by": None}
+    assert client.opened["study-base0"].summary == {"status": "finished"} | nothing
+    found = {"diverged_at": 40, "diverged_by": "critic/loss"}
+    assert client.opened["study-kl/no_kl0"].summary == {"status": "diverged"} | found
     assert [run.exit_code for run in client.opened.values()] == [0, 0]
 
 
@@ -149,6 +153,71 @@ def test_a_sink_that_fails_is_reported_once_and_the_others_go_on(tmp_path):
     tracker.close()
     assert errors.getvalue().count("The tracker Wandb failed") == 1 and "no route to host" in errors.getvalue()
     assert len(heard) == 4 and heard[-1] == "closed"
+
+
+def test_runs_go_offline_with_all_their_rows_where_the_server_does_not_answer(tmp_path):
+    """The second run of three; the first is online to its end, and the client would not open the others beside it."""
+    client, errors = Client(), io.StringIO()
+
+    def init(**arguments):
+        if arguments["mode"] == "online" and client.opened:
+            raise TimeoutError("no answer\nhint")
+        return client(**arguments)
+
+    tracker = Wandb("online", tmp_path, "project", init=init, errors=errors)
+    lanes = [start("base", seed) for seed in range(3)]
+    begin(tracker, lanes)
+    for at in (50, 100):
+        for seed in range(3):
+            folder = ResultsFolder(tmp_path).run("base", "Task", seed)
+            folder.append_evaluation(at, 1.0, np.array([float(at)]), np.array([5]))
+        tracker.receive(chunk(at, [report("base", seed, [float(at)]) for seed in range(3)]))
+        assert set(client.opened) == {"study-base0"}
+    for seed in (2, 0, 1):
+        tracker.receive(RunFinished(record=record("base", seed, environment_steps=100)))
+    tracker.close()
+    said = errors.getvalue()
+    assert said.count("does not answer (TimeoutError: no answer).") == 1 and "wandb sync" in said and "hint" not in said
+    for seed, mode in enumerate(("online", "offline", "offline")):
+        run = client.opened[f"study-base{seed}"]
+        assert run.arguments["mode"] == mode and [step for step, _ in run.rows] == [50, 100] and run.exit_code == 0
+
+
+SILENT = """
+import os, socket, sys, threading, time
+from pathlib import Path
+
+server = socket.create_server(("127.0.0.1", 0))
+os.environ |= {"WANDB_BASE_URL": f"http://127.0.0.1:{server.getsockname()[1]}", "WANDB_API_KEY": sys.argv[1]}
+held = []
+threading.Thread(target=lambda: [held.append(server.accept()) for _ in iter(int, 1)], daemon=True).start()
+from reppo.tracking import Composite, Wandb, wandb as module
+from tests.tracking.test_wandb import begin, chunk, record, report, start, RunFinished
+
+module.INIT_SECONDS = 2.0
+tracker = Composite([Wandb("online", Path(sys.argv[2]))])
+began = time.perf_counter()
+begin(tracker, [start("base", 0), start("base", 1)])
+for at in (50, 100):
+    tracker.receive(chunk(at, [report("base", seed, [1.0 * at]) for seed in (0, 1)]))
+for seed in (0, 1):
+    tracker.receive(RunFinished(record=record("base", seed, environment_steps=100)))
+print("waited", time.perf_counter() - began)
+tracker.close()
+"""
+
+
+def test_training_does_not_wait_for_a_server_that_never_answers_and_nothing_is_lost(tmp_path):
+    pytest.importorskip("wandb")
+    place = os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", SILENT, SECRET, str(tmp_path)], capture_output=True, text=True, env=place, timeout=120
+    )
+    assert float(done.stdout.split()[-1]) < 1.0, done.stdout + done.stderr
+    assert done.stderr.count("Weights & Biases does not answer") == 1 and "switched off" not in done.stderr
+    files = list((tmp_path / "wandb").glob("offline-run-*/run-*.wandb"))
+    rows = {run.run_id: [row["_step"] for row in rows] for run, _, rows in map(read_run, files)}
+    assert rows == {"study-base0": ["50", "100"], "study-base1": ["50", "100"]}
 
 
 LOGIN = """

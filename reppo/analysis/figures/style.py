@@ -12,6 +12,7 @@ from typing import Any, final
 from reppo.errors import require
 from reppo.results.files import write_atomically
 from reppo.results.formatting import natural_order
+from reppo.text import plain as in_one_line
 
 INK = "#1b1b1c"
 """Text, axes and the base arm. The report page replaces it by the color of its text, light or dark."""
@@ -211,8 +212,8 @@ def shorten(name: str, longest: int) -> str:
 
 
 def plain(text: str) -> str:
-    """Text that matplotlib takes as it is: no mathematics, and no label that it would leave out."""
-    text = text.replace("$", r"\$")
+    """Text that matplotlib takes as it is: no mathematics, no control character, and no label that it leaves out."""
+    text = in_one_line(text).replace("$", r"\$")
     return f"\u200b{text}" if text.startswith("_") else text
 
 

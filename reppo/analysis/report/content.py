@@ -958,6 +958,7 @@ def _specs_section(results: Sequence[RunData], base: str) -> Section:
                 "status": run.record.status,
                 "at_steps": run.record.diverged_at if run.record.status == "diverged" else run.record.environment_steps,
                 "last_return": run.evaluations.final_return(),
+                "first_not_finite": run.record.diverged_by or "",
             }
             for run in lost
         ]

@@ -168,7 +168,8 @@ def _data(report: Report) -> str:
             data["numeric"].append(True)
             data["labels"].append(None)
             data["values"].append([None] * len(report.runs))
-    return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
+    # A browser looks for the end, and for comments, of a script in its text: a "<" never stands in it.
+    return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
 def _compact(value: Any) -> Any:

@@ -12,6 +12,7 @@ from reppo.analysis.report.page import to_html
 from reppo.errors import require
 from reppo.results import ResultsFolder, load_results
 from reppo.results.files import make_folder, write_atomically
+from reppo.text import markdown_text
 
 REPORT_FORMATS = ("html", "md", "latex", "csv")
 """What a report can be written as."""
@@ -112,16 +113,18 @@ class _Writer:
 
 def to_markdown(report: Report) -> str:
     """The report without its runs, in Markdown; figures are PNG files in `figures/`."""
-    lines = [f"# {report.title}", "", report.question, "", report.summary, ""]
+    text = markdown_text
+    lines = [f"# {text(report.title)}", "", text(report.question), "", text(report.summary), ""]
     for i, one in enumerate(report.findings, 1):
-        lines.append(f"{i}. **{one.arm}** {one.sentence}" + (f" *{one.question}*" if one.question else ""))
-    lines += ["", report.score, ""]
+        asked = f" *{text(one.question)}*" if one.question else ""
+        lines.append(f"{i}. **{text(one.arm)}** {text(one.sentence)}{asked}")
+    lines += ["", text(report.score), ""]
     if report.caveats:
-        lines += ["## Caveats", "", *(f"- {text}" for text in report.caveats), ""]
+        lines += ["## Caveats", "", *(f"- {text(caveat)}" for caveat in report.caveats), ""]
     for section in report.sections:
-        lines += [f"## {section.title}", ""]
-        lines += [section.text, ""] if section.text else []
+        lines += [f"## {text(section.title)}", ""]
+        lines += [text(section.text), ""] if section.text else []
         for stem, picture in section.pictures:
-            lines += [f"![{picture.alt}](figures/{stem}.png)", ""]
+            lines += [f"![{text(picture.alt)}](figures/{stem}.png)", ""]
         lines += [table.to_markdown() for table in section.tables if len(table)]
     return "\n".join(lines).rstrip() + "\n"

@@ -1,0 +1,100 @@
+"""What a user named is text, wherever it is shown."""
+
+import csv
+import io
+import json
+import subprocess
+
+import pytest
+
+from reppo.analysis import Table, build_report
+from reppo.analysis.report.page import to_html
+from reppo.completion import completion_script
+from reppo.results import load_results
+from reppo.results.folder import write_csv
+from reppo.text import cell_text, markdown_text, plain, plain_lines
+from reppo.tracking import Console, Noticed, RunFinished
+from tests.analysis.synthetic import make_results
+from tests.tracking.test_tracking import START, Stream, chunk, lane, record
+
+CLEAR = "\x1b[2J\x1b]0;title\x07"
+EVIL = f"</script><!--<script>{CLEAR}\n=1|"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("kl/no_kl γ=0.9 – ok", "kl/no_kl γ=0.9 – ok"),
+        ("a\x1b[31mred", "a\\x1b[31mred"),
+        ("two\nlines\tand\r", "two\\nlines\\tand\\r"),
+        ("\u202edesrever\u200b\x9b", "\\u202edesrever\\u200b\\x9b"),
+    ],
+)
+def test_a_terminal_is_sent_no_control_characters(text, shown):
+    assert plain(text) == shown
+    assert plain_lines("a\n" + text.replace("\n", "")).startswith("a\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("=1+1", "'=1+1"), ("+x", "'+x"), ("-x", "'-x"), ("@x", "'@x"), ("\tx", "'\tx"), ("\rx", "'\rx"),
+        ("-0.5", "-0.5"), ("+1e3", "+1e3"), (-0.5, -0.5), (None, None), ("-", "-"), ("kl=1", "kl=1"), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_spreadsheet_is_given_no_formulas_and_numbers_stay_numbers(value, cell):
+    assert cell_text(value) == cell
+
+
+def test_tables_on_disk_hold_no_formulas_and_any_name(tmp_path):
+    rows = [("=cmd()", -1.5, "two\nlines"), ("base", float("nan"), 'quoted "')]
+    write_csv(tmp_path / "runs.csv", ("arm", "value", "note"), rows)
+    with open(tmp_path / "runs.csv", newline="") as file:
+        assert list(csv.reader(file)) == [
+            ["arm", "value", "note"],
+            ["'=cmd()", "-1.5", "two\nlines"],
+            ["base", "nan", 'quoted "'],
+        ]
+    table = Table("t", EVIL, {"arm": ["=cmd()", "-"], "value": [-1.5, 2.0]}, notes=[EVIL])
+    assert list(csv.reader(io.StringIO(table.to_csv()))) == [["arm", "value"], ["'=cmd()", "-1.5"], ["-", "2.0"]]
+    assert "\x1b" not in str(table)
+    assert "<" not in table.to_markdown() and len(table.to_markdown().splitlines()) == 8
+
+
+def test_markdown_is_one_line_without_tags():
+    assert markdown_text("a <b>\nc & d") == "a &lt;b&gt; c &amp; d"
+
+
+def test_the_page_ends_its_script_where_it_means_to(tmp_path):
+    results = load_results(make_results(tmp_path / "r", {"base": 0.5, EVIL: 0.4}, ["T"], 2))
+    page = to_html(build_report(results, title=EVIL, questions={EVIL: EVIL}))
+    data = page.partition('id="data">')[2].partition("</script>")[0]
+    assert "<" not in data and EVIL in str(json.loads(data))
+    assert page.count("<script") == 2 and page.count("<!--") == 0
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_progress_shows_names_as_text(terminal):
+    stream = Stream(terminal)
+    console = Console(stream, environ={"NO_COLOR": "1"})
+    for event in [*START, chunk(1, [lane(EVIL, 0, [1.0])], arms=[EVIL]), Noticed(text=EVIL)]:
+        console.receive(event)
+    fault = {"diverged_at": 5, "diverged_by": CLEAR}
+    console.receive(RunFinished(record=record(arm=EVIL, status="diverged", **fault)))
+    console.close()
+    shown = stream.getvalue()
+    assert "\x1b[2J" not in shown and "\x07" not in shown and "\\x1b[2J" in shown
+
+
+def test_completion_runs_nothing_and_keeps_names_whole(tmp_path):
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    show = parser.add_subparsers().add_parser("show")
+    show.add_argument("name", metavar="NAME")
+    names = {"NAME": ["kl/no_kl", f"$(touch {tmp_path}/ran)", "two words", f"bad{CLEAR}"]}
+    script = completion_script(parser, "bash", names)
+    assert "\x1b" not in script
+    ask = 'COMP_WORDS=(reppo show ""); COMP_CWORD=2; _reppo; printf "%s\\n" "${COMPREPLY[@]}"'
+    done = subprocess.run(["bash", "-c", f"{script}\n{ask}"], capture_output=True, text=True)
+    assert "kl/no_kl" in done.stdout.split() and not (tmp_path / "ran").exists(), done.stderr
