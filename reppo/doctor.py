@@ -185,7 +185,7 @@ def _graphics() -> Iterator[Finding]:
     found = f"MUJOCO_GL is {asked!r}" if asked else "MUJOCO_GL is not set"
     try:
         use_offscreen_context()
-    except (ConfigurationError, ImportError, AttributeError) as error:
+    except (ConfigurationError, ImportError, AttributeError, RuntimeError) as error:  # MuJoCo's are of these kinds
         yield Finding("graphics", "warning", f"{found}; only `reppo render` of MuJoCo's tasks needs it", str(error))
         return
     yield Finding("graphics", "ok", found)

@@ -159,13 +159,13 @@ def use_offscreen_context() -> None:
     Raises:
         ConfigurationError: if this machine has neither EGL nor OSMesa, or not what was asked for; says what to install.
     """
-    from mujoco.rendering.classic import gl_context
-
     if sys.platform != "linux":
         return
     asked = os.environ.get("MUJOCO_GL", "").lower().strip()
     libraries = {"egl": "EGL", "osmesa": "OSMesa", "glfw": None}
     require(asked == "" or asked in libraries, f"MUJOCO_GL is {asked!r}; to render, set it to egl, osmesa or glfw.")
+    from mujoco.rendering.classic import gl_context  # fails where MuJoCo does not know what is asked for
+
     problems = []
     for name in [asked] if asked else ["egl", "osmesa"]:
         library = libraries[name]

@@ -19,7 +19,7 @@ def row_of(returns: Sequence[float], metrics: Mapping[str, tuple[float, float, f
     return row
 
 
-def rows_on_disk(folder: RunFolder, before: float = math.inf) -> Iterator[tuple[int, dict[str, float]]]:
+def rows_on_disk(folder: RunFolder, before: float | int = math.inf) -> Iterator[tuple[int, dict[str, float]]]:
     """The rows that a run's tables hold from before a number of steps, each with its steps, ascending."""
     evaluations, metrics = folder.read_evaluations(), folder.read_metrics()
     for steps in sorted({*evaluations.environment_steps.tolist(), *metrics.environment_steps.tolist()}):

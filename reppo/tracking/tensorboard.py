@@ -1,6 +1,7 @@
 """TensorBoard: a folder of events for each run, written by tensorboardX."""
 
 import importlib.util
+import math
 from pathlib import Path
 from typing import Any, ClassVar, final
 
@@ -71,7 +72,7 @@ class TensorBoard(AbstractTracker):
         run = ResultsFolder(self._folder).run(lane.arm, lane.environment, lane.seed)
         self._writers[run_id] = self._begin(run, steps)
 
-    def _begin(self, run: RunFolder, before: float = float("inf")) -> Any:
+    def _begin(self, run: RunFolder, before: float | int = math.inf) -> Any:
         """A new file of a run, in place of those that are there, with its rows from before a number of steps."""
         from tensorboardX import SummaryWriter
 

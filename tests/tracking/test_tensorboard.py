@@ -42,7 +42,7 @@ def put(path, steps, seed=0):
 
 
 def sent(steps, seed=0):
-    return chunk(steps, [report("kl/no_kl", seed, [steps, steps + 2.0], **{"critic/loss": (0.5, 0.0, 1.0)})])
+    return chunk(steps, [report("kl/no_kl", seed, [float(steps), steps + 2.0], **{"critic/loss": (0.5, 0.0, 1.0)})])
 
 
 def test_each_run_has_one_file_in_a_folder_of_its_own(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reppo import cli, doctor
-from reppo.doctor import TESTED, bad_combinations, examine, format_finding, tested_versions
+from reppo.doctor import TESTED, bad_combinations, examine, format_finding
 from reppo.gpu_check import parts
 
 ROOT = Path(__file__).parents[2]
@@ -20,13 +20,13 @@ def test_the_tested_set_is_that_of_the_constraints():
             name, version, side = match.groups()
             pinned.setdefault(name.lower(), {})[side] = version
     for python, side in (("3.11", "<"), ("3.12", ">="), ("3.13", ">=")):
-        for name, version in tested_versions(python).items():
+        for name, version in doctor.tested_versions(python).items():
             versions = pinned[name]
             assert versions.get(side, versions.get(None)) == version, f"{name} on Python {python}"
     assert set(TESTED["3.11"]) == {name for name, versions in pinned.items() if "<" in versions}
 
 
-GOOD = tested_versions("3.11")
+GOOD = doctor.tested_versions("3.11")
 
 
 @pytest.mark.parametrize(

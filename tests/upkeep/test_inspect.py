@@ -31,7 +31,7 @@ def diverged(tmp_path):
 def test_a_run_says_what_it_is_why_it_diverged_and_its_metrics_before(diverged, capsys):
     assert cli.main(["inspect", str(diverged.path)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    said = {line[:11].strip(): line[13:] for line in lines}
+    said = {line[:11].strip(): line[13:] for line in lines[2 : lines.index("", 2)]}
     assert lines[0] == "kl/no_kl on Task, seed 3"
     assert said["status"] == "diverged after 250 steps (iteration 2), first not finite: critic/loss"
     assert said["took"].startswith("1:15") and said["versions"] == "jax 0.10.2" and said["steps"] == "500"
