@@ -39,6 +39,7 @@ ORDER = [
     "tracking",
     "policies",
     "sweep",
+    "cluster",
     "gpu_check",
     "analysis",
     "reporting",

@@ -214,6 +214,7 @@ def test_bad_input_gives_one_paragraph_and_code_2(case, places, unchecked, monke
 
         monkeypatch.setattr(files.os, "fsync", full)
     if case == "a folder in use":
+        monkeypatch.setattr(sys.modules["reppo.sweep.execute"], "PLANNING_SECONDS", 0.1)
         with only_process(Path(places["held"]) / "study"):
             code = cli.main(arguments)
     else:
