@@ -1,6 +1,7 @@
 # make quickstart   trains REPPO and three ablations on two tasks
 # make test         runs the tests
 # make test-browser   tests the report page in Chromium (Debian: apt-get install chromium)
+# make test-slurm   tests jobs on a SLURM of its own, as root (Debian: apt-get install slurm-wlm munge)
 # make docs         builds the documentation into site/
 # make lint         checks style and types
 # make gpu-check    finds out what works on this GPU; REHEARSAL=1: tiny sizes on the CPU
@@ -19,7 +20,7 @@ STARTED := $(shell date +%s)
 CHECK := -m reppo.gpu_check --out $(OUT) --budget-seconds $(BUDGET) --started $(STARTED) $(if $(REHEARSAL),--rehearsal) $(if $(ONLY),--only $(ONLY))
 version = $(shell $(1) -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)
 
-.PHONY: quickstart test test-slow test-browser docs lint gpu-check clean another-version
+.PHONY: quickstart test test-slow test-browser test-slurm docs lint gpu-check clean another-version
 
 quickstart: .venv/.installed
 	$(BIN)/reppo run experiments/quickstart.py
@@ -32,6 +33,9 @@ test-slow: .venv/.dev
 
 test-browser: .venv/.dev
 	$(BIN)/python -m pytest -m browser
+
+test-slurm: .venv/.dev
+	$(BIN)/python -m pytest -m slurm -rs
 
 docs: .venv/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

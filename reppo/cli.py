@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from reppo import reporting, upkeep
 from reppo.completion import SHELLS, completion_script
-from reppo.errors import ConfigurationError, RunDiverged, RunsFailed, unknown_name
+from reppo.errors import ConfigurationError, RunDiverged, RunsFailed, require, unknown_name
 from reppo.text import plain, plain_lines
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def run_declared(experiment: "Experiment", argv: Sequence[str] | None = None) ->
     """`python FILE [options]`: the experiment that the file declares, with the options of `reppo run`."""
     parser = _Parser(description=f"Runs the experiment {experiment.name!r}.")
     _add_run_options(parser)
+    _add_batch(parser)
     parser.set_defaults(command=_run, experiment=experiment, file=Path(sys.argv[0]))
     return _guarded(lambda: parser.parse_all(sys.argv[1:] if argv is None else argv))
 
@@ -120,7 +121,14 @@ def _parser() -> _Parser:
     run = add("run", _run, "run the experiment that a Python file declares, or continue it")
     run.add_argument("file", type=Path, metavar="FILE", help="a Python file with an Experiment")
     _add_run_options(run)
+    _add_batch(run)
     run.set_defaults(experiment=None)
+
+    submit = add("submit", _submit, "run an experiment as an array of jobs, one for each batch, on SLURM or locally")
+    submit.add_argument("file", type=Path, metavar="FILE", help="a Python file with an Experiment")
+    _add_run_options(submit)
+    _add_resources(submit)
+    submit.set_defaults(experiment=None)
 
     plan = add("plan", _plan, "say what an experiment will cost, before anything compiles")
     plan.add_argument("file", type=Path, metavar="FILE", help="a Python file with an Experiment")
@@ -200,6 +208,46 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tensorboard", action="store_true", help="write every run for TensorBoard as well")
     parser.add_argument("--wandb-project", metavar="PROJECT", help="default: as wandb is configured, or reppo")
     parser.add_argument("--wandb-entity", metavar="ENTITY", help="a user or team; default: as wandb is configured")
+
+
+def _add_batch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--batch", metavar="ID", help="only the runs of this batch, such as batch0003; for job arrays")
+
+
+def _add_resources(parser: argparse.ArgumentParser) -> None:
+    """What `reppo submit` takes beside the options of `reppo run`."""
+    parser.add_argument(
+        "--executor",
+        choices=["slurm", "local"],
+        default="slurm",
+        help="local: processes of this machine; default: slurm",
+    )
+    parser.add_argument("--partition", metavar="NAME", help="SLURM's partition; default: its default")
+    parser.add_argument(
+        "--time",
+        type=_minutes,
+        metavar="TIME",
+        help="how long a task may run before it is queued again and goes on, as sbatch takes it; default: 1:00:00",
+    )
+    parser.add_argument("--gpus-per-task", type=_count, default=0, metavar="N", help="default: 0, which trains on CPUs")
+    parser.add_argument(
+        "--cpus-per-task", type=_count, metavar="N", help="default: 4; locally, the cores that there are, at most 4"
+    )
+    parser.add_argument("--at-once", type=_count, metavar="N", help="most tasks at the same time")
+    parser.add_argument(
+        "--sbatch",
+        type=_option,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any other option of sbatch, such as mem=8G or account=ours",
+    )
+    parser.add_argument(
+        "--logs",
+        type=Path,
+        metavar="DIR",
+        help="what tasks print, and submitit's files; default: <results folder>.jobs",
+    )
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
@@ -283,6 +331,23 @@ def _count(text: str) -> int:
     return int(value)
 
 
+def _minutes(text: str) -> int:
+    from reppo.cluster import parse_minutes
+
+    try:
+        return parse_minutes(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _option(text: str) -> tuple[str, str]:
+    """A long option of another program, without its dashes: KEY=VALUE."""
+    key, equals, value = text.removeprefix("--").partition("=")
+    if not equals or not re.fullmatch(r"[a-z][a-z-]*", key):
+        raise argparse.ArgumentTypeError(f"{text!r} is no option of sbatch; write it like mem=8G")
+    return key, value
+
+
 def _bytes(text: str) -> int:
     """A number of bytes, as 8GB, 1.5TB or 500MB."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kMGT]?)B?", text.strip())
@@ -294,7 +359,6 @@ def _bytes(text: str) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     experiment = _chosen_experiment(arguments)
 
-    from reppo.results import ResultsFolder, load_results
     from reppo.sweep.cache import use_compilation_cache
     from reppo.sweep.execute import execute
     from reppo.sweep.interruption import stoppable
@@ -310,6 +374,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 path,
                 tracker,
                 arguments.memory,
+                arguments.batch,
                 stop_on_divergence=arguments.stop_on_divergence,
                 source=arguments.file,
             )
@@ -318,13 +383,89 @@ def _run(arguments: argparse.Namespace) -> int:
         return 4
     except RunsFailed as error:
         failed = error
+    if arguments.batch is None:
+        _print_results(experiment, path)
+    return _exit_code(failed)
+
+
+def _print_results(experiment: "Experiment", path: Path) -> None:
+    """Prints the outcome of the runs of an experiment that there are."""
+    from reppo.results import ResultsFolder, load_results
+
     chosen = {run.id for run in experiment.runs()}
     results = [run for run in load_results(path) if run.record.run_id in chosen]
     if results:
         _print_outcome(results, ResultsFolder.open(path).report_path)
+
+
+def _exit_code(failed: RunsFailed | None) -> int:
     if failed is not None:
         _say_fault(failed)
     return 0 if failed is None else 3
+
+
+def _submit(arguments: argparse.Namespace) -> int:
+    from reppo import cluster
+
+    if arguments.executor == "local":
+        given = {"--partition": arguments.partition, "--time": arguments.time, "--sbatch": arguments.sbatch}
+        for option, value in given.items():
+            require(not value, f"{option} is for SLURM, and --executor local has none. Leave it out.")
+    cluster.check_executor(arguments.executor)
+    resources = cluster.Resources(
+        partition=arguments.partition,
+        minutes=cluster.DEFAULT_MINUTES if arguments.time is None else arguments.time,
+        gpus=arguments.gpus_per_task,
+        cpus=arguments.cpus_per_task,
+        at_once=arguments.at_once,
+        others=dict(arguments.sbatch),
+    )
+    experiment = _chosen_experiment(arguments)
+    _tracker(arguments, experiment.results_path(arguments.out))  # what cannot be used is refused here
+    path = experiment.results_path(arguments.out).absolute()
+    logs = (arguments.logs or path.with_name(f"{path.name}.jobs")).absolute()
+    require(
+        path != logs and path not in logs.parents,
+        f"--logs {str(logs)!r} lies in the folder of results. Choose a folder outside of it.",
+    )
+    batches = cluster.plan(experiment, path, resources, arguments.executor, arguments.memory)
+    payloads = {
+        batch.id: cluster.Payload(["run", *_run_arguments(arguments), f"--batch={batch.id}"], str(Path.cwd()))
+        for batch in batches
+    }
+    if not payloads:
+        print("Everything is done.")
+    elif arguments.executor == "slurm":
+        job = cluster.submit_to_slurm(experiment.name, list(payloads.values()), resources, logs)
+        print(
+            f"Job {job}: {len(payloads)} {'task' if len(payloads) == 1 else 'tasks'}, one for each batch.\n"
+            f"See:     squeue --job {job}\nLogs:    {logs}\nResults: {path}\n"
+            f"Once they are done: reppo report {path}"
+        )
+        return 0
+    failed = None
+    try:
+        cluster.run_locally(payloads, resources, logs, lambda line: print(line, flush=True))
+    except RunsFailed as error:
+        failed = error
+    _print_results(experiment, path)
+    return _exit_code(failed)
+
+
+def _run_arguments(arguments: argparse.Namespace) -> list[str]:
+    """The options of `reppo run` that were given, for a process of its own."""
+    given: list[tuple[str, Any]] = [
+        ("out", arguments.out.absolute()),
+        ("arms", None if arguments.arms is None else ",".join(arguments.arms)),
+        ("environments", None if arguments.environments is None else ",".join(arguments.environments)),
+        ("seeds", None if arguments.seeds is None else "".join(f"{seed}," for seed in arguments.seeds)),
+        ("steps", arguments.steps),
+        *(("set", override) for override in arguments.overrides),
+        ("wandb", arguments.wandb),
+        ("wandb-project", arguments.wandb_project),
+        ("wandb-entity", arguments.wandb_entity),
+    ]
+    return [str(arguments.file.absolute()), *(f"--{name}={value}" for name, value in given if value is not None)]
 
 
 def _chosen_experiment(arguments: argparse.Namespace) -> "Experiment":

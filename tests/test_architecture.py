@@ -40,6 +40,7 @@ ORDER = [
     "tracking",
     "policies",
     "sweep",
+    "cluster",
     "gpu_check",
     "analysis",
     "reporting",

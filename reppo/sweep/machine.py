@@ -10,7 +10,7 @@ from pathlib import Path
 MAX_CPU_DEVICES = 4
 
 
-def use_all_cores(results: Path) -> None:
+def use_all_cores(results: Path, number: int | None = None) -> None:
     """Makes JAX see several CPU devices, so that lanes run on all cores that this process may use, at most four.
 
     Narrow layers use little more than one core each.
@@ -20,10 +20,11 @@ def use_all_cores(results: Path) -> None:
 
     Args:
         results: the folder of results; it need not exist.
+        number: how many devices a folder that is not begun gets, where others than this process will use it.
     """
     import jax
 
-    number = min(usable_cores(), MAX_CPU_DEVICES)
+    number = number or min(usable_cores(), MAX_CPU_DEVICES)
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         number = int(json.loads((results / "experiment.json").read_text(encoding="utf-8"))["execution"]["devices"])
     with contextlib.suppress(RuntimeError):

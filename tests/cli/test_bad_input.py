@@ -219,6 +219,7 @@ def test_bad_input_gives_one_paragraph_and_code_2(case, places, unchecked, monke
 
         monkeypatch.setattr(files.os, "fsync", full)
     if case.endswith("a folder in use"):
+        monkeypatch.setattr(sys.modules["reppo.sweep.execute"], "PLANNING_SECONDS", 0.1)
         with only_process(Path(places["held"]) / "study"), only_process(Path(places["held"]) / "used"):
             code = cli.main(arguments)
     else:

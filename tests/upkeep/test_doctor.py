@@ -77,7 +77,7 @@ def test_training_that_does_not_repeat_itself_is_wrong_on_a_cpu(monkeypatch):
     def unsteady(*arguments):
         states, before, after = real(*arguments)
         made.append(states)
-        states.best_return[0] += len(made)
+        states.arrays.best_return[0] += len(made)
         return states, before, after
 
     monkeypatch.setattr(parts, "trained", unsteady)
