@@ -443,9 +443,12 @@ def _submit(arguments: argparse.Namespace) -> int:
             f"Once they are done: reppo report {path}"
         )
         return 0
+    from reppo.sweep.interruption import stoppable
+
     failed = None
     try:
-        cluster.run_locally(payloads, resources, logs, lambda line: print(line, flush=True))
+        with stoppable():
+            cluster.run_locally(payloads, resources, logs, lambda line: print(line, flush=True))
     except RunsFailed as error:
         failed = error
     _print_results(experiment, path)

@@ -4,6 +4,7 @@ Importing this is light: a job imports it beside the process that trains.
 """
 
 import contextlib
+import ctypes
 import importlib.util
 import math
 import os
@@ -70,6 +71,10 @@ class Resources:
         )
 
 
+_PR_SET_PDEATHSIG = 1
+"""Asks Linux for a signal when the parent ends (prctl(2))."""
+
+
 @final
 class Payload:
     """`reppo run FILE --batch ID` as a job of submitit, queued again when it is preempted or its time is over."""
@@ -93,11 +98,18 @@ class Payload:
             SystemExit: if a signal has stopped it, so that no result is noted.
         """
         notice = getattr(signal, f"SIG{os.environ.get('SUBMITIT_PREEMPT_SIGNAL', 'USR2')}")
+        library = ctypes.CDLL(None)
+
+        def prepare() -> None:
+            # SLURM gives notice to every process of a task; this one passes it on, as SIGTERM.
+            signal.signal(notice, signal.SIG_IGN)
+            with contextlib.suppress(AttributeError):  # Linux alone
+                library.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # and nobody goes on alone
+
         self._process = subprocess.Popen(
             [sys.executable, "-m", "reppo.cli", *self.arguments],
             cwd=self.folder,
-            # SLURM gives notice to every process of a task; this one passes it on, as SIGTERM.
-            preexec_fn=lambda: signal.signal(notice, signal.SIG_IGN),
+            preexec_fn=prepare,
             # A terminal's Ctrl-C reaches all processes of a group; here too it comes once, from this one.
             start_new_session=os.environ.get("SUBMITIT_EXECUTOR") == "local",
         )

@@ -227,6 +227,7 @@ class _Sweep:
         self.waiting: list[Batch] = []
         self.taken: set[str] = set()
         self.left: set[str] = set()
+        self.shared = False
         self.failures: list[tuple[str, str]] = []
         self.batches: dict[str, Batch] = {}
         self.done: dict[str, int] = {}
@@ -246,7 +247,7 @@ class _Sweep:
         self.said: set[str] = set()
 
     def _plan(self) -> list[Batch]:
-        """Takes up what is not done now; returns the batches that this process has not had yet and nobody has."""
+        """Takes up what is not done now; returns the batches of it that this process has not had yet."""
         if self.only is None:
             planned = plan_batches(self.experiment, self.folder, self.execution)
         else:
@@ -257,7 +258,7 @@ class _Sweep:
         fresh = {batch.id: batch for batch in planned.batches if batch.id not in self.taken}
         self.batches |= fresh
         self.done |= {id: self._iterations_done(batch) for id, batch in fresh.items()}
-        self.left = set()
+        self.left, self.shared = set(), False
         return list(fresh.values())
 
     @property
@@ -289,7 +290,8 @@ class _Sweep:
         )
         while batches:
             self._train_groups(by_program(batches))
-            batches = [] if not self.left else [batch for batch in self._plan() if self._is_free(batch)]
+            # Where others were at work too, what they left is done at the end.
+            batches = [batch for batch in self._plan() if self._is_free(batch)] if self.shared else []
         if self.left:
             holders = "; ".join(f"{id}: {claimed_by(self.folder, id)}" for id in sorted(self.left))
             self._say(f"The rest is left to other processes, which train it. {holders}.")
@@ -371,15 +373,18 @@ class _Sweep:
 
     def _leave(self, batch: Batch) -> None:
         self.left.add(batch.id)
+        self.shared = True
         del self.batches[batch.id]
 
     def _is_still_to_do(self, id: str) -> bool:
         """Takes up what other processes did to a batch since it was planned; whether something is left to do."""
         before = self.steps_done
-        self.batches[id] = batch = without_gone(self.batches[id], self.folder, self.next_number)
-        planned = [run for _, run in batch.own if run.id in self.pending]
-        pending, _ = look_through(self.experiment, self.folder, planned)
-        self.pending -= {run.id for run in planned} - {run.id for run in pending}
+        planned = self.batches[id]
+        self.batches[id] = batch = without_gone(planned, self.folder, self.next_number)
+        runs = [run for _, run in batch.own if run.id in self.pending]
+        pending, _ = look_through(self.experiment, self.folder, runs)
+        self.pending -= {run.id for run in runs} - {run.id for run in pending}
+        self.shared |= not pending or batch != planned
         self.done[id] = self._iterations_done(batch) if pending else self._end(batch.runs[0].spec)
         self.steps_before += self.steps_done - before
         return bool(pending)

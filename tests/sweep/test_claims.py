@@ -70,7 +70,7 @@ def test_a_batch_that_another_has_is_left_to_it(planned, undisturbed):  # noqa: 
     with claim(planned, "batch0000") as held:
         assert held is None
         worker = run(planned.path)
-        assert worker.arms == ["kl_bound=0.2"] and worker.chunks == 3
+        assert worker.arms == ["kl_bound=0.2"] and worker.chunks == 4
         assert len(worker.said) == 1
         left = f"The rest is left to other processes, which train it. batch0000: process {os.getpid()} on "
         assert worker.said[0].startswith(left)
@@ -109,8 +109,22 @@ def test_runs_that_begin_again_elsewhere_are_not_trained_twice(tmp_path, undistu
         shutil.rmtree(path / "runs" / arm / "BestAction" / "seed0")
     worker = run(path, then=lambda: others.append(run(path)), at=Noticed)
     # When the first one has found the lost run of the base, the other trains that of the arm, in `batch0002`.
-    assert (worker.chunks, others[0].chunks) == (3, 3)
+    assert (worker.chunks, others[0].chunks) == (4, 4)
     assert sorted(batch.name for batch in (path / "batches").iterdir()) == [f"batch000{number}" for number in range(4)]
+    assert contents(path) == contents(undisturbed)
+
+
+def test_what_another_has_begun_anew_and_left_is_found(tmp_path, undisturbed):  # noqa: F811
+    path = shutil.copytree(undisturbed, tmp_path / "small")
+    for arm in ("base", "kl_bound=0.2"):
+        shutil.rmtree(path / "runs" / arm / "BestAction" / "seed0")
+
+    def other():
+        with pytest.raises(KeyboardInterrupt):
+            run(path, then=interrupt, at=BatchStarted)  # it has put the lost run of the arm into a new batch
+
+    worker = run(path, then=other, at=Noticed)
+    assert worker.arms == ["base", "kl_bound=0.2"]
     assert contents(path) == contents(undisturbed)
 
 
