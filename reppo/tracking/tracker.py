@@ -138,8 +138,8 @@ class _InBackground(AbstractTracker):
             while (event := self._events.get()) is not None:
                 self.tracker.receive(event)
             self.tracker.close()
-        except Exception as error:
-            self._fault = error
+        except BaseException as error:  # SystemExit too: nobody else hears of it in a thread
+            self._fault = error if isinstance(error, Exception) else RuntimeError(repr(error))
 
     def _raise_fault(self) -> None:
         fault, self._fault = self._fault, None
