@@ -49,7 +49,7 @@ def scale_of(results: Sequence[RunData], raw: ScoreTable, given: Mapping[str, Bo
             missing[task] = words
         else:
             bounds[task], sources[task] = found, words
-    return Normalization("scale of the tasks", bounds, sources=sources, missing=missing)
+    return Normalization("by task", bounds, sources=sources, missing=missing)
 
 
 def one_scale(scale: Normalization, tasks: Sequence[str]) -> bool:
