@@ -45,6 +45,10 @@ def add_commands(commands: Any) -> None:
     power.add_argument("--power", type=float, default=0.8, metavar="P", help="chance to find it; default: 0.8")
     power.add_argument("--level", type=float, default=0.05, metavar="P", help="of the test; default: 0.05")
     power.add_argument("--looks", type=int, default=1, metavar="N", help="tests while seeds are added; default: 1")
+    power.add_argument(
+        "--continue", dest="go_on", action="store_true",
+        help="take the next of these looks: whether to stop, or how many seeds to add",
+    )  # fmt: skip
     power.add_argument("--tasks", action="store_true", help="each task, too")
     _add_bounds(power)
     _add_base(power)
@@ -117,22 +121,40 @@ def run_compare(arguments: argparse.Namespace) -> int:
 
 
 def run_power(arguments: argparse.Namespace) -> int:
-    """`reppo power DIR --effect 0.05`: prints how many seeds each comparison needs."""
+    """`reppo power DIR --effect 0.05`: prints how many seeds each comparison needs, or takes the next look."""
     from reppo.results import ResultsFolder, load_results
 
     ResultsFolder.open(arguments.folder)
     from reppo.analysis.between import power_table
     from reppo.analysis.bounds import parse_bounds
 
+    results, bounds = load_results(arguments.folder), dict(map(parse_bounds, arguments.bounds))
+    if arguments.go_on:
+        require(not arguments.tasks, "--continue tests arms over all tasks; leave out --tasks.")
+        from reppo.analysis.sequential import next_look
+
+        print(
+            next_look(
+                arguments.folder,
+                results,
+                arguments.effect,
+                looks=arguments.looks,
+                base=arguments.base,
+                power=arguments.power,
+                level=arguments.level,
+                bounds=bounds,
+            )
+        )
+        return 0
     table = power_table(
-        load_results(arguments.folder),
+        results,
         arguments.effect,
         base=arguments.base,
         power=arguments.power,
         level=arguments.level,
         looks=arguments.looks,
         tasks=arguments.tasks,
-        bounds=dict(map(parse_bounds, arguments.bounds)),
+        bounds=bounds,
     )
     require(
         len(table) > 0,

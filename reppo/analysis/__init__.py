@@ -82,6 +82,8 @@ from reppo.analysis.scores import Normalization as Normalization
 from reppo.analysis.scores import ScoreTable as ScoreTable
 from reppo.analysis.scores import score_table as score_table
 from reppo.analysis.scores import worst_returns as worst_returns
+from reppo.analysis.sequential import found_at as found_at
+from reppo.analysis.sequential import next_look as next_look
 from reppo.analysis.summaries import AggregateRow as AggregateRow
 from reppo.analysis.summaries import ImprovementRow as ImprovementRow
 from reppo.analysis.summaries import Profile as Profile

@@ -10,7 +10,7 @@ from reppo.analysis.caveats import caveats_of
 from reppo.analysis.paired import PairedEffect, compare, corrected
 from reppo.analysis.power import plan_seeds
 from reppo.analysis.report.specs import changes, circumstances, write_value
-from reppo.analysis.scales import one_scale, scale_of
+from reppo.analysis.scales import one_scale, required_scale, scale_of
 from reppo.analysis.scores import score_table
 from reppo.analysis.table import Table
 from reppo.errors import require
@@ -135,14 +135,7 @@ def power_table(
     require(looks >= 1, f"The number of looks is {looks}; give at least 1.")
     raw = score_table(results, base=base, at_steps="common")
     raw.arm_index(base)
-    scale = scale_of(results, raw, bounds)
-    require(
-        scale.bounds,
-        "No task has a scale of which an effect could be a share: "
-        + "; ".join(f"{task}: {reason}" for task, reason in scale.missing.items())
-        + ". Give one with --bounds TASK=LOW:HIGH.",
-    )
-    table = raw.normalized(scale)
+    table = raw.normalized(required_scale(results, raw, bounds))
     plans = plan_seeds(table, effect, power=power, level=level / looks, tests=max(1, len(table.arms) - 1))
     records = [
         {**_fields(plan), "task": plan.task or "all tasks", "seeds_so_far": math.ceil(plan.pairs / plan.tasks)}
@@ -153,8 +146,8 @@ def power_table(
         again = "Who looks again after adding seeds is wrong more often than the level says: plan for it with --looks."
     else:
         again = (
-            f"That is {level:g} over {looks} looks: after adding seeds a difference counts as found, and one may stop, "
-            f"where its corrected p is at most {level / looks:.2g}, {looks} times at most."
+            f"That is {level:g} over {looks} looks, which is more than it takes: looks taken by `reppo power --looks "
+            f"{looks} --continue` share what they spend."
         )
     return Table.of(
         "power",

@@ -212,7 +212,7 @@ def _flipped(differences: Scores, flips: int, seed: int, level: float) -> tuple[
     order = np.lexsort((weights, parts))  # so that no order of seeds or tasks matters
     parts, weights = parts[order], weights[order]
     exact, total = len(parts) <= EXACT_PAIRS, float(parts.sum())
-    sums, masses = _turned(np.stack([parts, weights], axis=1), flips, seed, exact)
+    sums, masses = turned(np.stack([parts, weights], axis=1), flips, seed, exact).T
     slack = 0.5e-9 * abs(total) + 0.5e-12 * float(np.abs(parts).sum())
     sums = np.where(np.abs(sums) <= slack, 0.0, sums)
     others = total - sums
@@ -232,20 +232,27 @@ def _flipped(differences: Scores, flips: int, seed: int, level: float) -> tuple[
     return test, (float(low), float(high))
 
 
-def _turned(columns: np.ndarray, flips: int, seed: int, exact: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Sums of the columns over the pairs that are turned: in every way but for its opposite, or in ways drawn."""
+def turned(
+    columns: Float[np.ndarray, "pairs columns"], flips: int, seed: int, exact: bool
+) -> Float[np.ndarray, "flips columns"]:
+    """Sums of columns over the pairs that are turned: in every way but for its opposite, none first, or in ways drawn.
+
+    Args:
+        columns: what is summed.
+        flips: how many are drawn where not all are tried.
+        seed: of the draws.
+        exact: whether all are tried.
+    """
     size = len(columns)
     if exact:
-        found = ((np.arange(2 ** (size - 1))[:, None] >> np.arange(size)) & 1) @ columns
-        return found[:, 0], found[:, 1]
+        return ((np.arange(2 ** (size - 1))[:, None] >> np.arange(size)) & 1) @ columns
     generator = np.random.default_rng(seed)
     block, blocks = max(1, 4_000_000 // size), []
     for start in range(0, flips, block):
         rows = min(block, flips - start)
         bits = np.unpackbits(generator.integers(0, 256, (rows, -(-size // 8)), np.uint8), axis=1)[:, :size]
         blocks.append(bits @ columns)
-    found = np.concatenate(blocks)
-    return found[:, 0], found[:, 1]
+    return np.concatenate(blocks)
 
 
 def sign_test(wins: int, losses: int) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from reppo.analysis.bounds import Bounds, solved_scale
 from reppo.analysis.scores import Normalization, ScoreTable
-from reppo.errors import unknown_name
+from reppo.errors import require, unknown_name
 from reppo.results import RunData
 
 
@@ -49,12 +49,30 @@ def scale_of(results: Sequence[RunData], raw: ScoreTable, given: Mapping[str, Bo
             missing[task] = words
         else:
             bounds[task], sources[task] = found, words
-    return Normalization("scale of the tasks", bounds, sources=sources, missing=missing)
+    return Normalization("by task", bounds, sources=sources, missing=missing)
 
 
 def one_scale(scale: Normalization, tasks: Sequence[str]) -> bool:
     """Whether all tasks have the same scale, so that their returns can be averaged as they are."""
     return not scale.missing and len({scale.bounds[task] for task in tasks}) == 1
+
+
+def required_scale(
+    results: Sequence[RunData], raw: ScoreTable, given: Mapping[str, Bounds] | None = None
+) -> Normalization:
+    """`scale_of`, for what cannot do without.
+
+    Raises:
+        ConfigurationError: if no task has a scale; see also `scale_of`.
+    """
+    scale = scale_of(results, raw, given)
+    require(
+        scale.bounds,
+        "No task has a scale of which an effect could be a share: "
+        + "; ".join(f"{task}: {reason}" for task, reason in scale.missing.items())
+        + ". Give one with --bounds TASK=LOW:HIGH.",
+    )
+    return scale
 
 
 def _learned(results: Sequence[RunData], raw: ScoreTable, task: int) -> tuple[Bounds | None, str]:

@@ -661,7 +661,7 @@ def _pairing(table: ScoreTable) -> str:
     share = 100 * (1 - paired / apart)
     return (
         f"In these {pairs} pairs, the variance of differences between runs of the same seed is {abs(share):.0f}% "
-        f"{'lower' if share >= 0 else 'higher'} than of different seeds: what pairing was worth here."
+        f"{'lower' if share >= 0 else 'higher'} than of different seeds."
     )
 
 
