@@ -1,5 +1,6 @@
 """What a folder of results no longer needs. Nothing that was computed is lost by its removal."""
 
+import dataclasses
 import re
 import shutil
 from collections.abc import Iterator, Sequence
@@ -108,16 +109,12 @@ def _is_whole(checkpoints: Checkpoints, iteration: int) -> bool:
 
 
 def _agrees(run: RunFolder, saved: RunRecord) -> bool:
-    """Whether a run on disk is at the end that its checkpoint has, with all of its files as they were written."""
+    """Whether a run on disk has the very record of its checkpoint, and all of its files as they were written."""
     try:
         record = run.read_record()
     except ConfigurationError:
         return False
-    same = (record.run_id, record.status, record.environment_steps) == (
-        saved.run_id,
-        saved.status,
-        saved.environment_steps,
-    )
+    same = record == dataclasses.replace(saved, files=record.files) and saved.files.items() <= record.files.items()
     policies = {f"policy/{which}.npz" for which in ("last", "best")}
     whole = all(fingerprint(run.path / name) == written for name, written in record.files.items())
     return same and policies < record.files.keys() and whole
