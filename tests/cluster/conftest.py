@@ -13,6 +13,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 STUDY = """
+import sys
+import time
+
 from ablations import kl
 from reppo import environments
 from reppo.sweep import Experiment
@@ -26,7 +29,13 @@ experiment = Experiment(
     seeds=[0, 1],
     steps={steps},
 )
+
+module = sys.modules["reppo.sweep.execute"]
+module.CHECKPOINT_SECONDS = 1.0
+advance = module.BatchProgram.advance
+module.BatchProgram.advance = lambda *arguments: time.sleep({pause}) or advance(*arguments)
 """
+"""Two batches of two programs, with a checkpoint every second, and a pause before each chunk of training."""
 
 CONFIGURATION = """
 ClusterName=tests

@@ -19,14 +19,14 @@ from reppo.errors import ConfigurationError, RunsFailed
 from reppo.sweep import execute
 from reppo.sweep.loading import load_experiment
 from reppo.tracking import NoTracker
-from tests.cluster.conftest import STUDY, python_path
+from tests.cluster.conftest import STUDY, python_path, wait_for
 from tests.sweep.test_resume import contents
 
 
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     """A study file, in the working folder."""
-    (tmp_path / "study.py").write_text(STUDY.format(steps=128 * 6))
+    (tmp_path / "study.py").write_text(STUDY.format(steps=128 * 6, pause=0))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", python_path())
     return tmp_path / "study.py"
@@ -123,9 +123,10 @@ def sleeper(monkeypatch, tmp_path):
 
     def start(command, **options):
         assert command[1:3] == ["-m", "reppo.cli"]
-        started.append(popen([sys.executable, "-c", SLEEPER], stdout=cluster.subprocess.PIPE, **options))
-        assert started[0].stdout.readline() == b"ready\n"
-        return started[0]
+        process = popen([sys.executable, "-c", SLEEPER], stdout=cluster.subprocess.PIPE, **options)
+        assert process.stdout.readline() == b"ready\n"
+        started.append(process)
+        return process
 
     monkeypatch.setattr(cluster.subprocess, "Popen", start)
     yield Payload(["run"], str(tmp_path)), started
@@ -156,18 +157,16 @@ def test_notice_stops_a_task_in_order_and_queues_the_same_again(sleeper):
 
 
 def tell_both(started):
-    while not started:
-        time.sleep(0.1)
+    wait_for(lambda: started, 60)
     time.sleep(0.5)
     os.kill(started[0].pid, signal.SIGUSR2)  # which it does not mind
     time.sleep(0.5)
-    assert started[0].poll() is None
     os.kill(os.getpid(), signal.SIGUSR2)
 
 
 def test_what_a_signal_has_stopped_leaves_no_result(sleeper):
     payload, started = sleeper
-    threading.Timer(1.0, lambda: started[0].terminate()).start()
+    threading.Thread(target=lambda: (wait_for(lambda: started, 60), started[0].terminate())).start()
     with pytest.raises(SystemExit) as raised:
         payload()
     assert raised.value.code == 143
