@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TextIO, final
@@ -143,17 +142,12 @@ class Wandb(AbstractTracker):
             self._errors.flush()
 
     def _open_again(self, lane: LaneStart) -> Any:
-        """Opens a run whose id the client's service may still hold, for the one that it failed to open."""
-        for seconds in (1.0, 5.0, None):
-            try:
-                if self._init is None:
-                    _client().teardown()
-                return self._open(lane)
-            except (Exception, SystemExit):  # the latter where the service ends with an error
-                if seconds is None:
-                    raise
-                time.sleep(seconds)
-        raise AssertionError("unreachable")
+        """Opens a run in another service of the client: the one so far holds its id, for the one it failed to open."""
+        if self._init is None:
+            with contextlib.suppress(SystemExit):  # where that service ends with an error
+                _client().teardown()
+            os.environ.pop("WANDB_SERVICE", None)  # that of a parent process lives on
+        return self._open(lane)
 
     def _open(self, lane: LaneStart) -> Any:
         wandb = _client()
