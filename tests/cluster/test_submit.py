@@ -146,11 +146,13 @@ def test_notice_stops_a_task_in_order_and_queues_the_same_again(sleeper):
         raise SystemExit(255)
 
     before = signal.signal(signal.SIGUSR2, handler)
+    telling = threading.Thread(target=tell_both, args=(started,))
+    telling.start()
     try:
-        threading.Thread(target=tell_both, args=(started,)).start()
         with pytest.raises(SystemExit) as raised:
             payload()
     finally:
+        telling.join()
         signal.signal(signal.SIGUSR2, before)
     assert raised.value.code == 255 and started[0].wait() == 143
     assert queued[0].function.arguments == ["run"] and queued[0].function.__getstate__()["_process"] is None

@@ -4,11 +4,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from reppo.errors import ConfigurationError
-from reppo.results.lock import HOLDER, only_process
+from reppo.results.lock import HOLDER, Held, holding, is_held, only_process, read_holder
 
 HOLD = """
 import sys
@@ -50,6 +51,23 @@ def test_a_kill_releases_the_folder(holder, tmp_path):
     with only_process(tmp_path):
         assert json.loads((tmp_path / HOLDER).read_text())["pid"] == os.getpid()
     assert not (tmp_path / HOLDER).exists()
+
+
+def test_who_holds_what_can_be_asked(holder, tmp_path):
+    assert is_held(tmp_path) and not is_held(tmp_path, ".other") and not is_held(tmp_path / "none")
+    assert read_holder(tmp_path)["pid"] == holder.pid
+    holder.kill()
+    holder.wait()
+    assert not is_held(tmp_path)
+
+
+def test_what_is_held_can_be_waited_for(holder, tmp_path):
+    threading.Timer(0.5, holder.kill).start()
+    with pytest.raises(Held):
+        with holding(tmp_path, seconds=0.1):
+            pass
+    with holding(tmp_path, seconds=30.0) as locks:
+        assert locks
 
 
 def test_one_process_may_come_again_and_an_error_inside_is_passed_on(tmp_path):
