@@ -110,11 +110,14 @@ def design_of(table: ScoreTable, components: Iterable[str] | None = None) -> Des
     Args:
         table: the scores; arms that have a score on some task count.
         components: which ablations to look at; arms with other ablations are left out. None for all.
+
+    Of arms with the same ablations the first counts: an arm of another kind has none, and is not the base.
     """
     removed = {arm: frozenset(table.ablations.get(arm, ())) for arm in table.arms}
     found = sorted(set().union(*removed.values()), key=natural_order) if components is None else components
     names = tuple(dict.fromkeys(found))
-    arms = tuple(arm for arm in table.arms if removed[arm] <= set(names))
+    first = {removed[arm]: arm for arm in reversed(table.arms)}
+    arms = tuple(arm for arm in table.arms if removed[arm] <= set(names) and first[removed[arm]] == arm)
     kept = np.array([[name not in removed[arm] for name in names] for arm in arms], np.bool_)
     return Design(names, arms, kept.reshape(len(arms), len(names)))
 

@@ -20,6 +20,7 @@ from reppo.analysis import (
     shapley_values,
 )
 from reppo.analysis.factorial import _kendall
+from reppo.analysis.figures.designs import interacting_pairs
 from reppo.errors import ConfigurationError
 from tests.analysis.tables import table
 
@@ -90,6 +91,17 @@ def test_a_design_can_be_narrowed_to_some_components():
     assert design.arms == ("base", "a", "b", "a+b") and design.complete
     assert design.kept.tolist() == [[True, True], [False, True], [True, False], [False, False]]
     assert not Design(("a",), ("x", "y"), np.array([[True], [True]])).complete
+
+
+def test_an_arm_of_another_kind_does_not_stand_for_the_base():
+    """It has no ablations either, as one that was made from another preset."""
+    subsets = [frozenset(s) for s in ((), ("a",), ("b",), ("a", "b"))]
+    alone = factorial(lambda s: 10 - 4 * ("a" in s) - 1 * ("b" in s), subsets)
+    scores = {arm: alone.scores[number] for number, arm in enumerate(alone.arms)}
+    rival = table(scores | {"rival": np.full((2, 5), 50.0)}, dict(alone.ablations) | {"rival": []})
+    assert design_of(rival).arms == design_of(alone).arms and interacting_pairs(rival) == [("a", "b")]
+    for effects in (factorial_effects, shapley_values):
+        assert [row.estimate for row in effects(rival)] == [row.estimate for row in effects(alone)]
 
 
 @given(hnp.arrays(np.float64, 8, elements=st.integers(-50, 50)))

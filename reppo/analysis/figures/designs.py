@@ -17,7 +17,7 @@ from reppo.results.formatting import natural_order
 
 def interacting_pairs(table: ScoreTable) -> list[tuple[str, str]]:
     """Pairs of ablations for which a table has all four arms: neither, either and both."""
-    made = {frozenset(table.ablations.get(arm, ())): arm for arm in table.arms}
+    made = {frozenset(table.ablations.get(arm, ())): arm for arm in reversed(table.arms)}
     names = sorted({name for arm in table.arms for name in table.ablations.get(arm, ())}, key=natural_order)
     return [
         (a, b)
@@ -48,7 +48,7 @@ def plot_interactions(
         require(
             pair in known or pair[::-1] in known, f"{pair[0]} and {pair[1]} lack one of their four arms. Add `a + b`."
         )
-    made = {frozenset(table.ablations.get(arm, ())): arm for arm in table.arms}
+    made = {frozenset(table.ablations.get(arm, ())): arm for arm in reversed(table.arms)}
     rows = {row.arm: row for row in aggregate(table, ("mean",))}
     columns = min(4, panel_columns(len(pairs)))
     lines = math.ceil(len(pairs) / columns)
