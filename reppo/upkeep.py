@@ -62,8 +62,8 @@ def run_gc(arguments: argparse.Namespace) -> int:
 
     folder = ResultsFolder.open(arguments.folder)
     with only_process(folder.path):
-        for batch, holder in read_holders(folder, without=("",)).items():
-            raise ConfigurationError(f"{batch} of {str(folder.path)!r} is being trained: {holder}. Wait until it ends.")
+        for holder in read_holders(folder).values():
+            raise ConfigurationError(f"{str(folder.path)!r} is being worked on: {holder}. Wait until it ends.")
         from reppo.sweep.garbage import find_garbage, remove
 
         found = find_garbage(folder)

@@ -53,7 +53,7 @@ class FolderStatus:
     Attributes:
         name: the experiment's name.
         runs: all runs that were ever planned here.
-        holders: who writes to the folder (`""`) or to a batch (its id) now.
+        holders: who is at work now, as `read_holders` tells it.
         attempts: the sessions, as `attempts_of` tells them.
     """
 
@@ -87,7 +87,7 @@ def read_status(path: str | Path) -> FolderStatus:
     """
     folder = ResultsFolder.open(path)
     holders, records = read_holders(folder), _records(folder)
-    ledger = _read_ledger(folder, bool(holders))
+    ledger = _read_ledger(folder, holders)
     planned = {
         run["run_id"]: (run["arm"], run["environment"], run["seed"], batch)
         for batch, lanes in _batches(folder)
@@ -98,7 +98,7 @@ def read_status(path: str | Path) -> FolderStatus:
         planned.setdefault(id, (record.arm, record.environment, record.seed, ""))
     runs = []
     for id, (arm, environment, seed, batch) in planned.items():
-        record, active = records.get(id), id in ledger.open and ("" in holders or batch in holders)
+        record, active = records.get(id), ledger.open.get(id) in holders or id in ledger.open and batch in holders
         state, reason = _judge(folder.run(arm, environment, seed), record, active, ledger.failed.get(id))
         runs.append(RunState(arm, environment, seed, state, record.environment_steps if record else 0, reason))
     runs.sort(key=lambda run: (natural_order(run.environment), *_arm_order(run.arm), run.seed))
@@ -142,15 +142,11 @@ def _batches(folder: ResultsFolder) -> list[tuple[str, list[dict[str, Any]]]]:
     return found
 
 
-def read_holders(folder: ResultsFolder, without: Sequence[str] = ()) -> dict[str, str]:
-    """Who writes to a folder (`""`), or to a batch of it (its id), in words; nobody else is in it.
-
-    Args:
-        folder: the folder.
-        without: what not to look at: what the caller holds itself, since a lock does not tell it from others.
-    """
-    places = {"": folder.path} | {place.name: place for place in sorted((folder.path / "batches").glob("*"))}
-    return {name: describe_holder(place) for name, place in places.items() if name not in without and is_held(place)}
+def read_holders(folder: ResultsFolder) -> dict[str, str]:
+    """The processes at work in a folder, in words: by the name of the ledger of each, and the batch that it trains."""
+    places = [(file.name, folder.path, f".{file.stem}") for file in folder.ledgers()]
+    places += [(place.name, place, "") for place in sorted((folder.path / "batches").glob("*"))]
+    return {name: describe_holder(place, lock) for name, place, lock in places if is_held(place, lock)}
 
 
 def attempts_of(folder: ResultsFolder, run_id: str | None = None) -> list[dict[str, Any]]:
@@ -164,7 +160,7 @@ def attempts_of(folder: ResultsFolder, run_id: str | None = None) -> list[dict[s
         For each what it ran with (`SweepStarted.attempt`), `start` and `end` (UTC), and `reason` and `fault` as in
         `SweepEnded`. The reason of one without an end is `"goes on"` or `"killed"`.
     """
-    ledger = _read_ledger(folder, bool(read_holders(folder)))
+    ledger = _read_ledger(folder, read_holders(folder))
     return [a for a in ledger.attempts if run_id is None or run_id in ledger.began.get(a["start"], ())]
 
 
@@ -211,13 +207,12 @@ class _Ledger:
                 self.open.pop(event["record"]["run_id"], None)
 
 
-def _read_ledger(folder: ResultsFolder, held: bool) -> _Ledger:
+def _read_ledger(folder: ResultsFolder, holders: Mapping[str, str]) -> _Ledger:
     ledger = _Ledger()
     for event in _events(folder):
         ledger.add(event)
-    if held:
-        for attempt in ledger.last.values():
-            attempt["reason"] = "goes on"
+    for source in ledger.last.keys() & holders.keys():
+        ledger.last[source]["reason"] = "goes on"
     return ledger
 
 
@@ -307,6 +302,9 @@ def _counted(runs: Sequence[RunState], total: int | None = None) -> str:
 
 
 def _holding(holders: Mapping[str, str]) -> list[str]:
-    return [plain(f"Held by {who}{f' ({name})' if name else ''}") for name, who in holders.items()] or [
-        "Nobody writes to the folder."
+    by_process: dict[str, list[str]] = {}
+    for name, who in holders.items():
+        by_process.setdefault(who.partition(", since")[0], []).append(name)
+    return [plain(f"At work: {who} ({', '.join(names)})") for who, names in by_process.items()] or [
+        "Nobody is at work."
     ]

@@ -16,7 +16,7 @@ from reppo.keys import subkey
 from reppo.rollout import AbstractPolicy, EpisodeEnds, Evaluated, collect, evaluate
 from reppo.spec import Spec
 from reppo.summary import Summary
-from reppo.training.faults import all_finite, first_fault, suspects
+from reppo.training.faults import all_finite, first_fault
 
 MOST_STARTS = 8
 """Most stored starts of an environment: memory of as many states of the task, and as many resets an iteration."""
@@ -36,8 +36,8 @@ class TrainState(eqx.Module):
         evaluation_starts: the starts of the evaluation episodes, `[episode, ...]`, the same at every evaluation.
         diverged_at: the iteration whose update gave numbers that are not finite; -1 if none did. From then on
             the algorithm's state stands still at the last finite one.
-        diverged_by: the place in `ChunkReport.suspects` of the first quantity of that iteration that was not finite;
-            -1 if none was.
+        diverged_by: the place in `faults.suspects` of the first quantity of that iteration that was not finite; -1 if
+            none was.
         best_return: mean return of the best evaluation so far.
         best_broken: its number of episodes in which the simulation broke. Fewer of them are better than any return.
         best_policy: the policy of that evaluation.
@@ -63,15 +63,11 @@ class ChunkReport(eqx.Module):
         evaluated: outcome of the evaluation at its end.
         metrics: summaries over all updates and steps of the chunk, and over the episodes of its evaluation.
         diverged_at: as in the state.
-        diverged_by: as in the state.
-        suspects: names of what `diverged_by` counts.
     """
 
     evaluated: Evaluated
     metrics: dict[str, Summary]
     diverged_at: Int[Array, ""]
-    diverged_by: Int[Array, ""]
-    suspects: tuple[str, ...] = eqx.field(static=True)
 
 
 def init(
@@ -182,9 +178,8 @@ def assess(
     """Evaluates the current policy, keeps it if it is the best so far, and adds the episodes' metrics to others."""
     evaluated = _evaluate(spec, state, _episodes(spec, environment))
     state = _keep_best(spec, state, evaluated)
-    named = suspects(spec.algorithm, state.algorithm, metrics)
     metrics = metrics | {f"evaluation/{name}": Summary.of(totals) for name, totals in evaluated.metrics.items()}
-    return state, ChunkReport(evaluated, metrics, state.diverged_at, state.diverged_by, named)
+    return state, ChunkReport(evaluated=evaluated, metrics=metrics, diverged_at=state.diverged_at)
 
 
 @_in_its_precision

@@ -9,7 +9,7 @@ import pytest
 
 from reppo import cli
 from reppo.results import ResultsFolder
-from reppo.results.lock import only_process
+from reppo.results.lock import holding, only_process
 from reppo.results.status import read_status
 from reppo.sweep import execute
 from reppo.sweep.garbage import find_garbage
@@ -126,8 +126,9 @@ def test_a_folder_that_somebody_holds_is_left_alone(results, capsys):  # noqa: F
     with only_process(results):
         assert gc(results, "--yes") == 2
     assert "Another process is writing" in capsys.readouterr().err
-    with only_process(batch_of(results)):  # a process that trains one batch
-        assert gc(results, "--yes") == 2
-    assert "is being trained" in capsys.readouterr().err
+    for place, lock in ((batch_of(results), ""), (results, ".ledger")):  # of a process that trains one batch, or any
+        with holding(place, lock):
+            assert gc(results, "--yes") == 2
+        assert "is being worked on" in capsys.readouterr().err
     assert all(len(checkpoints(place)) == 2 for place in results.glob("batches/*"))
     assert json.loads((results / "experiment.json").read_text())["name"] == "small"

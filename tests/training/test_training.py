@@ -14,6 +14,7 @@ from reppo.losses import FixedMultiplier
 from reppo.rollout import Evaluated
 from reppo.spec import Evaluation, Spec, list_paths, replace_path, resolve
 from reppo.training import BatchProgram, Checkpoints, init, loop, train, train_chunk
+from reppo.training.faults import suspects
 from reppo.training.lanes import lane_devices
 from reppo.training.plan import evaluation_points
 from tests.algorithms.toys import ToyRecurrent, ToyReplay
@@ -77,14 +78,15 @@ def test_a_lane_depends_neither_on_its_place_nor_on_its_neighbors_even_if_they_d
     assert_same(jax.tree.map(lambda x: x[1], (states, report)), jax.tree.map(lambda x: x[2], trained))
     diverged = np.asarray(report.diverged_at)
     assert diverged[0] >= 0 and diverged[2] >= 0 and diverged[1] == -1
-    by = np.asarray(report.diverged_by)
-    assert by[1] == -1 and {report.suspects[place].partition("/")[0] for place in by[[0, 2]]} == {"actor"}
+    by = np.array(states.arrays.diverged_by)
+    names = suspects(spec.algorithm, program.lane(states, 0).algorithm, states.metrics)
+    assert by[1] == -1 and {names[place].partition("/")[0] for place in by[[0, 2]]} == {"actor"}
     assert all(np.isfinite(leaf[0]).all() for leaf in arrays(states.arrays.algorithm) if leaf.dtype.kind == "f")
     stood_still = [leaf[0].copy() for leaf in arrays(states.arrays.algorithm)]
     assert np.asarray(states.arrays.iteration)[0] == 6
     states, report = program.advance(states, [broken, spec, broken], 2)
     np.testing.assert_array_equal(np.asarray(report.diverged_at), diverged)  # the first time, for good
-    np.testing.assert_array_equal(np.asarray(report.diverged_by), by)
+    np.testing.assert_array_equal(np.asarray(states.arrays.diverged_by), by)
     assert_same([leaf[0] for leaf in arrays(states.arrays.algorithm)], stood_still)
 
 

@@ -14,7 +14,7 @@ import pytest
 from reppo import cli
 from reppo.results import ResultsFolder, RunRecord
 from reppo.results.files import write_json
-from reppo.results.lock import only_process
+from reppo.results.lock import holding
 from reppo.results.status import format_status, read_status
 from reppo.tracking import (
     BatchFailed,
@@ -95,10 +95,12 @@ def test_every_state_is_told_from_the_folder(study):
         ("c", "Other", 1): "missing",
     }
     assert states(study) == expected
-    with only_process(study.folder.path):
+    with holding(study.folder.path, ".ledger"):
         assert states(study) == expected | {("b", "Task", 0): "running"}
         holders = read_status(study.folder.path).holders
-        assert list(holders) == [""] and f"process {os.getpid()} on " in holders[""]
+        assert list(holders) == ["ledger.jsonl"] and f"process {os.getpid()} on " in holders["ledger.jsonl"]
+    with holding(study.folder.batch_path("batch0000")):
+        assert states(study) == expected | {("b", "Task", 0): "running"}
     study.folder.run("base", "Task", 0).record_path.unlink()
     assert states(study)["base", "Task", 0] == "missing"
 
@@ -134,7 +136,7 @@ def test_the_table_has_arms_and_tasks_and_names_what_is_wrong(study, capsys):
     ]
     assert "c on Task, seed 0: failed: study.py, line 3: no" in said
     assert "base on Task, seed 1: diverged after 40 steps (iteration 4), first not finite: critic/loss" in said
-    assert said[-2] == "Nobody writes to the folder."
+    assert said[-2] == "Nobody is at work."
     assert said[-1].startswith("Last session: from 1970-01-01T") and "commit 0123456789 with changes" in said[-1]
     assert said[-1].endswith(", interrupted at 1970-01-01T00:00:05.000Z")
 
@@ -156,11 +158,11 @@ def test_data_are_given_as_json(study, capsys):
     data = json.loads(capsys.readouterr().out)
     assert data["counts"]["done"] == 1 and len(data["runs"]) == 5 and data["attempts"][0]["host"] == "node1"
     assert data["attempts"][0]["end"] is None and data["attempts"][0]["reason"] == "killed"
-    with only_process(study.folder.path):
+    with holding(study.folder.path, ".ledger"):
         (attempt,) = read_status(study.folder.path).attempts
     assert attempt["reason"] == "goes on"
     study.started(run("c", 0))
-    with only_process(study.folder.path):
+    with holding(study.folder.path, ".ledger"):
         assert [one["reason"] for one in read_status(study.folder.path).attempts] == ["killed", "goes on"]
         assert states(study)["b", "Task", 0] == "stopped"  # it was the killed session that trained it
 
