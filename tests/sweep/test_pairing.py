@@ -141,7 +141,7 @@ for devices in (1, 2, 4):
         seeds = range(first, first + width)
         states = program.start([spec] * width, seeds)
         states, report = program.advance(states, [spec] * width, {iterations})
-        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves((states.algorithm, report.evaluated))]
+        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves((states.arrays.algorithm, report.evaluated))]
         for lane, seed in enumerate(seeds):
             found = [leaf[lane] for leaf in leaves]
             for now, before in zip(found, runs.setdefault(seed, found)):
