@@ -29,7 +29,7 @@ test: .venv/.dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 test-slow: .venv/.dev
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n auto --maxprocesses 4 --dist worksteal --durations=0
 
 test-browser: .venv/.dev
 	$(BIN)/python -m pytest -m browser
