@@ -214,6 +214,14 @@ WORKS = (
         _NEURIPS,
     ),
     Work(
+        "arXiv 2306.10882",
+        "mathieu2023adastop",
+        "AdaStop: Adaptive Statistical Testing for Sound Comparisons of Deep RL Agents",
+        "Mathieu, Timothée and Della Vecchia, Riccardo and Shilova, Alena and Medeiros Centa, Matheus and "
+        "Kohler, Hector and Maillard, Odalric-Ambrym and Preux, Philippe",
+        2023,
+    ),
+    Work(
         "arXiv 2403.03950",
         "farebrother2024stop",
         "Stop Regressing: Training Value Functions via Classification for Scalable Deep RL",

@@ -39,9 +39,9 @@ def test_cells_are_written_for_people():
 
 def test_markdown():
     lines = table().to_markdown().splitlines()
-    assert lines[0] == "**Gains & losses**"
+    assert lines[0] == "**Gains &amp; losses**"
     assert lines[3] == "|---|---:|---:|---:|---:|---|"
-    assert lines[5] == r"| a\|b & <c> | +3.00 | 0.250 | 100% | 5 | no |"
+    assert lines[5] == r"| a\|b &amp; &lt;c&gt; | +3.00 | 0.250 | 100% | 5 | no |"
     assert lines[-1] == "5% of them."
 
 

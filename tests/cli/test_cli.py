@@ -287,7 +287,7 @@ def complete(script, *words):
 def test_bash_completes_commands_options_and_names(capsys):
     script = shown(capsys, "completion", "bash")
     assert complete(script, "reppo", "r") == ["run", "render", "report"]
-    assert set(complete(script, "reppo", "run", "--s")) == {"--seeds", "--steps", "--set"}
+    assert set(complete(script, "reppo", "run", "--s")) == {"--seeds", "--steps", "--set", "--stop-on-divergence"}
     assert complete(script, "reppo", "run", "study.py", "--wandb", "off") == ["offline"]
     assert complete(script, "reppo", "list", "p") == ["presets"]
     assert complete(script, "reppo", "show", "kl/no_k") == ["kl/no_kl"]

@@ -22,6 +22,9 @@ from reppo.tracking import NoTracker
 from tests.cluster.conftest import STUDY, python_path, wait_for
 from tests.sweep.test_resume import contents
 
+# A task's process has no threads; this one has those of JAX.
+pytestmark = pytest.mark.filterwarnings("ignore:os.fork.. was called:RuntimeWarning")
+
 
 @pytest.fixture
 def study(tmp_path, monkeypatch):
