@@ -221,6 +221,7 @@ def test_training_does_not_wait_for_a_server_that_never_answers_and_nothing_is_l
 
 
 LOGIN = """
+import os, sys
 from pathlib import Path
 from reppo.errors import ConfigurationError
 from reppo.tracking import Wandb
@@ -231,6 +232,8 @@ try:
     print("known")
 except ConfigurationError as error:
     print(error)
+sys.stdout.flush()
+os._exit(0)  # the client's own end may wait for a server that is not there
 """
 SETTINGS = "[default]\nbase_url = http://own.example:8080\n"
 NETRC = f"machine own.example:8080\n  login user\n  password {SECRET}\n"
