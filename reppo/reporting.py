@@ -128,34 +128,16 @@ def run_power(arguments: argparse.Namespace) -> int:
     from reppo.analysis.between import power_table
     from reppo.analysis.bounds import parse_bounds
 
-    results, bounds = load_results(arguments.folder), dict(map(parse_bounds, arguments.bounds))
+    results = load_results(arguments.folder)
+    asked: dict[str, Any] = {name: getattr(arguments, name) for name in ("base", "power", "level", "looks")}
+    asked["bounds"] = dict(map(parse_bounds, arguments.bounds))
     if arguments.go_on:
         require(not arguments.tasks, "--continue tests arms over all tasks; leave out --tasks.")
         from reppo.analysis.sequential import next_look
 
-        print(
-            next_look(
-                arguments.folder,
-                results,
-                arguments.effect,
-                looks=arguments.looks,
-                base=arguments.base,
-                power=arguments.power,
-                level=arguments.level,
-                bounds=bounds,
-            )
-        )
+        print(next_look(arguments.folder, results, arguments.effect, **asked))
         return 0
-    table = power_table(
-        results,
-        arguments.effect,
-        base=arguments.base,
-        power=arguments.power,
-        level=arguments.level,
-        looks=arguments.looks,
-        tasks=arguments.tasks,
-        bounds=bounds,
-    )
+    table = power_table(results, arguments.effect, tasks=arguments.tasks, **asked)
     require(
         len(table) > 0,
         f"{arguments.folder} has no arm with two seeds or more in common with {arguments.base!r}, so no variance is "
