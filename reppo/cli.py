@@ -468,7 +468,9 @@ def _run_arguments(arguments: argparse.Namespace) -> list[str]:
         ("wandb-project", arguments.wandb_project),
         ("wandb-entity", arguments.wandb_entity),
     ]
-    return [str(arguments.file.absolute()), *(f"--{name}={value}" for name, value in given if value is not None)]
+    flags = [("tensorboard", arguments.tensorboard), ("stop-on-divergence", arguments.stop_on_divergence)]
+    options = [f"--{name}={value}" for name, value in given if value is not None]
+    return [str(arguments.file.absolute()), *options, *(f"--{name}" for name, given in flags if given)]
 
 
 def _chosen_experiment(arguments: argparse.Namespace) -> "Experiment":

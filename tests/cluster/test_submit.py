@@ -203,3 +203,9 @@ def test_a_local_task_that_fails_is_told(study):
     with pytest.raises(RunsFailed, match=r"all others are done:\n  batch0001: see .*_0_log.err\n"):
         cluster.run_locally(payloads, Resources(at_once=1, others={}), study.parent / "jobs", said.append)
     assert said[-1] == "batch0001 failed; 0 are left." and "batch0000 is done; 1 are left." in said
+
+
+@pytest.mark.parametrize("flags", [[], ["--tensorboard"], ["--tensorboard", "--stop-on-divergence"]])
+def test_flags_reach_the_tasks(flags):
+    arguments = cli._parser().parse_all(["submit", "study.py", *flags])
+    assert [word for word in cli._run_arguments(arguments)[1:] if "=" not in word] == flags
