@@ -298,7 +298,7 @@ class _Sweep:
         self.tracker.receive(
             SweepFinished(
                 compilations=(self.programs, self.compilations),
-                bytes=(self.execution.at_once * self.needed, self.program_bytes),
+                bytes=(self.needed, self.program_bytes),
                 compile_seconds=self.compile_seconds,
                 train_seconds=self.train_seconds,
             )
@@ -307,7 +307,8 @@ class _Sweep:
 
     def _train_groups(self, groups: list[list[Batch]]) -> None:
         """Trains batches, by program, but for those that other processes train."""
-        needed = [needed_bytes(group[0].runs[0])[0] for group in groups]  # a faulty component fails before training
+        # A faulty component fails here, before training.
+        needed = [self.execution.held_bytes(*needed_bytes(group[0].runs[0])) for group in groups]
         self.needed = max(self.needed, *needed)
         while groups:
             # Not the program that another process has, while there are others: each is compiled by one then.

@@ -113,7 +113,6 @@ def forecast(experiment: Experiment, batches: Sequence[Batch], execution: Execut
         runs = [run for batch in group for run in batch.runs]
         spec = runs[0].spec
         reference = first.setdefault(spec.environment.name, spec)
-        lane, state = needed_bytes(runs[0])
         episode_steps = spec.evaluation.episodes * spec.environment.make().horizon
         groups.append(
             GroupForecast(
@@ -126,7 +125,7 @@ def forecast(experiment: Experiment, batches: Sequence[Batch], execution: Execut
                 * total_iterations(spec, experiment.steps)
                 * spec.algorithm.steps_per_iteration,
                 evaluation_steps=len(runs) * len(evaluation_points(spec, experiment.steps)) * episode_steps,
-                bytes=execution.at_once * lane + (execution.width - execution.at_once) * state,
+                bytes=execution.held_bytes(*needed_bytes(runs[0])),
             )
         )
     return Forecast(experiment.name, execution, tuple(groups))

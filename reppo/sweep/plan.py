@@ -52,6 +52,10 @@ class Execution:
         """Lanes that train at the same time."""
         return lanes_at_once(self.mode, self.width, self.devices)
 
+    def held_bytes(self, lane: int, state: int) -> int:
+        """Memory of all lanes: of those that train, and of the states of the others (see `needed_bytes`)."""
+        return self.at_once * lane + (self.width - self.at_once) * state
+
 
 @final
 @dataclasses.dataclass(frozen=True)
@@ -112,20 +116,22 @@ def choose_execution(experiment: Experiment, memory: int | None = None, mode: st
     if memory is None:
         return chosen
     runs = {compile_key(run.spec): run for run in experiment.runs()}
-    need, name = max((needed_bytes(run)[0], run.environment) for run in runs.values())
+    needed = [(*needed_bytes(run), run.environment) for run in runs.values()]
+    need, _, name = max(needed)
     reserved = RESIDENT_BYTES if chosen.mode == lanes_mode() and jax.default_backend() == "cpu" else 0
     if reserved:
         memory = min(memory, usable_memory() or memory)
-    fit = (memory - reserved) // need
     require(
-        fit >= 1,
+        need <= memory - reserved,
         f"One run on {name} needs about {human_bytes(need)} while it trains{_besides(reserved)}, and "
         f"{human_bytes(memory)} are allowed (--memory). Allow more, or choose fewer environments, shorter rollouts or "
         "narrower networks.",
     )
-    if chosen.mode == "vmap":
-        return dataclasses.replace(chosen, width=min(chosen.width, fit))
-    return dataclasses.replace(chosen, devices=min(chosen.devices, fit))
+    devices = range(chosen.devices, 0, -1) if chosen.mode == "map" else [chosen.devices]
+    narrower = [dataclasses.replace(chosen, devices=number) for number in devices]
+    narrower += [dataclasses.replace(narrower[-1], width=width) for width in range(chosen.width - 1, 0, -1)]
+    fits = (one for one in narrower if all(one.held_bytes(*each) <= memory - reserved for *each, _ in needed))
+    return next(fits)
 
 
 def needed_bytes(run: Run) -> tuple[int, int]:

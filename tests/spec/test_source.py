@@ -1,7 +1,9 @@
 import importlib.util
+import subprocess
 import sys
 
 from reppo import environments
+from reppo.optimization import Adam
 from reppo.spec.source import source_hashes
 from tests.tiny import tiny_preset
 
@@ -45,3 +47,10 @@ def test_a_component_without_a_file_has_none():
     made = {}
     exec("from reppo.component import Component\nclass Typed(Component): pass", made)
     assert source_hashes(made["Typed"]()) == {}
+
+
+def test_checks_of_annotations_change_no_hash():
+    """These tests run with them, a user's command without."""
+    told = "from reppo import optimization as o; from reppo.spec.source import source_hashes as of; print(of(o.Adam()))"
+    alone = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True).stdout
+    assert alone.strip() == str(source_hashes(Adam()))

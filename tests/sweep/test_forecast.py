@@ -82,6 +82,26 @@ def test_eight_values_of_a_scalar_and_four_seeds_are_one_compilation(tmp_path, t
     assert said.compilations == len(traced) == 1 and last.event.compilations == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("mode", "room", "expected"),
+    [
+        ("map", 2 * 100 + 2 * 40, (2, 4)),
+        ("map", 100 + 3 * 40, (1, 4)),
+        ("map", 100 + 3 * 40 - 1, (1, 3)),
+        ("map", 100, (1, 1)),
+        ("vmap", 4 * 100, (2, 4)),
+        ("vmap", 4 * 100 - 1, (2, 3)),
+    ],
+)
+def test_states_of_waiting_lanes_need_memory_too(monkeypatch, mode, room, expected):
+    monkeypatch.setattr(planning, "lane_devices", lambda: 2)
+    monkeypatch.setattr(planning, "needed_bytes", lambda run: (100, 40))
+    reserved = planning.RESIDENT_BYTES if mode == "map" else 0
+    chosen = choose_execution(declare(seeds=range(4)), reserved + room, mode)
+    assert (chosen.devices, chosen.width) == expected
+    assert chosen.held_bytes(100, 40) <= room
+
+
 @pytest.mark.slow  # compiles the whole catalog
 def test_a_sweep_over_the_catalog_compiles_as_often_as_its_plan_says(tmp_path, traced, monkeypatch):
     compiled, quickly = jax.stages.Lowered.compile, {"xla_backend_optimization_level": 0}
@@ -112,8 +132,8 @@ def test_lanes_that_do_not_fit_do_not_train_together(monkeypatch):
     devices = lanes.lane_devices()
     memory = lambda lanes: planning.RESIDENT_BYTES + lanes * need
     assert choose_execution(experiment) == Execution("map", 4, devices)
-    assert choose_execution(experiment, memory(2)) == Execution("map", 4, devices)
-    assert choose_execution(experiment, memory(2) - 1) == Execution("map", 4, 1)
+    assert choose_execution(experiment, memory(4)) == Execution("map", 4, devices)
+    assert choose_execution(experiment, memory(1)) == Execution("map", 1, 1)
     message = r"One run on BestAction needs about .*, besides 1 GB for libraries .* are allowed \(--memory\)"
     with pytest.raises(ConfigurationError, match=message):
         choose_execution(experiment, memory(1) - 1)
