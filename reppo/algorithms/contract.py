@@ -1,21 +1,39 @@
 """What the training loop asks of an algorithm."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, final
 
+import equinox as eqx
 from equinox import AbstractVar
 from jaxtyping import Array, Key, PyTree
 
 from reppo.component import Component
-from reppo.environments import AbstractEnvironment
+from reppo.environments import Interface
 from reppo.rollout import AbstractPolicy, Trajectory
 from reppo.summary import Summary
+
+
+@final
+class AlgorithmState(eqx.Module):
+    """All that evolves in an algorithm, by what it is.
+
+    Attributes:
+        learner: what learns: networks, multipliers, optimizers. Where an update makes a number of it that is not
+            finite, the run stands still at the last finite one.
+        statistics: what is counted, such as the statistics of observations; guarded likewise.
+        data: what was collected, such as a replay buffer. It is neither searched for numbers that are not finite nor
+            copied, and stands in checkpoints only where the algorithm says so (`AbstractAlgorithm.saves_data`).
+    """
+
+    learner: Any
+    statistics: Any = ()
+    data: Any = ()
 
 
 class AbstractAlgorithm(Component):
     """A learning algorithm: frozen, without parameters and without state.
 
-    All that evolves is in the state that `init` makes and `update` returns; a replay buffer lives there too.
+    All that evolves is in the state that `init` makes and `update` returns.
 
     Attributes:
         num_environments: environments that run in parallel.
@@ -26,11 +44,19 @@ class AbstractAlgorithm(Component):
     rollout_length: AbstractVar[int]
 
     @abstractmethod
-    def init(self, key: Key[Array, ""], environment: AbstractEnvironment) -> Any:
-        """The state before training."""
+    def init(self, key: Key[Array, ""], interface: Interface) -> AlgorithmState:
+        """The state before training.
+
+        Args:
+            key: consumed.
+            interface: the shapes of observations and the space of actions.
+
+        Raises:
+            ConfigurationError: if a component does not fit them.
+        """
 
     @abstractmethod
-    def policy(self, state: Any) -> AbstractPolicy:
+    def policy(self, state: AlgorithmState) -> AbstractPolicy:
         """What acts, in collection and in evaluation."""
 
     @abstractmethod
@@ -38,7 +64,9 @@ class AbstractAlgorithm(Component):
         """The policy's memory at the start of an episode; `()` for a policy without one."""
 
     @abstractmethod
-    def update(self, state: Any, trajectory: Trajectory, key: Key[Array, ""]) -> tuple[Any, dict[str, Summary]]:
+    def update(
+        self, state: AlgorithmState, trajectory: Trajectory, key: Key[Array, ""]
+    ) -> tuple[AlgorithmState, dict[str, Summary]]:
         """Learns from a rollout.
 
         Args:
@@ -56,6 +84,15 @@ class AbstractAlgorithm(Component):
         By it a run that diverged says what was wrong first. Metrics that are not named come after those that are.
         """
         return ()
+
+    @property
+    def saves_data(self) -> bool:
+        """Whether checkpoints hold the state's `data`.
+
+        A run that goes on without them begins with the data of `init`, and its numbers differ from those of a run that
+        was never stopped.
+        """
+        return True
 
     @property
     def steps_per_iteration(self) -> int:

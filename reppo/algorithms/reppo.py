@@ -10,10 +10,11 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
-from reppo.algorithms.contract import AbstractAlgorithm
+from reppo.algorithms.acting import ActorPolicy
+from reppo.algorithms.contract import AbstractAlgorithm, AlgorithmState
 from reppo.component import Scalar, hyper, slot, static
-from reppo.distributions import AbstractHead, TanhNormal, TanhNormalHead
-from reppo.environments import AbstractEnvironment, Observation
+from reppo.distributions import AbstractHead, Action, TanhNormalHead
+from reppo.environments import Interface, Observation
 from reppo.errors import require
 from reppo.keys import subkey
 from reppo.losses import (
@@ -21,24 +22,36 @@ from reppo.losses import (
     AbstractAuxiliary,
     AbstractMultiplier,
     AbstractValue,
-    ActorBatch,
     FixedMultiplier,
     HLGauss,
     LearnedMultiplier,
+    Minibatch,
     PathwiseLoss,
+    QFunction,
     SelfPrediction,
+    multiplier_gradients,
 )
 from reppo.networks import AbstractActorBuilder, AbstractCriticBuilder, AbstractOffset, Actor, Critic, NoOffset
-from reppo.normalization import AbstractNormalizer, RunningMeanVariance
+from reppo.normalization import (
+    AbstractNormalizer,
+    RunningMeanVariance,
+    init_statistics,
+    normalize_rollout,
+    update_statistics,
+)
 from reppo.optimization import (
+    AbstractBatches,
     AbstractMultiplierOptimizer,
     AbstractOptimizer,
     AbstractSchedule,
     Adam,
     Alternating,
+    Epochs,
     NoClip,
+    optimizer_step,
+    trainable,
 )
-from reppo.rollout import AbstractPolicy, Trajectory
+from reppo.rollout import Trajectory, as_rows
 from reppo.summary import Summary
 from reppo.targets import (
     AbstractEntropyBonus,
@@ -53,6 +66,7 @@ from reppo.targets import (
 )
 
 
+@final
 class Learner(eqx.Module):
     """The part of the state that minibatch updates change.
 
@@ -74,88 +88,6 @@ class Learner(eqx.Module):
 
 
 @final
-class ReppoState(eqx.Module):
-    """All that evolves in REPPO.
-
-    Attributes:
-        learner: networks, multipliers and optimizer states.
-        actor_statistics: running statistics of the actor's observations, frozen during an iteration.
-        critic_statistics: those of the critic's observations; None where it sees what the actor sees.
-    """
-
-    learner: Learner
-    actor_statistics: PyTree
-    critic_statistics: PyTree
-
-
-class Minibatch(eqx.Module):
-    """Rows of a rollout, with what was computed of them before the first update; leaves `[rows, ...]`.
-
-    Attributes:
-        actor: what the actor loss reads, the targets among it.
-        next_embedding: the critic's embedding of the next state and action.
-        reward: scaled reward.
-        terminated: whether the step ended its episode for good.
-        truncated: whether it ended its episode although it could have gone on.
-        counts: whether the critic learns from the row.
-    """
-
-    actor: ActorBatch
-    next_embedding: Float[Array, "rows embedding"]
-    reward: Float[Array, " rows"]
-    terminated: Bool[Array, " rows"]
-    truncated: Bool[Array, " rows"]
-    counts: Bool[Array, " rows"]
-
-
-class PolicyDistribution(eqx.Module):
-    """The policy's distribution when it acted, and what it drew; all of it before the tanh.
-
-    Attributes:
-        loc: mean.
-        scale: standard deviation.
-        drawn: the draw behind the action, before the limit on actions; the mean where the policy took its mode.
-    """
-
-    loc: Float[Array, "*batch action"]
-    scale: Float[Array, "*batch action"]
-    drawn: Float[Array, "*batch action"]
-
-
-@final
-class ReppoPolicy(AbstractPolicy):
-    """Normalizes the observation, applies the actor network, samples or takes the mode.
-
-    Attributes:
-        actor: the actor network.
-        statistics: statistics of the actor's observations.
-        normalizer: how they are applied.
-        head: turns outputs into a distribution.
-        max_action: limit on the magnitude of sampled actions.
-    """
-
-    actor: eqx.Module
-    statistics: PyTree
-    normalizer: AbstractNormalizer
-    head: AbstractHead
-    max_action: Any
-
-    def __call__(
-        self, memory: Any, observation: Observation, key: Key[Array, ""], deterministic: bool
-    ) -> tuple[Float[Array, " action"], Any, PolicyDistribution]:
-        distribution = self.head(self.actor(self.normalizer(self.statistics, observation.actor)))  # pyright: ignore
-        if deterministic:
-            drawn, action = distribution.loc, distribution.mode()
-        else:
-            drawn = distribution.draw(key)
-            action = jnp.clip(jnp.tanh(drawn), -self.max_action, self.max_action)
-        return action, memory, PolicyDistribution(distribution.loc, distribution.scale, drawn)
-
-    def observe(self, observation: Observation) -> "ReppoPolicy":
-        return dataclasses.replace(self, statistics=self.normalizer.observe(self.statistics, observation.actor))
-
-
-@final
 class Reppo(AbstractAlgorithm):
     """REPPO: on-policy Q-learning with soft TD(lambda) targets, and pathwise policy gradients within a KL ball.
 
@@ -167,11 +99,9 @@ class Reppo(AbstractAlgorithm):
         rollout_length: steps that each takes between two updates.
         gamma: discount factor, in [0, 1].
         reward_scale: factor on rewards in everything that is learned, positive; reported returns are unscaled.
-        entropy_target: entropy that the temperature aims for, per action dimension, in nats.
-        max_action: limit on the actions that are taken, in (0, 1]. Densities are those of what was drawn before it.
         normalizer: normalization of observations.
         actor: builder of the actor network.
-        head: distribution that the actor's outputs stand for.
+        head: distribution that the actor's outputs stand for, the limit on actions, and the entropy to aim for.
         critic: builder of the critic network.
         critic_offset: what moves the outputs of the untrained critic.
         value: what the critic's outputs stand for, and their loss.
@@ -183,7 +113,8 @@ class Reppo(AbstractAlgorithm):
         actor_loss: loss of the actor.
         temperature: weight of the entropy.
         kl_multiplier: weight of the KL constraint.
-        schedule: order of the updates.
+        batches: which rows of the rollout each update sees.
+        schedule: in what order critic and actor are updated.
         actor_optimizer: optimizer of the actor.
         critic_optimizer: optimizer of the critic.
         multiplier_optimizer: optimizer of temperature and KL multiplier. An optimizer of their own has a clip of its
@@ -194,8 +125,6 @@ class Reppo(AbstractAlgorithm):
     rollout_length: int = static(128)
     gamma: Scalar = hyper(0.99)
     reward_scale: Scalar = hyper(1.0)
-    entropy_target: Scalar = hyper(-0.5)
-    max_action: Scalar = hyper(0.999)
     normalizer: AbstractNormalizer = RunningMeanVariance()
     actor: AbstractActorBuilder = Actor()
     head: AbstractHead = TanhNormalHead()
@@ -207,6 +136,7 @@ class Reppo(AbstractAlgorithm):
     actor_loss: AbstractActorLoss = PathwiseLoss()
     temperature: AbstractMultiplier = LearnedMultiplier()
     kl_multiplier: AbstractMultiplier = LearnedMultiplier()
+    batches: AbstractBatches = Epochs()
     schedule: AbstractSchedule = Alternating()
     actor_optimizer: AbstractOptimizer = Adam()
     critic_optimizer: AbstractOptimizer = Adam()
@@ -215,11 +145,10 @@ class Reppo(AbstractAlgorithm):
     entropy_bonus: AbstractEntropyBonus = slot(BonusUntilTermination(), added=True)
     truncation: AbstractTruncation = slot(OwnFlag(), added=True)
 
-    def init(self, key: Key[Array, ""], environment: AbstractEnvironment) -> ReppoState:
+    def init(self, key: Key[Array, ""], interface: Interface) -> AlgorithmState:
         """Networks, multipliers and optimizers before training."""
-        shapes = environment.observation_shapes()
-        action_size = environment.action_space.size
-        actor = self.actor.build(subkey(key, "actor"), shapes.actor, self.head.size(action_size))
+        shapes, action_size = interface.observation, interface.action.size
+        actor = self.actor.build(subkey(key, "actor"), shapes.actor, self.head.size(interface.action))
         critic = self.critic.build(
             subkey(key, "critic"),
             shapes.for_critic,
@@ -234,18 +163,14 @@ class Reppo(AbstractAlgorithm):
             critic=critic,
             temperature=multipliers[0],
             kl_multiplier=multipliers[1],
-            actor_optimizer=self._actor_transform().init((_parameters(actor), multipliers)),
-            critic_optimizer=self.critic_optimizer.transform().init(_parameters(critic)),
+            actor_optimizer=self._actor_transform().init((trainable(actor), multipliers)),
+            critic_optimizer=self.critic_optimizer.transform().init(trainable(critic)),
         )
-        return ReppoState(
-            learner=learner,
-            actor_statistics=self.normalizer.init(shapes.actor),
-            critic_statistics=None if shapes.critic is None else self.normalizer.init(shapes.critic),
-        )
+        return AlgorithmState(learner, statistics=init_statistics(self.normalizer, shapes))
 
-    def policy(self, state: ReppoState) -> ReppoPolicy:
+    def policy(self, state: AlgorithmState) -> ActorPolicy:
         """The policy of the current actor, with its observation statistics."""
-        return ReppoPolicy(state.learner.actor, state.actor_statistics, self.normalizer, self.head, self.max_action)
+        return ActorPolicy(state.learner.actor, state.statistics.actor, self.normalizer, self.head)
 
     def memory(self, key: Key[Array, ""]) -> tuple[()]:
         """Nothing: the policy is memoryless."""
@@ -258,42 +183,40 @@ class Reppo(AbstractAlgorithm):
         return ("targets/value", *(f"critic/{name}" for name in critic), *(f"actor/{name}" for name in actor))
 
     def update(
-        self, state: ReppoState, trajectory: Trajectory, key: Key[Array, ""]
-    ) -> tuple[ReppoState, dict[str, Summary]]:
+        self, state: AlgorithmState, trajectory: Trajectory, key: Key[Array, ""]
+    ) -> tuple[AlgorithmState, dict[str, Summary]]:
         """Targets once, with the networks that collected the rollout; then minibatches; then the statistics."""
-        data, metrics = self._prepare(state, trajectory, subkey(key, "targets"))
+        data, metrics = self.prepare(state, trajectory, subkey(key, "targets"))
+        schedule_key = subkey(key, "schedule")
         learner, update_metrics = self.schedule.run(
-            state.learner, data, self._critic_step, self._actor_step, subkey(key, "schedule")
+            state.learner,
+            data,
+            self.batches.indices(data.size, schedule_key),
+            {"critic": self.critic_step, "actor": self.actor_step},
+            schedule_key,
         )
-        new_state = ReppoState(
-            learner=learner,
-            actor_statistics=self.normalizer.update(state.actor_statistics, trajectory.observation.actor),
-            critic_statistics=(
-                None
-                if trajectory.observation.critic is None
-                else self.normalizer.update(state.critic_statistics, trajectory.observation.critic)
-            ),
-        )
-        return new_state, metrics | update_metrics
+        statistics = update_statistics(self.normalizer, state.statistics, trajectory.observation)
+        return AlgorithmState(learner, statistics), metrics | update_metrics
 
-    def _prepare(
-        self, state: ReppoState, trajectory: Trajectory, key: Key[Array, ""]
+    def prepare(
+        self, state: AlgorithmState, trajectory: Trajectory, key: Key[Array, ""]
     ) -> tuple[Minibatch, dict[str, Summary]]:
         """The rollout as rows, with normalized observations, targets and next embeddings."""
-        learner = state.learner
+        learner, q = state.learner, QFunction(state.learner.critic, self.value)
         temperature = self.temperature.value(learner.temperature)
         reward = self.reward_scale * trajectory.reward
         time, environments = reward.shape
-        observation, following = self._normalize(state, trajectory)
+        observation, following = normalize_rollout(
+            self.normalizer, state.statistics, trajectory.observation, trajectory.final_observation
+        )
         ended = trajectory.terminated | trajectory.truncated
 
         def next_value(observation: Observation, taken: Taken, continues: Bool[Array, ""], key: Key[Array, ""]) -> Any:
-            def evaluate(action: Float[Array, " action"]) -> tuple[Float[Array, ""], Float[Array, " embedding"]]:
-                output = learner.critic(observation.for_critic, action)  # pyright: ignore[reportCallIssue]
-                return self.value.decode(output.logits), output.embedding
+            def evaluate(action: Action) -> tuple[Float[Array, ""], Float[Array, " embedding"]]:
+                value, output = q.with_output(observation.for_critic, action)
+                return value, output.embedding
 
-            distribution = self._distribution(learner.actor, observation.actor)
-            return self.next_value(distribution, evaluate, taken, continues, key)
+            return self.next_value(self.head(learner.actor(observation.actor)), evaluate, taken, continues, key)
 
         keys = jax.random.split(key, (time, environments))
         taken = jax.tree.map(lambda x: jnp.roll(x, -1, axis=0), Taken(trajectory.action, trajectory.extras.drawn))
@@ -306,88 +229,72 @@ class Reppo(AbstractAlgorithm):
         targets = jax.vmap(self.targets, in_axes=(1, 1, 1, 1, None), out_axes=1)(
             reward + self.gamma * bonus, estimate.value, cuts.terminated, cuts.truncated, self.gamma
         )
-        data = Minibatch(
-            actor=ActorBatch(
-                actor_observation=_rows(observation.actor),
-                critic_observation=_rows(observation.for_critic),
-                action=_rows(trajectory.action),
-                old_loc=_rows(trajectory.extras.loc),
-                old_scale=_rows(trajectory.extras.scale),
-                target=_rows(targets),
-                drawn=_rows(trajectory.extras.drawn),
-            ),
-            next_embedding=_rows(estimate.embedding),
-            reward=_rows(reward),
-            terminated=_rows(trajectory.terminated),
-            truncated=_rows(trajectory.truncated),
-            counts=_rows(cuts.counts),
-        )
+        rows = {
+            "observation": observation,
+            "action": trajectory.action,
+            "drawn": trajectory.extras.drawn,
+            "old": trajectory.extras.distribution,
+            "target": targets,
+            "reward": reward,
+            "terminated": trajectory.terminated,
+            "truncated": trajectory.truncated,
+            "counts": cuts.counts,
+            "next_embedding": estimate.embedding,
+        }
+        data = Minibatch(**as_rows(rows))
         metrics = {
-            "targets/value": Summary.of(data.actor.target, where=data.counts),
-            "targets/outside_support": Summary.of(self.value.outside(data.actor.target), where=data.counts),
-            "observations/far": Summary.of(self.normalizer.far(state.actor_statistics, trajectory.observation.actor)),
+            "targets/value": Summary.of(data.target, where=data.counts),
+            "targets/outside_support": Summary.of(self.value.outside(data.target), where=data.counts),
+            "observations/far": Summary.of(self.normalizer.far(state.statistics.actor, trajectory.observation.actor)),
         }
         return data, metrics
 
-    def _critic_step(
-        self, learner: Learner, batch: Minibatch, key: Key[Array, ""]
-    ) -> tuple[Learner, dict[str, Summary]]:
+    def critic_step(self, learner: Learner, batch: Minibatch, key: Key[Array, ""]) -> tuple[Learner, dict[str, Summary]]:
         """One gradient step of the critic towards the targets."""
-        target = batch.actor.target
 
         def loss(critic: Any) -> tuple[Float[Array, ""], tuple[Array, Array, Array]]:
             def per_row(row: Minibatch) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
-                output = critic(row.actor.critic_observation, row.actor.action)
-                value_loss = self.value.loss(output.logits, row.actor.target)
+                q, output = QFunction(critic, self.value).with_output(row.observation.for_critic, row.action)
+                value_loss = self.value.loss(output.logits, row.target)
                 auxiliary_loss = self.auxiliary.loss(
                     output.prediction, row.next_embedding, row.reward, row.terminated, row.truncated
                 )
-                return value_loss, auxiliary_loss, self.value.decode(output.logits)
+                return value_loss, auxiliary_loss, q
 
             value_loss, auxiliary_loss, q = jax.vmap(per_row)(batch)
             return jnp.mean(jnp.where(batch.counts, value_loss + auxiliary_loss, 0.0)), (value_loss, auxiliary_loss, q)
 
         gradient, (value_loss, auxiliary_loss, q) = eqx.filter_grad(loss, has_aux=True)(learner.critic)
-        critic, optimizer = _apply(
+        critic, optimizer = optimizer_step(
             self.critic_optimizer.transform(), gradient, learner.critic_optimizer, learner.critic
         )
         metrics = {
             "critic/loss": Summary.of(value_loss.mean()),
             "critic/auxiliary_loss": Summary.of(auxiliary_loss.mean()),
             "critic/q": Summary.of(q.mean()),
-            "critic/explained_variance": Summary.of(1 - jnp.var(target - q) / (jnp.var(target) + 1e-8)),
+            "critic/explained_variance": Summary.of(1 - jnp.var(batch.target - q) / (jnp.var(batch.target) + 1e-8)),
             "critic/gradient_norm": Summary.of(optax.tree.norm(gradient)),
         }
         return dataclasses.replace(learner, critic=critic, critic_optimizer=optimizer), metrics
 
-    def _actor_step(
-        self, learner: Learner, batch: Minibatch, key: Key[Array, ""]
-    ) -> tuple[Learner, dict[str, Summary]]:
+    def actor_step(self, learner: Learner, batch: Minibatch, key: Key[Array, ""]) -> tuple[Learner, dict[str, Summary]]:
         """One gradient step of the actor, and one of the multipliers by what the actor's loss saw."""
         temperature = self.temperature.value(learner.temperature)
         kl_multiplier = self.kl_multiplier.value(learner.kl_multiplier)
-
-        def q(observation: PyTree[Array], action: Float[Array, " action"]) -> Float[Array, ""]:
-            return self.value.decode(learner.critic(observation, action).logits)  # pyright: ignore[reportCallIssue]
+        q = QFunction(learner.critic, self.value)
 
         def loss(actor: Any) -> tuple[Float[Array, ""], dict[str, Float[Array, " rows"]]]:
-            policy = lambda observation: self._distribution(actor, observation)
-            return self.actor_loss(policy, q, batch.actor, temperature, kl_multiplier, key)
+            new = jax.vmap(lambda observation: self.head(actor(observation)))(batch.observation.actor)
+            return self.actor_loss(new, q, batch, temperature, kl_multiplier, key)
 
         (value, seen), gradient = eqx.filter_value_and_grad(loss, has_aux=True)(learner.actor)
         entropy, kl = seen["entropy"].mean(), seen["kl"].mean()
-        entropy_slack = entropy - self.entropy_target * batch.actor.action.shape[-1]
-        kl_slack = self.actor_loss.kl_bound - kl
-
-        def multiplier_loss(parameters: Any) -> Float[Array, ""]:
-            return self.temperature.loss(parameters[0], entropy_slack) + self.kl_multiplier.loss(
-                parameters[1], kl_slack
-            )
-
+        slacks = (entropy - self.head.aimed_entropy(batch.old), self.actor_loss.kl_bound - kl)
         multipliers = (learner.temperature, learner.kl_multiplier)
-        (actor, multipliers), optimizer = _apply(
+        multiplier_gradient = multiplier_gradients((self.temperature, self.kl_multiplier), multipliers, slacks)
+        (actor, multipliers), optimizer = optimizer_step(
             self._actor_transform(),
-            (gradient, jax.grad(multiplier_loss)(multipliers)),
+            (gradient, multiplier_gradient),
             learner.actor_optimizer,
             (learner.actor, multipliers),
         )
@@ -413,31 +320,12 @@ class Reppo(AbstractAlgorithm):
         """What moves the pair of the actor's parameters and the multipliers."""
         return self.multiplier_optimizer.beside(self.actor_optimizer.transform())
 
-    def _distribution(self, actor: Any, observation: PyTree[Array]) -> TanhNormal:
-        """The policy at one normalized observation."""
-        return self.head(actor(observation))
-
-    def _normalize(self, state: ReppoState, trajectory: Trajectory) -> tuple[Observation, Observation]:
-        """Observations and true next observations of a rollout, normalized, leaves `[time, environment, ...]`."""
-        now, following = trajectory.observation, trajectory.final_observation
-        actor = self.normalizer.rollout(state.actor_statistics, now.actor, following.actor)
-        if now.critic is None:
-            return Observation(actor[0]), Observation(actor[1])
-        critic = self.normalizer.rollout(state.critic_statistics, now.critic, following.critic)
-        return Observation(actor[0], critic[0]), Observation(actor[1], critic[1])
-
     def validate(self) -> None:
         require(self.num_environments >= 1, f"num_environments is {self.num_environments}; give at least 1.")
         require(self.rollout_length >= 1, f"rollout_length is {self.rollout_length}; give at least 1.")
         require(0 <= self.gamma <= 1, f"gamma is {self.gamma!s}; give one in [0, 1].")
         require(self.reward_scale > 0, f"reward_scale is {self.reward_scale!s}; give a positive one.")
-        require(0 < self.max_action <= 1, f"max_action is {self.max_action!s}; give one in (0, 1].")
-        rows, minibatches = self.steps_per_iteration, self.schedule.num_minibatches
-        require(
-            rows % minibatches == 0,
-            f"A rollout has {self.num_environments} x {self.rollout_length} = {rows} rows, which {minibatches} "
-            "minibatches do not divide. Choose a number of minibatches that does.",
-        )
+        self.batches.check(self.steps_per_iteration)
         bounded = bool(np.isfinite(self.actor_loss.kl_bound))
         require(
             bounded or isinstance(self.kl_multiplier, FixedMultiplier),
@@ -445,18 +333,3 @@ class Reppo(AbstractAlgorithm):
             "Set algorithm.kl_multiplier=FixedMultiplier(0).",
         )
 
-
-def _parameters(module: Any) -> Any:
-    """The trainable part of a network."""
-    return eqx.filter(module, eqx.is_inexact_array)
-
-
-def _apply(transform: optax.GradientTransformation, gradient: Any, state: Any, module: Any) -> tuple[Any, Any]:
-    """One optimizer step: the new module and optimizer state."""
-    updates, state = transform.update(gradient, state, _parameters(module))
-    return eqx.apply_updates(module, updates), state
-
-
-def _rows(tree: PyTree[Array]) -> PyTree[Array]:
-    """`[time, environment, ...]` to `[rows, ...]`."""
-    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), tree)

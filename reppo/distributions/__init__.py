@@ -1,6 +1,17 @@
-"""Policies' distributions over actions in [-1, 1], and the heads that make them of a network's outputs."""
+"""Policies' distributions over actions, and the heads that make them of a network's outputs."""
 
-from reppo.distributions.heads import AbstractHead, TanhNormalHead
-from reppo.distributions.tanh_normal import TanhNormal, undo_tanh
+from reppo.distributions.categorical import Categorical
+from reppo.distributions.contract import AbstractDistribution, Action, Draw
+from reppo.distributions.heads import AbstractHead, CategoricalHead, TanhNormalHead
+from reppo.distributions.tanh_normal import TanhNormal
 
-__all__ = ["AbstractHead", "TanhNormal", "TanhNormalHead", "undo_tanh"]
+__all__ = [
+    "AbstractDistribution",
+    "AbstractHead",
+    "Action",
+    "Categorical",
+    "CategoricalHead",
+    "Draw",
+    "TanhNormal",
+    "TanhNormalHead",
+]

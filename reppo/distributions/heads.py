@@ -1,27 +1,48 @@
 """Heads: how the outputs of the actor network become a distribution over actions."""
 
 from abc import abstractmethod
-from typing import final
+from typing import Any, final
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Int
 
 from reppo.component import Component, Scalar, hyper
+from reppo.distributions.categorical import Categorical
+from reppo.distributions.contract import AbstractDistribution, Action, Draw
 from reppo.distributions.tanh_normal import TanhNormal
+from reppo.environments import ActionSpace, Box, Discrete
 from reppo.errors import require
 from reppo.numerics import limit
 
 
 class AbstractHead(Component):
-    """Turns the actor network's outputs into a distribution."""
+    """Turns the actor network's outputs into a distribution, and its draws into what is done."""
+
+    @property
+    @abstractmethod
+    def pathwise(self) -> bool:
+        """Whether a sample can be differentiated in the outputs, so that a gradient of Q goes through it."""
 
     @abstractmethod
-    def size(self, action_size: int) -> int:
-        """Number of network outputs for an action space of that many dimensions."""
+    def size(self, space: ActionSpace) -> int:
+        """Number of network outputs for an action space.
+
+        Raises:
+            ConfigurationError: if the head is not for such a space.
+        """
 
     @abstractmethod
-    def __call__(self, outputs: Float[Array, " outputs"]) -> TanhNormal:
+    def __call__(self, outputs: Float[Array, " outputs"]) -> AbstractDistribution:
         """The distribution, for one state."""
+
+    @abstractmethod
+    def take(self, distribution: AbstractDistribution, drawn: Draw) -> Action:
+        """What is done for a draw of the distribution while data are collected."""
+
+    @abstractmethod
+    def aimed_entropy(self, distribution: Any) -> Any:
+        """The entropy that a learned temperature aims for, in nats; of a distribution whose leaves may have rows."""
 
 
 @final
@@ -31,6 +52,8 @@ class TanhNormalHead(AbstractHead):
     Attributes:
         floor: added to the standard deviation, at least 0. The reference implementation adds 0.1 although its
             configuration says 0; here it is what it says.
+        max_action: limit on the actions that are taken, in (0, 1]. Densities are those of what was drawn before it.
+        entropy_target: entropy that the temperature aims for, per action dimension, in nats.
 
     The squashed normal of SAC (Haarnoja et al. 2018, arXiv 1801.01290). Differs from the reference in that `log_std` is
     limited to [-10, 4], far outside of what training reaches, so that no overflow ends a run. Beyond a limit its
@@ -38,13 +61,67 @@ class TanhNormalHead(AbstractHead):
     """
 
     floor: Scalar = hyper(0.0)
+    max_action: Scalar = hyper(0.999)
+    entropy_target: Scalar = hyper(-0.5)
 
-    def size(self, action_size: int) -> int:
-        return 2 * action_size
+    @property
+    def pathwise(self) -> bool:
+        """True: a sample is `tanh(loc + scale * noise)`."""
+        return True
+
+    def size(self, space: ActionSpace) -> int:
+        require(
+            isinstance(space, Box),
+            f"TanhNormalHead is for actions in a box, and the task has {space}. Choose CategoricalHead().",
+        )
+        return 2 * space.size
 
     def __call__(self, outputs: Float[Array, " outputs"]) -> TanhNormal:
         loc, log_std = jnp.split(outputs, 2)
         return TanhNormal(loc=loc, scale=jnp.exp(limit(log_std, -10.0, 4.0)) + self.floor)
 
+    def take(self, distribution: AbstractDistribution, drawn: Float[Array, " action"]) -> Action:
+        return jnp.clip(distribution.action_of(drawn), -self.max_action, self.max_action)
+
+    def aimed_entropy(self, distribution: Any) -> Any:
+        return self.entropy_target * distribution.loc.shape[-1]
+
     def validate(self) -> None:
         require(0 <= self.floor <= 10, f"The floor of the standard deviation is {self.floor!s}; give one in [0, 10].")
+        require(0 < self.max_action <= 1, f"max_action is {self.max_action!s}; give one in (0, 1].")
+
+
+@final
+class CategoricalHead(AbstractHead):
+    """The outputs are the logits of a discrete set of actions.
+
+    Attributes:
+        entropy_target: entropy that the temperature aims for, as a share of that of the uniform policy, in [0, 1].
+            0.98 is SAC's for discrete actions (Christodoulou 2019, arXiv 1910.07207).
+    """
+
+    entropy_target: Scalar = hyper(0.98)
+
+    @property
+    def pathwise(self) -> bool:
+        """False: an action is drawn from a set."""
+        return False
+
+    def size(self, space: ActionSpace) -> int:
+        require(
+            isinstance(space, Discrete),
+            f"CategoricalHead is for a discrete set of actions, and the task has {space}. Choose TanhNormalHead().",
+        )
+        return space.size
+
+    def __call__(self, outputs: Float[Array, " outputs"]) -> Categorical:
+        return Categorical(outputs)
+
+    def take(self, distribution: AbstractDistribution, drawn: Int[Array, ""]) -> Action:
+        return distribution.action_of(drawn)
+
+    def aimed_entropy(self, distribution: Any) -> Any:
+        return self.entropy_target * np.log(np.float32(distribution.logits.shape[-1]))
+
+    def validate(self) -> None:
+        require(0 <= self.entropy_target <= 1, f"entropy_target is {self.entropy_target!s}; give one in [0, 1].")

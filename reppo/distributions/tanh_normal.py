@@ -1,17 +1,19 @@
 """The tanh-squashed diagonal Gaussian."""
 
-from typing import final
+from collections.abc import Callable
+from typing import Any, final
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
+
+from reppo.distributions.contract import AbstractDistribution
 
 _LOG_SQRT_2PI = 0.9189385332046727
 
 
 @final
-class TanhNormal(eqx.Module):
+class TanhNormal(AbstractDistribution):
     """The distribution of `tanh(u)`, `u ~ N(loc, scale)`, for one state.
 
     Attributes:
@@ -24,15 +26,6 @@ class TanhNormal(eqx.Module):
     loc: Float[Array, " action"]
     scale: Float[Array, " action"]
 
-    def sample(self, key: Key[Array, ""]) -> Float[Array, " action"]:
-        """Draws an action in (-1, 1), differentiable in `loc` and `scale`."""
-        return jnp.tanh(self.draw(key))
-
-    def sample_and_log_prob(self, key: Key[Array, ""]) -> tuple[Float[Array, " action"], Float[Array, ""]]:
-        """Draws an action and gives its log-density, which never passes through the inverse of tanh."""
-        u = self.draw(key)
-        return jnp.tanh(u), self.log_prob_of_draw(u)
-
     def draw(self, key: Key[Array, ""]) -> Float[Array, " action"]:
         """Draws `u`, the sample before the tanh, differentiable in `loc` and `scale`.
 
@@ -41,28 +34,32 @@ class TanhNormal(eqx.Module):
         """
         return self.loc + self.scale * jax.random.normal(key, self.loc.shape)
 
-    def log_prob(self, action: Float[Array, " action"]) -> Float[Array, ""]:
-        """Log-density of an action in [-1, 1], summed over action dimensions.
+    def action_of(self, drawn: Float[Array, " action"]) -> Float[Array, " action"]:
+        """`tanh(u)`."""
+        return jnp.tanh(drawn)
 
-        At the borders, where the density is not defined, that of the nearest float32 inside is given. Of an action that
-        the policy drew, `log_prob_of_draw` knows more: near the borders an action says little of the `u` behind it,
-        and the density of one that a limit moved is that of another action.
+    def draw_of(self, action: Float[Array, " action"]) -> Float[Array, " action"]:
+        """The `u` of an action in [-1, 1]; at the borders, that of the nearest float32 inside.
+
+        Of an action that the policy drew, its `u` knows more: near the borders an action says little of the `u` behind
+        it, and the density of one that a limit moved is that of another action.
         """
-        return self.log_prob_of_draw(undo_tanh(action))
+        inside = 1 - jnp.finfo(jnp.float32).epsneg
+        return jnp.arctanh(jnp.clip(action, -inside, inside))
 
-    def log_prob_of_draw(self, u: Float[Array, " action"]) -> Float[Array, ""]:
+    def log_prob_of_draw(self, drawn: Float[Array, " action"]) -> Float[Array, ""]:
         """Log-density of the action `tanh(u)`, summed over action dimensions."""
-        gaussian = -0.5 * ((u - self.loc) / self.scale) ** 2 - jnp.log(self.scale) - _LOG_SQRT_2PI
+        gaussian = -0.5 * ((drawn - self.loc) / self.scale) ** 2 - jnp.log(self.scale) - _LOG_SQRT_2PI
         # log(1 - tanh(u)^2), stable for large |u|.
-        log_determinant = 2 * (jnp.log(2.0) - u - jax.nn.softplus(-2 * u))
+        log_determinant = 2 * (jnp.log(2.0) - drawn - jax.nn.softplus(-2 * drawn))
         return jnp.sum(gaussian - log_determinant)
 
-    def log_ratio(self, other: "TanhNormal", u: Float[Array, " action"]) -> Float[Array, ""]:
+    def log_ratio(self, other: "TanhNormal", drawn: Float[Array, " action"]) -> Float[Array, ""]:
         """Log of this density over the other's at the action `tanh(u)`, summed over action dimensions.
 
         The tanh cancels: this is the ratio of the two Gaussians at `u`. Exactly 0 between equal distributions.
         """
-        z, other_z = (u - self.loc) / self.scale, (u - other.loc) / other.scale
+        z, other_z = (drawn - self.loc) / self.scale, (drawn - other.loc) / other.scale
         return jnp.sum(0.5 * (other_z - z) * (other_z + z) - jnp.log(self.scale / other.scale))
 
     def kl(self, other: "TanhNormal") -> Float[Array, ""]:
@@ -78,8 +75,10 @@ class TanhNormal(eqx.Module):
         """`tanh(loc)`: the image of the Gaussian's mode, which is what evaluation acts by."""
         return jnp.tanh(self.loc)
 
+    def entropy(self, key: Key[Array, ""]) -> Float[Array, ""]:
+        """Minus the log-density of one sample: the tanh leaves no closed form."""
+        return -self.sample_and_log_prob(key)[1]
 
-def undo_tanh(action: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """`u` of an action `tanh(u)` in [-1, 1]; at the borders, that of the nearest float32 inside."""
-    inside = 1 - jnp.finfo(jnp.float32).epsneg
-    return jnp.arctanh(jnp.clip(action, -inside, inside))
+    def expect(self, f: Callable[[Float[Array, " action"], Float[Array, ""]], Any], key: Key[Array, ""]) -> Any:
+        """`f` at one sample, through which the gradient flows."""
+        return f(*self.sample_and_log_prob(key))

@@ -2,7 +2,6 @@
 
 from reppo.losses.actor import (
     AbstractActorLoss,
-    ActorBatch,
     ClippedSurrogateLoss,
     PathwiseLoss,
     ScoreFunctionLoss,
@@ -27,10 +26,11 @@ from reppo.losses.divergences import (
     SampledKL,
 )
 from reppo.losses.gates import AbstractGate, NoGate, PerBatch, PerState
-from reppo.losses.multipliers import AbstractMultiplier, FixedMultiplier, LearnedMultiplier
+from reppo.losses.minibatch import Minibatch
+from reppo.losses.multipliers import AbstractMultiplier, FixedMultiplier, LearnedMultiplier, multiplier_gradients
 from reppo.losses.objectives import AbstractObjective, ClippedKL, OutweighedKL, PenalizedKL, Unconstrained
 from reppo.losses.supports import AbstractSupport, FixedSupport, SupportFromRewards
-from reppo.losses.values import AbstractValue, DecodedMSE, HLGauss, Scalar, TwoHot, hl_gauss, two_hot
+from reppo.losses.values import AbstractValue, DecodedMSE, HLGauss, QFunction, Scalar, TwoHot, hl_gauss, two_hot
 
 __all__ = [
     "AbstractActorLoss",
@@ -42,7 +42,6 @@ __all__ = [
     "AbstractObjective",
     "AbstractSupport",
     "AbstractValue",
-    "ActorBatch",
     "ClippedKL",
     "ClippedSurrogateLoss",
     "DecodedMSE",
@@ -54,6 +53,7 @@ __all__ = [
     "HLGauss",
     "LearnedMultiplier",
     "LowVarianceKL",
+    "Minibatch",
     "MismatchedKL",
     "NoAuxiliary",
     "NoGate",
@@ -63,6 +63,7 @@ __all__ = [
     "PenalizedKL",
     "PerBatch",
     "PerState",
+    "QFunction",
     "RewardPrediction",
     "SampledKL",
     "Scalar",
@@ -74,5 +75,6 @@ __all__ = [
     "UnlessTruncated",
     "WithinEpisodes",
     "hl_gauss",
+    "multiplier_gradients",
     "two_hot",
 ]

@@ -4,7 +4,6 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, final
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,41 +11,17 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from reppo.component import Component, hyper, static
 from reppo.component import Scalar as ScalarLike
-from reppo.distributions import TanhNormal, undo_tanh
+from reppo.distributions import AbstractDistribution, Action
 from reppo.errors import require
 from reppo.keys import subkey
 from reppo.losses.divergences import MAX_LOG_RATIO, AbstractDivergence, ExactKL
 from reppo.losses.gates import AbstractGate, PerState
+from reppo.losses.minibatch import Minibatch
 from reppo.losses.objectives import AbstractObjective, ClippedKL
 from reppo.numerics import limit
 
-Policy = Callable[[PyTree[Array]], TanhNormal]
-"""From one (normalized) actor observation to the distribution over actions."""
-QFunction = Callable[[PyTree[Array], Float[Array, " action"]], Float[Array, ""]]
+Q = Callable[[PyTree[Array], Action], Float[Array, ""]]
 """From one (normalized) critic observation and an action to its value."""
-
-
-class ActorBatch(eqx.Module):
-    """What an actor loss may use of a minibatch.
-
-    Attributes:
-        actor_observation: normalized observations for the policy, `[batch, ...]`.
-        critic_observation: normalized observations for the critic, `[batch, ...]`.
-        action: actions taken, `[batch, action]`, in [-1, 1].
-        old_loc: mean of the policy that took them, before the tanh.
-        old_scale: its standard deviation, likewise.
-        target: the critic's targets, `[batch]`.
-        drawn: what the policy drew when it took them, before the tanh and the limit on actions, `[batch, action]`; None
-            where only the actions are known, whose densities are then those of the actions as they are.
-    """
-
-    actor_observation: PyTree[Array]
-    critic_observation: PyTree[Array]
-    action: Float[Array, "batch action"]
-    old_loc: Float[Array, "batch action"]
-    old_scale: Float[Array, "batch action"]
-    target: Float[Array, " batch"]
-    drawn: Float[Array, "batch action"] | None = None
 
 
 class AbstractActorLoss(Component):
@@ -60,9 +35,9 @@ class AbstractActorLoss(Component):
     @abstractmethod
     def __call__(
         self,
-        policy: Policy,
-        critic: QFunction,
-        batch: ActorBatch,
+        new: Any,
+        critic: Q,
+        batch: Minibatch,
         temperature: Float[Array, ""] | ScalarLike,
         kl_multiplier: Float[Array, ""] | ScalarLike,
         key: Key[Array, ""],
@@ -70,9 +45,10 @@ class AbstractActorLoss(Component):
         """The loss and, for every state, at least `entropy`, `kl` and `behind_gate`.
 
         Args:
-            policy: the policy that is differentiated.
+            new: the policy's distributions at the minibatch's observations, leaves `[batch, ...]`: what is
+                differentiated.
             critic: a constant.
-            batch: the minibatch; the old policy is in it.
+            batch: the minibatch; the old distributions are in it.
             temperature: weight of the entropy, a constant.
             kl_multiplier: weight of the divergence, a constant.
             key: consumed.
@@ -102,27 +78,24 @@ class PathwiseLoss(AbstractActorLoss):
 
     def __call__(
         self,
-        policy: Policy,
-        critic: QFunction,
-        batch: ActorBatch,
+        new: Any,
+        critic: Q,
+        batch: Minibatch,
         temperature: Float[Array, ""] | ScalarLike,
         kl_multiplier: Float[Array, ""] | ScalarLike,
         key: Key[Array, ""],
     ) -> tuple[Float[Array, ""], dict[str, Float[Array, " batch"]]]:
         def per_state(
-            actor_observation: PyTree[Array],
-            critic_observation: PyTree[Array],
-            old_loc: Float[Array, " action"],
-            old_scale: Float[Array, " action"],
+            new: AbstractDistribution,
+            old: AbstractDistribution,
+            observation: PyTree[Array],
             action_key: Key[Array, ""],
             kl_key: Key[Array, ""],
         ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
-            distribution = policy(actor_observation)
-            action, log_prob = distribution.sample_and_log_prob(action_key)
-            q = critic(critic_observation, action)
-            return q, log_prob, self.kl(TanhNormal(old_loc, old_scale), distribution, kl_key)
+            action, log_prob = new.sample_and_log_prob(action_key)
+            return critic(observation, action), log_prob, self.kl(old, new, kl_key)
 
-        q, log_prob, kl = _over_states(per_state, batch, key)
+        q, log_prob, kl = _over_states(per_state, new, batch, key)
         return _gated(self.objective, self.gate, q, log_prob, kl, temperature, kl_multiplier)
 
 
@@ -156,33 +129,30 @@ class ScoreFunctionLoss(AbstractActorLoss):
 
     def __call__(
         self,
-        policy: Policy,
-        critic: QFunction,
-        batch: ActorBatch,
+        new: Any,
+        critic: Q,
+        batch: Minibatch,
         temperature: Float[Array, ""] | ScalarLike,
         kl_multiplier: Float[Array, ""] | ScalarLike,
         key: Key[Array, ""],
     ) -> tuple[Float[Array, ""], dict[str, Float[Array, " batch"]]]:
         def per_state(
-            actor_observation: PyTree[Array],
-            critic_observation: PyTree[Array],
-            old_loc: Float[Array, " action"],
-            old_scale: Float[Array, " action"],
+            new: AbstractDistribution,
+            old: AbstractDistribution,
+            observation: PyTree[Array],
             action_key: Key[Array, ""],
             kl_key: Key[Array, ""],
         ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
-            distribution = policy(actor_observation)
-            drawn = jax.lax.stop_gradient(jax.vmap(distribution.draw)(jax.random.split(action_key, self.num_samples)))
-            log_probs = jax.vmap(distribution.log_prob_of_draw)(drawn)
-            q = jax.vmap(lambda u: critic(critic_observation, jnp.tanh(u)))(drawn)
+            drawn = jax.lax.stop_gradient(jax.vmap(new.draw)(jax.random.split(action_key, self.num_samples)))
+            log_probs = jax.vmap(new.log_prob_of_draw)(drawn)
+            q = jax.vmap(lambda one: critic(observation, new.action_of(one)))(drawn)
             cost = jax.lax.stop_gradient(temperature * log_probs - q)
             baseline = (jnp.sum(cost) - cost) / (self.num_samples - 1)
             # A number whose value is the mean of q and whose gradient is the estimate, with its sign turned.
             surrogate = jnp.mean(q) - jnp.mean((cost - baseline) * (log_probs - jax.lax.stop_gradient(log_probs)))
-            kl = self.kl(TanhNormal(old_loc, old_scale), distribution, kl_key)
-            return surrogate, jax.lax.stop_gradient(jnp.mean(log_probs)), kl
+            return surrogate, jax.lax.stop_gradient(jnp.mean(log_probs)), self.kl(old, new, kl_key)
 
-        q, log_prob, kl = _over_states(per_state, batch, key)
+        q, log_prob, kl = _over_states(per_state, new, batch, key)
         return _gated(self.objective, self.gate, q, log_prob, kl, temperature, kl_multiplier)
 
     def validate(self) -> None:
@@ -224,41 +194,32 @@ class ClippedSurrogateLoss(AbstractActorLoss):
 
     def __call__(
         self,
-        policy: Policy,
-        critic: QFunction,
-        batch: ActorBatch,
+        new: Any,
+        critic: Q,
+        batch: Minibatch,
         temperature: Float[Array, ""] | ScalarLike,
         kl_multiplier: Float[Array, ""] | ScalarLike,
         key: Key[Array, ""],
     ) -> tuple[Float[Array, ""], dict[str, Float[Array, " batch"]]]:
         def value(
-            actor_observation: PyTree[Array],
-            critic_observation: PyTree[Array],
-            old_loc: Float[Array, " action"],
-            old_scale: Float[Array, " action"],
+            new: AbstractDistribution,
+            old: AbstractDistribution,
+            observation: PyTree[Array],
             action_key: Key[Array, ""],
             kl_key: Key[Array, ""],
         ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
-            distribution = policy(actor_observation)
             keys = jax.random.split(action_key, self.num_samples)
-            actions, log_probs = jax.vmap(distribution.sample_and_log_prob)(keys)
-            q = jax.vmap(lambda action: critic(critic_observation, action))(actions)
-            kl = self.kl(TanhNormal(old_loc, old_scale), distribution, kl_key)
-            return jax.lax.stop_gradient(jnp.mean(q)), jnp.mean(log_probs), kl
+            actions, log_probs = jax.vmap(new.sample_and_log_prob)(keys)
+            q = jax.vmap(lambda action: critic(observation, action))(actions)
+            return jax.lax.stop_gradient(jnp.mean(q)), jnp.mean(log_probs), self.kl(old, new, kl_key)
 
-        def log_ratio(
-            observation: PyTree[Array],
-            drawn: Float[Array, " action"],
-            old_loc: Float[Array, " action"],
-            old_scale: Float[Array, " action"],
-        ) -> Float[Array, ""]:
-            return policy(observation).log_ratio(TanhNormal(old_loc, old_scale), drawn)
-
-        values, log_prob, kl = _over_states(value, batch, key)
+        values, log_prob, kl = _over_states(value, new, batch, key)
         advantage = batch.target - values
         advantage = (advantage - jnp.mean(advantage)) / (jnp.std(advantage) + 1e-8)
-        drawn = undo_tanh(batch.action) if batch.drawn is None else batch.drawn
-        log_ratios = jax.vmap(log_ratio)(batch.actor_observation, drawn, batch.old_loc, batch.old_scale)
+        drawn = batch.drawn
+        if drawn is None:
+            drawn = jax.vmap(lambda old, action: old.draw_of(action))(batch.old, batch.action)
+        log_ratios = jax.vmap(lambda new, old, drawn: new.log_ratio(old, drawn))(new, batch.old, drawn)
         ratio = jnp.exp(limit(log_ratios, -MAX_LOG_RATIO, MAX_LOG_RATIO))
         clipped = jnp.clip(ratio, 1 - self.clip, 1 + self.clip)
         losses = temperature * log_prob - jnp.minimum(ratio * advantage, clipped * advantage)
@@ -270,16 +231,14 @@ class ClippedSurrogateLoss(AbstractActorLoss):
         require(self.num_samples >= 1, f"The number of fresh actions is {self.num_samples}; give at least 1.")
 
 
-def _over_states(per_state: Callable[..., Any], batch: ActorBatch, key: Key[Array, ""]) -> Any:
-    """Maps a function of observations, old policy, and keys for actions and for the divergence over a batch."""
-    size = batch.target.shape[0]
+def _over_states(per_state: Callable[..., Any], new: Any, batch: Minibatch, key: Key[Array, ""]) -> Any:
+    """Maps a function of new and old distribution, observation, and keys for actions and divergence over a batch."""
     return jax.vmap(per_state)(
-        batch.actor_observation,
-        batch.critic_observation,
-        batch.old_loc,
-        batch.old_scale,
-        jax.random.split(subkey(key, "action"), size),
-        jax.random.split(subkey(key, "kl"), size),
+        new,
+        batch.old,
+        batch.observation.for_critic,
+        jax.random.split(subkey(key, "action"), batch.size),
+        jax.random.split(subkey(key, "kl"), batch.size),
     )
 
 

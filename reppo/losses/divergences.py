@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from reppo.component import Component, static
-from reppo.distributions import TanhNormal
+from reppo.distributions import AbstractDistribution
 from reppo.errors import require
 from reppo.numerics import limit
 
@@ -21,7 +21,7 @@ class AbstractDivergence(Component):
     """A divergence between two policies at one state, summed over action dimensions."""
 
     @abstractmethod
-    def __call__(self, old: TanhNormal, new: TanhNormal, key: Key[Array, ""]) -> Float[Array, ""]:
+    def __call__(self, old: AbstractDistribution, new: AbstractDistribution, key: Key[Array, ""]) -> Float[Array, ""]:
         """The divergence; the key is consumed by estimators that draw samples."""
 
 
@@ -29,7 +29,7 @@ class AbstractDivergence(Component):
 class ExactKL(AbstractDivergence):
     """KL(old, new) in closed form. The published implementations estimate it from samples; there is no need to."""
 
-    def __call__(self, old: TanhNormal, new: TanhNormal, key: Key[Array, ""]) -> Float[Array, ""]:
+    def __call__(self, old: AbstractDistribution, new: AbstractDistribution, key: Key[Array, ""]) -> Float[Array, ""]:
         return old.kl(new)
 
 
@@ -37,7 +37,7 @@ class ExactKL(AbstractDivergence):
 class ExactReverseKL(AbstractDivergence):
     """KL(new, old) in closed form: the other direction. The paper prints both; the published code uses KL(old, new)."""
 
-    def __call__(self, old: TanhNormal, new: TanhNormal, key: Key[Array, ""]) -> Float[Array, ""]:
+    def __call__(self, old: AbstractDistribution, new: AbstractDistribution, key: Key[Array, ""]) -> Float[Array, ""]:
         return new.kl(old)
 
 
@@ -54,7 +54,7 @@ class SampledKL(AbstractDivergence):
 
     num_samples: int = static(16)
 
-    def __call__(self, old: TanhNormal, new: TanhNormal, key: Key[Array, ""]) -> Float[Array, ""]:
+    def __call__(self, old: AbstractDistribution, new: AbstractDistribution, key: Key[Array, ""]) -> Float[Array, ""]:
         def log_ratio(sample_key: Key[Array, ""]) -> Float[Array, ""]:
             return old.log_ratio(new, old.draw(sample_key))
 
@@ -80,7 +80,7 @@ class LowVarianceKL(AbstractDivergence):
 
     num_samples: int = static(16)
 
-    def __call__(self, old: TanhNormal, new: TanhNormal, key: Key[Array, ""]) -> Float[Array, ""]:
+    def __call__(self, old: AbstractDistribution, new: AbstractDistribution, key: Key[Array, ""]) -> Float[Array, ""]:
         def estimate(sample_key: Key[Array, ""]) -> Float[Array, ""]:
             log_ratio = limit(new.log_ratio(old, old.draw(sample_key)), -jnp.inf, MAX_LOG_RATIO)
             return jnp.expm1(log_ratio) - log_ratio
@@ -104,7 +104,7 @@ class MismatchedKL(AbstractDivergence):
 
     num_samples: int = static(16)
 
-    def __call__(self, old: TanhNormal, new: TanhNormal, key: Key[Array, ""]) -> Float[Array, ""]:
+    def __call__(self, old: AbstractDistribution, new: AbstractDistribution, key: Key[Array, ""]) -> Float[Array, ""]:
         def log_ratio(sample_key: Key[Array, ""]) -> Float[Array, ""]:
             action, old_log_prob = old.sample_and_log_prob(sample_key)
             return old_log_prob - new.log_prob(jnp.clip(action, -1 + 1e-4, 1 - 1e-4))

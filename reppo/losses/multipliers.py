@@ -2,12 +2,13 @@
 
 import math
 from abc import abstractmethod
-from typing import final
+from collections.abc import Sequence
+from typing import Any, final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from reppo.component import Component, Scalar, hyper
 from reppo.errors import require
@@ -97,3 +98,15 @@ class FixedMultiplier(AbstractMultiplier):
 
 def _exp(parameter: Float[Array, ""]) -> Float[Array, ""]:
     return jnp.exp(limit(parameter, math.log(_LEAST), math.log(_MOST)))
+
+
+def multiplier_gradients(
+    multipliers: Sequence[AbstractMultiplier], parameters: PyTree, slacks: Sequence[Float[Array, ""]]
+) -> PyTree:
+    """The gradients that move the parameters of multipliers, each by its own slack (see `AbstractMultiplier.loss`)."""
+
+    def loss(parameters: Any) -> Float[Array, ""]:
+        losses = [one.loss(own, slack) for one, own, slack in zip(multipliers, parameters, slacks, strict=True)]
+        return jnp.sum(jnp.stack(losses))
+
+    return jax.grad(loss)(parameters)

@@ -3,14 +3,17 @@
 from abc import abstractmethod
 from typing import Any, final
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from reppo.component import Component, hyper, static
 from reppo.component import Scalar as ScalarLike
+from reppo.distributions import Action
 from reppo.errors import ConfigurationError, require
 from reppo.losses.supports import AbstractSupport, FixedSupport, few_bins, share_outside
+from reppo.networks import CriticOutput
 
 
 def hl_gauss(
@@ -264,3 +267,25 @@ def _mean_of_bins(logits: Float[Array, " logits"], support: AbstractSupport) -> 
 
 def _require_bins(num_bins: int) -> None:
     require(num_bins >= 2, f"The number of bins is {num_bins}; give at least 2.")
+
+
+@final
+class QFunction(eqx.Module):
+    """A critic network and what its outputs stand for: the value of a state and an action.
+
+    Attributes:
+        critic: a network from (normalized critic observation, action) to a `CriticOutput`.
+        value: what decodes its logits.
+    """
+
+    critic: Any
+    value: AbstractValue
+
+    def __call__(self, observation: PyTree[Array], action: Action) -> Float[Array, ""]:
+        """The value of an action at one observation."""
+        return self.with_output(observation, action)[0]
+
+    def with_output(self, observation: PyTree[Array], action: Action) -> tuple[Float[Array, ""], CriticOutput]:
+        """The value, and all that the network says."""
+        output = self.critic(observation, action)
+        return self.value.decode(output.logits), output

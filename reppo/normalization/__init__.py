@@ -9,6 +9,7 @@ from reppo.normalization.observations import (
     RunningMeanDeviation,
     RunningMeanVariance,
 )
+from reppo.normalization.statistics import init_statistics, normalize_rollout, update_statistics
 
 __all__ = [
     "AbstractNormalizer",
@@ -18,4 +19,7 @@ __all__ = [
     "PerStepStatistics",
     "RunningMeanDeviation",
     "RunningMeanVariance",
+    "init_statistics",
+    "normalize_rollout",
+    "update_statistics",
 ]

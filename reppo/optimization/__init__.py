@@ -1,5 +1,6 @@
-"""Optimizers and the schedule of minibatch updates."""
+"""Optimizers, minibatches, and the order of the steps that are made with them."""
 
+from reppo.optimization.batches import AbstractBatches, Epochs, Sampled
 from reppo.optimization.optimizers import (
     AbstractClip,
     AbstractMultiplierOptimizer,
@@ -10,9 +11,11 @@ from reppo.optimization.optimizers import (
     NoClip,
     WithActor,
 )
-from reppo.optimization.schedules import AbstractSchedule, Alternating, CriticThenActor
+from reppo.optimization.schedules import AbstractSchedule, Alternating, CriticThenActor, Step
+from reppo.optimization.step import optimizer_step, trainable
 
 __all__ = [
+    "AbstractBatches",
     "AbstractClip",
     "AbstractMultiplierOptimizer",
     "AbstractOptimizer",
@@ -22,6 +25,11 @@ __all__ = [
     "Alternating",
     "ClipByGlobalNorm",
     "CriticThenActor",
+    "Epochs",
     "NoClip",
+    "Sampled",
+    "Step",
     "WithActor",
+    "optimizer_step",
+    "trainable",
 ]

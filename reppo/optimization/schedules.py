@@ -1,16 +1,14 @@
-"""Schedules: in what order minibatches update critic and actor."""
+"""Schedules: in what order the steps of an update are made."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, final
 
 import jax
 import jax.numpy as jnp
-from equinox import AbstractVar
-from jaxtyping import Array, Key, PyTree
+from jaxtyping import Array, Int, Key, PyTree
 
-from reppo.component import Component, static
-from reppo.errors import require
+from reppo.component import Component
 from reppo.keys import subkey
 from reppo.summary import Summary, flatten
 
@@ -19,15 +17,26 @@ Step = Callable[[Any, PyTree[Array], Key[Array, ""]], tuple[Any, dict[str, Summa
 
 
 class AbstractSchedule(Component):
-    """Goes over a rollout in minibatches."""
-
-    num_minibatches: AbstractVar[int]
+    """Goes over minibatches and makes the steps of an algorithm in some order."""
 
     @abstractmethod
     def run(
-        self, learner: Any, data: PyTree[Array], critic_step: Step, actor_step: Step, key: Key[Array, ""]
+        self,
+        learner: Any,
+        data: PyTree[Array],
+        indices: Int[Array, "updates batch"],
+        steps: Mapping[str, Step],
+        key: Key[Array, ""],
     ) -> tuple[Any, dict[str, Summary]]:
-        """Applies the two steps to minibatches of `data`, whose leaves are `[rows, ...]`.
+        """Applies all steps to all minibatches.
+
+        Args:
+            learner: what they change.
+            data: leaves `[rows, ...]`.
+            indices: the rows of each minibatch (see `AbstractBatches`).
+            steps: by name, in the algorithm's order. A step's stream of random numbers is told by its name, so that it
+                does not depend on the order.
+            key: consumed.
 
         Returns:
             The learner, and the metrics summarized over all updates.
@@ -36,85 +45,53 @@ class AbstractSchedule(Component):
 
 @final
 class Alternating(AbstractSchedule):
-    """For each epoch, for each shuffled minibatch: a critic step, then an actor step with the critic just updated.
-
-    Attributes:
-        epochs: passes over the rollout, at least 1.
-        num_minibatches: minibatches an epoch; must divide the number of rows.
-    """
-
-    epochs: int = static(8)
-    num_minibatches: int = static(64)
+    """For each minibatch, every step in turn: a critic step, then an actor step with the critic just updated."""
 
     def run(
-        self, learner: Any, data: PyTree[Array], critic_step: Step, actor_step: Step, key: Key[Array, ""]
+        self,
+        learner: Any,
+        data: PyTree[Array],
+        indices: Int[Array, "updates batch"],
+        steps: Mapping[str, Step],
+        key: Key[Array, ""],
     ) -> tuple[Any, dict[str, Summary]]:
-        def update(learner: Any, minibatch: PyTree[Array], number: Array) -> tuple[Any, dict[str, Summary]]:
-            learner, critic_metrics = critic_step(learner, minibatch, subkey(key, "critic", number))
-            learner, actor_metrics = actor_step(learner, minibatch, subkey(key, "actor", number))
-            return learner, critic_metrics | actor_metrics
-
-        return _over_minibatches(update, learner, data, self.epochs, self.num_minibatches, key)
-
-    def validate(self) -> None:
-        _require_counts(self.epochs, self.num_minibatches)
+        return _over_minibatches(learner, data, indices, steps, key)
 
 
 @final
 class CriticThenActor(AbstractSchedule):
-    """All epochs of critic steps, then all epochs of actor steps with the finished critic, over the same minibatches.
+    """All minibatches for the first step, then all for the next: the actor learns from the finished critic.
 
-    As many steps of each as `Alternating` makes, so that only their order differs.
-
-    Attributes:
-        epochs: passes over the rollout for each of the two, at least 1.
-        num_minibatches: minibatches an epoch; must divide the number of rows.
+    As many steps of each as `Alternating` makes, at the same minibatches, so that only their order differs.
     """
 
-    epochs: int = static(8)
-    num_minibatches: int = static(64)
-
     def run(
-        self, learner: Any, data: PyTree[Array], critic_step: Step, actor_step: Step, key: Key[Array, ""]
+        self,
+        learner: Any,
+        data: PyTree[Array],
+        indices: Int[Array, "updates batch"],
+        steps: Mapping[str, Step],
+        key: Key[Array, ""],
     ) -> tuple[Any, dict[str, Summary]]:
         metrics: dict[str, Summary] = {}
-        for name, step in (("critic", critic_step), ("actor", actor_step)):
-
-            def update(
-                learner: Any, minibatch: PyTree[Array], number: Array, name: str = name, step: Step = step
-            ) -> tuple[Any, dict[str, Summary]]:
-                return step(learner, minibatch, subkey(key, name, number))
-
-            learner, new = _over_minibatches(update, learner, data, self.epochs, self.num_minibatches, key)
+        for name, step in steps.items():
+            learner, new = _over_minibatches(learner, data, indices, {name: step}, key)
             metrics |= new
         return learner, metrics
 
-    def validate(self) -> None:
-        _require_counts(self.epochs, self.num_minibatches)
-
 
 def _over_minibatches(
-    update: Callable[..., tuple[Any, dict[str, Summary]]],
-    learner: Any,
-    data: PyTree[Array],
-    epochs: int,
-    num_minibatches: int,
-    key: Key[Array, ""],
+    learner: Any, data: PyTree[Array], indices: Array, steps: Mapping[str, Step], key: Key[Array, ""]
 ) -> tuple[Any, dict[str, Summary]]:
-    """Scans `update(learner, minibatch, number)` over all minibatches of all epochs, each epoch shuffled anew."""
-    rows = jax.tree.leaves(data)[0].shape[0]
-    shuffled = jax.vmap(lambda k: jax.random.permutation(k, rows))(jax.random.split(subkey(key, "shuffle"), epochs))
-    updates = epochs * num_minibatches
+    """Scans over minibatches; at each, makes every step in turn."""
 
-    def step(learner: Any, item: tuple[Array, Array]) -> tuple[Any, dict[str, Summary]]:
-        number, indices = item
-        return update(learner, jax.tree.map(lambda x: x[indices], data), number)
+    def update(learner: Any, item: tuple[Array, Array]) -> tuple[Any, dict[str, Summary]]:
+        number, rows = item
+        minibatch, metrics = jax.tree.map(lambda x: x[rows], data), {}
+        for name, step in steps.items():
+            learner, new = step(learner, minibatch, subkey(key, name, number))
+            metrics |= new
+        return learner, metrics
 
-    steps = (jnp.arange(updates), shuffled.reshape(updates, rows // num_minibatches))
-    learner, metrics = jax.lax.scan(step, learner, steps)
+    learner, metrics = jax.lax.scan(update, learner, (jnp.arange(len(indices)), indices))
     return learner, {name: flatten(stacked) for name, stacked in metrics.items()}
-
-
-def _require_counts(epochs: int, num_minibatches: int) -> None:
-    require(epochs >= 1, f"The number of epochs is {epochs}; give at least 1.")
-    require(num_minibatches >= 1, f"The number of minibatches is {num_minibatches}; give at least 1.")

@@ -4,8 +4,10 @@ from abc import abstractmethod
 from typing import Any
 
 import equinox as eqx
+import jax
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
+from reppo.distributions import Action
 from reppo.environments import Observation
 
 
@@ -18,7 +20,7 @@ class AbstractPolicy(eqx.Module):
     @abstractmethod
     def __call__(
         self, memory: Any, observation: Observation, key: Key[Array, ""], deterministic: bool
-    ) -> tuple[Float[Array, " action"], Any, Any]:
+    ) -> tuple[Action, Any, Any]:
         """Acts in one environment.
 
         Args:
@@ -28,7 +30,7 @@ class AbstractPolicy(eqx.Module):
             deterministic: whether to take the policy's preferred action, as evaluation does.
 
         Returns:
-            The action in [-1, 1], the new memory, and extras: what the algorithm's update needs of this moment.
+            The unit action (see `Action`), the new memory, and extras: what the algorithm's update needs of this moment.
         """
 
     def observe(self, observation: Observation) -> "AbstractPolicy":
@@ -44,7 +46,7 @@ class Trajectory(eqx.Module):
 
     Attributes:
         observation: raw observation before the step.
-        action: action taken, in [-1, 1].
+        action: unit action taken.
         extras: what the policy gave for the update.
         reward: reward of the step.
         terminated: whether the step ended the episode for good.
@@ -59,3 +61,8 @@ class Trajectory(eqx.Module):
     terminated: Bool[Array, "*batch"]
     truncated: Bool[Array, "*batch"]
     final_observation: Observation
+
+
+def as_rows(tree: PyTree[Array]) -> PyTree[Array]:
+    """`[time, environment, ...]` to `[rows, ...]`, in every leaf."""
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), tree)

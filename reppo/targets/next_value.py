@@ -10,10 +10,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
 from reppo.component import Component, static
-from reppo.distributions import TanhNormal
+from reppo.distributions import AbstractDistribution, Action, Draw
 from reppo.errors import require
 
-Evaluate = Callable[[Float[Array, " action"]], tuple[Float[Array, ""], Float[Array, " embedding"]]]
+Evaluate = Callable[[Action], tuple[Float[Array, ""], Float[Array, " embedding"]]]
 """From an action at the next state to its value and the critic's embedding."""
 
 
@@ -35,13 +35,13 @@ class Taken(eqx.Module):
     """What was done at the next state.
 
     Attributes:
-        action: the action that was taken, in [-1, 1], within the limit on actions.
-        drawn: what the policy drew for it, before the tanh and the limit: where the limit moved the action, its
-            density is that of another one.
+        action: the action that was taken, within the limit on actions.
+        drawn: what the policy drew for it, before the limit: where the limit moved the action, its density is that of
+            another one.
     """
 
     action: Float[Array, "*batch action"]
-    drawn: Float[Array, "*batch action"]
+    drawn: Draw
 
 
 class AbstractNextValue(Component):
@@ -50,7 +50,7 @@ class AbstractNextValue(Component):
     @abstractmethod
     def __call__(
         self,
-        distribution: TanhNormal,
+        distribution: AbstractDistribution,
         evaluate: Evaluate,
         taken: Taken,
         continues: Bool[Array, ""],
@@ -80,7 +80,7 @@ class FreshAction(AbstractNextValue):
 
     def __call__(
         self,
-        distribution: TanhNormal,
+        distribution: AbstractDistribution,
         evaluate: Evaluate,
         taken: Taken,
         continues: Bool[Array, ""],
@@ -107,7 +107,7 @@ class TakenAction(AbstractNextValue):
 
     def __call__(
         self,
-        distribution: TanhNormal,
+        distribution: AbstractDistribution,
         evaluate: Evaluate,
         taken: Taken,
         continues: Bool[Array, ""],
@@ -136,7 +136,7 @@ class TakenActionClippedBonus(AbstractNextValue):
 
     def __call__(
         self,
-        distribution: TanhNormal,
+        distribution: AbstractDistribution,
         evaluate: Evaluate,
         taken: Taken,
         continues: Bool[Array, ""],
@@ -163,7 +163,7 @@ class FreshValueTakenBonus(AbstractNextValue):
 
     def __call__(
         self,
-        distribution: TanhNormal,
+        distribution: AbstractDistribution,
         evaluate: Evaluate,
         taken: Taken,
         continues: Bool[Array, ""],
@@ -193,7 +193,7 @@ class FreshValueClippedBonus(AbstractNextValue):
 
     def __call__(
         self,
-        distribution: TanhNormal,
+        distribution: AbstractDistribution,
         evaluate: Evaluate,
         taken: Taken,
         continues: Bool[Array, ""],
@@ -216,7 +216,7 @@ class ModeAction(AbstractNextValue):
 
     def __call__(
         self,
-        distribution: TanhNormal,
+        distribution: AbstractDistribution,
         evaluate: Evaluate,
         taken: Taken,
         continues: Bool[Array, ""],
@@ -227,7 +227,7 @@ class ModeAction(AbstractNextValue):
         return NextValue(value=value, log_prob=log_prob, embedding=embedding)
 
 
-def _fresh(distribution: TanhNormal, evaluate: Evaluate, num_samples: int, key: Key[Array, ""]) -> NextValue:
+def _fresh(distribution: AbstractDistribution, evaluate: Evaluate, num_samples: int, key: Key[Array, ""]) -> NextValue:
     """Means over fresh actions; the embedding of the first."""
     actions, log_probs = jax.vmap(distribution.sample_and_log_prob)(jax.random.split(key, num_samples))
     values, embeddings = jax.vmap(evaluate)(actions)

@@ -95,7 +95,7 @@ def init(
         reset = lambda physics, key: episodes.randomize(physics).reset(key, stagger=True)
         training_starts = jax.vmap(reset)(_physics(spec, root), training_keys)
 
-    algorithm = spec.algorithm.init(subkey(root, "weights"), episodes.environment)
+    algorithm = spec.algorithm.init(subkey(root, "weights"), episodes.environment.interface())
     return TrainState(
         seed=seed,
         iteration=jnp.array(0, jnp.int32),
@@ -210,13 +210,16 @@ def iterate(
     learned, metrics = algorithm.update(state.algorithm, trajectory, subkey(key, "update"))
 
     # A run whose update gives numbers that are not finite stands still from then on: its last finite learner is kept.
-    finite, running = all_finite(learned), state.diverged_at < 0
+    guarded = lambda algorithm: (algorithm.learner, algorithm.statistics)
+    finite, running = all_finite(guarded(learned)), state.diverged_at < 0
     metrics |= _rollout_metrics(ends, trajectory.terminated, trajectory.truncated)
     fault = first_fault(algorithm, learned, metrics, trajectory)
     new_state = dataclasses.replace(
         state,
         iteration=state.iteration + 1,
-        algorithm=_select(finite & running, learned, state.algorithm),
+        algorithm=eqx.tree_at(
+            guarded, learned, _select(finite & running, guarded(learned), guarded(state.algorithm)), is_leaf=_is_none
+        ),
         episodes=rolled,
         memory=memory,
         diverged_at=jnp.where(running & ~finite, state.iteration, state.diverged_at),
