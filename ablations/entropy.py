@@ -9,7 +9,7 @@ from .edit import replace
 
 TEMPERATURE = "algorithm.temperature"
 BONUS = "algorithm.entropy_bonus"
-TARGET = "algorithm.entropy_target"
+TARGET = "algorithm.head.entropy_target"
 
 
 @ablation(

@@ -6,7 +6,7 @@ from reppo.spec import Spec
 from .edit import replace
 
 FLOOR = "algorithm.head.floor"
-LIMIT = "algorithm.max_action"
+LIMIT = "algorithm.head.max_action"
 
 
 @ablation(

@@ -8,8 +8,8 @@ from reppo.spec import Spec, get_path
 from .edit import replace
 
 SCHEDULE = "algorithm.schedule"
-EPOCHS = "algorithm.schedule.epochs"
-MINIBATCHES = "algorithm.schedule.num_minibatches"
+EPOCHS = "algorithm.batches.epochs"
+MINIBATCHES = "algorithm.batches.num_minibatches"
 LENGTH = "algorithm.rollout_length"
 ENVIRONMENTS = "algorithm.num_environments"
 
@@ -33,7 +33,7 @@ def _divided(spec: Spec, path: str, divisor: int) -> int:
 )
 def critic_then_actor(spec: Spec) -> Spec:
     """All epochs of the critic, then all epochs of the actor."""
-    return replace(spec, {SCHEDULE: CriticThenActor(get_path(spec, EPOCHS), get_path(spec, MINIBATCHES))})
+    return replace(spec, {SCHEDULE: CriticThenActor()})
 
 
 @ablation(

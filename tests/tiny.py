@@ -4,7 +4,7 @@ from reppo import environments
 from reppo.algorithms import Reppo
 from reppo.losses import FixedSupport, HLGauss
 from reppo.networks import Actor, Critic
-from reppo.optimization import Adam, Alternating, NoClip
+from reppo.optimization import Adam, Epochs, NoClip
 from reppo.spec import Evaluation, Spec
 from reppo.sweep import pace
 
@@ -16,7 +16,7 @@ def tiny_reppo(**changes) -> Reppo:
         "actor": Actor(width=16, depth=1),
         "critic": Critic(width=16),
         "value": HLGauss(support=FixedSupport(-5.0, 5.0), num_bins=21),
-        "schedule": Alternating(epochs=2, num_minibatches=2),
+        "batches": Epochs(epochs=2, num_minibatches=2),
         "actor_optimizer": Adam(learning_rate=3e-3),
         "critic_optimizer": Adam(learning_rate=3e-3),
         "multiplier_optimizer": Adam(learning_rate=3e-3, clip=NoClip()),

@@ -29,6 +29,10 @@ class AlgorithmState(eqx.Module):
     statistics: Any = ()
     data: Any = ()
 
+    def without_data(self) -> "AlgorithmState":
+        """What is guarded."""
+        return AlgorithmState(self.learner, self.statistics)
+
 
 class AbstractAlgorithm(Component):
     """A learning algorithm: frozen, without parameters and without state.

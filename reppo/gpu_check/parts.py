@@ -26,7 +26,7 @@ from reppo.ablation import Arm, find_ablation
 from reppo.environments import AbstractEnvironmentSpec
 from reppo.gpu_check.plan import first_part, parts
 from reppo.networks import Actor, Critic
-from reppo.optimization import Alternating
+from reppo.optimization import Epochs
 from reppo.results import ResultsFolder
 from reppo.rollout import Trajectory
 from reppo.spec import Evaluation, Spec, replace_path, resolve
@@ -134,7 +134,7 @@ def update(tell: Tell, rehearsal: bool, out: Path, lanes: int, precisions: Seque
     environment = spec.environment.make()
     algorithm = spec.algorithm
     keys = jax.random.split(jax.random.key(0), lanes)
-    states = jax.jit(jax.vmap(lambda key: eqx.filter(algorithm.init(key, environment), eqx.is_array)))(keys)
+    states = jax.jit(jax.vmap(lambda key: eqx.filter(algorithm.init(key, environment.interface()), eqx.is_array)))(keys)
     code = eqx.filter(eqx.filter_eval_shape(algorithm.init, keys[0], environment), _is_code)
     rollouts = jax.jit(jax.vmap(lambda arrays, key: _invented(spec, eqx.combine(arrays, code), key)))(states, keys)
 
@@ -234,7 +234,7 @@ def tiny_spec(environment: AbstractEnvironmentSpec) -> Spec:
         "rollout_length": 8,
         "actor": Actor(width=16, depth=1),
         "critic": Critic(width=16),
-        "schedule": Alternating(epochs=2, num_minibatches=2),
+        "batches": Epochs(epochs=2, num_minibatches=2),
     }
     for name, value in changes.items():
         spec = replace_path(spec, f"algorithm.{name}", value)

@@ -130,7 +130,7 @@ def load_policy(run_folder: str | Path, which: str = "best") -> TrainedPolicy:
     )
     environment = spec.environment.make()
     like = eqx.filter_eval_shape(
-        lambda key: spec.algorithm.policy(spec.algorithm.init(key, environment)), jax.random.key(0)
+        lambda key: spec.algorithm.policy(spec.algorithm.init(key, environment.interface())), jax.random.key(0)
     )
     arrays, static = eqx.partition(like, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct))
     expected = {"policy": arrays, "spec_id": np.array(spec_id(spec))}

@@ -14,7 +14,7 @@ from reppo.losses import (
 )
 from reppo.networks import ActivatedEmbedding, Actor, Critic, LayerNorm, ZeroOffset
 from reppo.normalization import PerStepStatistics, RunningMeanVariance
-from reppo.optimization import Adam, Alternating, NoClip, WithActor
+from reppo.optimization import Adam, Epochs, NoClip, WithActor
 from reppo.spec import Evaluation, Spec
 from reppo.targets import BonusAlways, FreshValueClippedBonus, MaskedFlag, ShiftedFlag
 
@@ -59,7 +59,7 @@ def reppo_humanoid(environment: AbstractEnvironmentSpec) -> Spec:
             gamma=0.97,
             critic=Critic(width=1024),
             value=HLGauss(support=FixedSupport(-10.0, 10.0)),
-            schedule=Alternating(epochs=8, num_minibatches=16),
+            batches=Epochs(epochs=8, num_minibatches=16),
         ),
         evaluation=Evaluation(interval=2_621_440, episodes=64),
     )
@@ -123,7 +123,7 @@ def reppo_single_file(environment: AbstractEnvironmentSpec) -> Spec:
             truncation=MaskedFlag(),
             actor_loss=PathwiseLoss(kl=MismatchedKL(4)),
             temperature=LearnedMultiplier(0.001),
-            schedule=Alternating(epochs=4, num_minibatches=32),
+            batches=Epochs(epochs=4, num_minibatches=32),
             multiplier_optimizer=WithActor(),
         ),
         evaluation=Evaluation(interval=2_621_440, episodes=64),
@@ -149,7 +149,7 @@ def reppo_small(environment: AbstractEnvironmentSpec) -> Spec:
             critic=Critic(width=128),
             value=HLGauss(support=SupportFromRewards(), num_bins=51),
             critic_offset=ZeroOffset(),
-            schedule=Alternating(epochs=4, num_minibatches=8),
+            batches=Epochs(epochs=4, num_minibatches=8),
             actor_optimizer=Adam(learning_rate=1e-3),
             critic_optimizer=Adam(learning_rate=2e-3),
             multiplier_optimizer=Adam(learning_rate=1e-3, clip=NoClip()),

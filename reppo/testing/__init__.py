@@ -34,7 +34,13 @@ from reppo.testing.networks import (
     check_offset,
 )
 from reppo.testing.normalization import check_normalizer
-from reppo.testing.optimization import check_clip, check_multiplier_optimizer, check_optimizer, check_schedule
+from reppo.testing.optimization import (
+    check_batches,
+    check_clip,
+    check_multiplier_optimizer,
+    check_optimizer,
+    check_schedule,
+)
 from reppo.testing.policies import check_policy
 from reppo.testing.strategies import (
     Rows,
@@ -62,6 +68,7 @@ __all__ = [
     "check_actor",
     "check_actor_loss",
     "check_auxiliary",
+    "check_batches",
     "check_clip",
     "check_critic",
     "check_divergence",

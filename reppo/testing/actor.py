@@ -10,13 +10,14 @@ import numpy as np
 from hypothesis import strategies as st
 
 from reppo.distributions import TanhNormal
+from reppo.environments import Observation
 from reppo.losses import (
     AbstractActorLoss,
     AbstractDivergence,
     AbstractGate,
     AbstractMultiplier,
     AbstractObjective,
-    ActorBatch,
+    Minibatch,
 )
 from reppo.testing.laws import ensure, for_all, hold, law
 from reppo.testing.strategies import floats, seeds, vectors
@@ -424,18 +425,16 @@ def _moved_loss(actor_loss: AbstractActorLoss, old: Any, new: Any, best: Any, te
     drawn = _collected(old[0], old[1], seed)
     actions = jnp.clip(jnp.tanh(drawn), -0.999, 0.999)
     repeated = lambda x: jnp.broadcast_to(x, (_BATCH, *x.shape))
-    batch = ActorBatch(
-        actor_observation=jnp.zeros((_BATCH, 1)),
-        critic_observation=jnp.zeros((_BATCH, 1)),
+    batch = Minibatch(
+        observation=Observation(jnp.zeros((_BATCH, 1))),
         action=actions,
-        old_loc=repeated(old[0]),
-        old_scale=repeated(old[1]),
-        target=-jnp.sum((actions - best[None]) ** 2, axis=1),
         drawn=drawn,
+        old=jax.vmap(TanhNormal)(repeated(old[0]), repeated(old[1])),
+        target=-jnp.sum((actions - best[None]) ** 2, axis=1),
     )
 
     def loss(parameters: Any) -> Any:
-        policy = lambda _: TanhNormal(parameters[0], jnp.exp(parameters[1]))
+        policy = jax.vmap(TanhNormal)(repeated(parameters[0]), repeated(jnp.exp(parameters[1])))
         critic = lambda _, action: -jnp.sum((action - best) ** 2)
         key = jax.random.fold_in(jax.random.key(seed), 1)
         return actor_loss(policy, critic, batch, temperature, jnp.float32(1.0), key)

@@ -26,7 +26,13 @@ from reppo.networks import (
     AbstractOffset,
 )
 from reppo.normalization import AbstractNormalizer
-from reppo.optimization import AbstractClip, AbstractMultiplierOptimizer, AbstractOptimizer, AbstractSchedule
+from reppo.optimization import (
+    AbstractBatches,
+    AbstractClip,
+    AbstractMultiplierOptimizer,
+    AbstractOptimizer,
+    AbstractSchedule,
+)
 from reppo.targets import AbstractEntropyBonus, AbstractNextValue, AbstractTargets, AbstractTruncation
 from reppo.testing import actor, critic, distributions, environments, networks, normalization, optimization, targets
 
@@ -55,6 +61,7 @@ CHECKS: dict[type, Callable[..., None]] = {
     AbstractOptimizer: optimization.check_optimizer,
     # After AbstractOptimizer, which is one too.
     AbstractMultiplierOptimizer: optimization.check_multiplier_optimizer,
+    AbstractBatches: optimization.check_batches,
     AbstractSchedule: optimization.check_schedule,
     AbstractSupport: critic.check_support,
     AbstractTargets: targets.check_targets,

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from reppo.distributions import AbstractHead
+from reppo.environments import ActionSpace, Box, Discrete
+from reppo.errors import ConfigurationError
 from reppo.testing.laws import ensure, for_all, hold, law
 from reppo.testing.strategies import floats, seeds, vectors
 
@@ -26,13 +28,22 @@ def check_head(head: AbstractHead, *, skip: Collection[str] = ()) -> None:
     hold(AbstractHead, head, skip)
 
 
-def _outputs(head: AbstractHead, drawn: Any, actions: int) -> Any:
-    return jnp.resize(drawn, (head.size(actions),))
+def _space(head: AbstractHead, size: int) -> ActionSpace:
+    """A space of that size which the head is for."""
+    try:
+        head.size(Box.unit(size))
+        return Box.unit(size)
+    except ConfigurationError:
+        return Discrete(size)
+
+
+def _outputs(head: AbstractHead, drawn: Any, space: ActionSpace) -> Any:
+    return jnp.resize(drawn, (head.size(space),))
 
 
 @eqx.filter_jit
 def _sampled(head: AbstractHead, drawn: Any, seed: Any) -> dict[str, Any]:
-    outputs, key = _outputs(head, drawn, 2), jax.random.key(seed)
+    outputs, key = _outputs(head, drawn, _space(head, 2)), jax.random.key(seed)
     distribution = head(outputs)
     action, log_prob = distribution.sample_and_log_prob(key)
     gradients = [
@@ -45,6 +56,9 @@ def _sampled(head: AbstractHead, drawn: Any, seed: Any) -> dict[str, Any]:
         "again": distribution.sample(key),
         "density": distribution.log_prob(action),
         "mode": distribution.mode(),
+        "taken": head.take(distribution, distribution.draw(key)),
+        "entropy": distribution.entropy(key),
+        "mean_log_prob": distribution.expect(lambda _, log_prob: log_prob, key),
         "kl": distribution.kl(distribution),
         "gradients": gradients,
     }
@@ -56,7 +70,7 @@ _POINTS = np.linspace(-9, 9, 2001, dtype=np.float32)
 @eqx.filter_jit
 def _density(head: AbstractHead, drawn: Any) -> Any:
     """Density of one action dimension at tanh(u), times the derivative of tanh, for u on a grid."""
-    distribution = head(_outputs(head, drawn, 1))
+    distribution = head(_outputs(head, drawn, Box.unit(1)))
     u = jnp.asarray(_POINTS)
     log_probs = jax.vmap(lambda action: distribution.log_prob(action[None]))(jnp.tanh(u))
     return jnp.exp(log_probs + 2 * (jnp.log(2.0) - u - jax.nn.softplus(-2 * u)))
@@ -67,19 +81,19 @@ _DRAWN = vectors(8, -1.0, 1.0)
 
 @law(AbstractHead, "shape", "a size of at least 1; an action, a mode of its shape, and a log-density of shape ()")
 def _shape(head: AbstractHead) -> None:
-    for actions in (1, 2):
-        size = head.size(actions)
+    for actions in (2, 3):
+        size = head.size(_space(head, actions))
         ensure(isinstance(size, int) and size >= 1, f"the size {size!r} for {actions} actions")
     made = eqx.filter_eval_shape(_sampled, head, jnp.zeros(8), 0)
     ensure(made["action"].shape == made["mode"].shape == (2,), f"{made['action'].shape}, {made['mode'].shape}")
     ensure(made["log_prob"].shape == made["density"].shape == (), f"a log-density of shape {made['log_prob'].shape}")
 
 
-@law(AbstractHead, "bounds", "samples and mode are within [-1, 1], whatever the outputs of the network")
+@law(AbstractHead, "bounds", "samples, mode and what is taken are within [-1, 1], whatever the outputs of the network")
 def _bounds(head: AbstractHead) -> None:
     def body(outputs: Any, scale: Any, seed: Any) -> None:
         made = _sampled(head, outputs * np.float32(scale), seed)
-        for name in ("action", "mode"):
+        for name in ("action", "mode", "taken"):
             ensure(np.all(np.abs(made[name]) <= 1), f"the {name} {made[name]}")
 
     for_all(body, outputs=_DRAWN, scale=floats(1, 100), seed=seeds())
@@ -106,7 +120,7 @@ def _pull(head: AbstractHead, outputs: Any, away: Any) -> Any:
 @law(AbstractHead, "way back", "however far an output has gone, past any limit too, a gradient leads back")
 def _way_back(head: AbstractHead) -> None:
     def body(outputs: Any, distance: float) -> None:
-        outputs = _outputs(head, outputs, 2)
+        outputs = _outputs(head, outputs, _space(head, 2))
         for away in np.eye(outputs.size, dtype=np.float32) * np.float32(distance):
             for side in (away, -away):
                 slope = _pull(head, outputs, side)
@@ -119,7 +133,7 @@ def _way_back(head: AbstractHead) -> None:
 def _own_density(head: AbstractHead) -> None:
     def body(outputs: Any, seed: Any) -> None:
         made = _sampled(head, outputs, seed)
-        if np.abs(made["action"]).max() > 0.999:
+        if isinstance(_space(head, 2), Box) and np.abs(made["action"]).max() > 0.999:
             return  # there the inverse of tanh has few digits
         ensure(
             np.allclose(made["action"], made["again"], atol=1e-6), f"{made['action']} and {made['again']} at one key"
@@ -129,20 +143,39 @@ def _own_density(head: AbstractHead) -> None:
     for_all(body, outputs=_DRAWN, seed=seeds())
 
 
-@law(AbstractHead, "normalized", "the density of one action integrates to 1")
+@law(AbstractHead, "normalized", "the density of one action integrates to 1, the probabilities of a choice sum to 1")
 def _normalized(head: AbstractHead) -> None:
     def body(outputs: Any) -> None:
-        total = np.trapezoid(np.asarray(_density(head, outputs), float), _POINTS)
+        if isinstance(_space(head, 1), Box):
+            total = np.trapezoid(np.asarray(_density(head, outputs), float), _POINTS)
+        else:
+            total = float(_total(head, outputs))
         ensure(abs(total - 1) < 0.02, f"{total}")
 
     for_all(body, 10, outputs=_DRAWN)
 
 
-@law(AbstractHead, "pathwise", "a sample can be differentiated in the outputs: the pathwise gradient goes through it")
+@eqx.filter_jit
+def _total(head: AbstractHead, drawn: Any) -> Any:
+    """The sum of the probabilities of three choices."""
+    distribution = head(_outputs(head, drawn, Discrete(3)))
+    return jnp.sum(jnp.exp(jax.vmap(distribution.log_prob)(jnp.eye(3))))
+
+
+@law(AbstractHead, "entropy", "the entropy is minus the mean of the log-density")
+def _entropy(head: AbstractHead) -> None:
+    def body(outputs: Any, seed: Any) -> None:
+        made = _sampled(head, outputs, seed)
+        ensure(np.allclose(made["entropy"], -made["mean_log_prob"], atol=1e-4), f"{made}")
+
+    for_all(body, 10, outputs=_DRAWN, seed=seeds())
+
+
+@law(AbstractHead, "pathwise", "where it says so, a sample can be differentiated in the outputs")
 def _pathwise(head: AbstractHead) -> None:
     def body(outputs: Any, seed: Any) -> None:
         made = _sampled(head, outputs, seed)
-        if np.abs(made["action"]).max() < 0.99:
+        if head.pathwise and np.abs(made["action"]).max() < 0.99:
             ensure(np.all(np.abs(made["gradients"][0]).sum(axis=1) > 0), f"the Jacobian {made['gradients'][0]}")
 
     for_all(body, outputs=_DRAWN, seed=seeds())

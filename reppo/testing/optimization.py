@@ -1,4 +1,4 @@
-"""Laws of optimizers, gradient clips and schedules."""
+"""Laws of optimizers, gradient clips, minibatches and schedules."""
 
 from collections.abc import Collection
 from typing import Any
@@ -9,7 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from reppo.optimization import AbstractClip, AbstractMultiplierOptimizer, AbstractOptimizer, AbstractSchedule
+from reppo.errors import ConfigurationError
+from reppo.optimization import (
+    AbstractBatches,
+    AbstractClip,
+    AbstractMultiplierOptimizer,
+    AbstractOptimizer,
+    AbstractSchedule,
+)
 from reppo.summary import Summary
 from reppo.testing.laws import ensure, for_all, hold, law
 from reppo.testing.strategies import floats, seeds, vectors
@@ -143,23 +150,77 @@ def _clip_limits(clip: AbstractClip) -> None:
     for_all(body, gradient=vectors(3, -1.0, 1.0), scale=floats(0, 1e6))
 
 
-def check_schedule(schedule: AbstractSchedule, *, skip: Collection[str] = ()) -> None:
-    """Holds an order of updates against the laws of its slot: `LAWS[AbstractSchedule]`.
+def check_batches(batches: AbstractBatches, *, skip: Collection[str] = ()) -> None:
+    """Holds a choice of minibatches against the laws of its slot: `LAWS[AbstractBatches]`.
 
-    It is run on 4 rows a minibatch, with steps that write down what they are given. Arguments and errors as for
-    `check_optimizer`.
+    Arguments and errors as for `check_optimizer`.
+    """
+    hold(AbstractBatches, batches, skip)
+
+
+def _indices(batches: AbstractBatches, seed: Any) -> tuple[np.ndarray, int]:
+    """The rows of all minibatches, and of how many rows they were chosen."""
+    rows = next(n for n in (16, 240, 46080) if _accepts(batches, n))
+    return np.asarray(_choose(batches, rows, np.uint32(seed))), rows
+
+
+_choose = eqx.filter_jit(lambda batches, rows, seed: batches.indices(rows, jax.random.key(seed)))
+
+
+def _accepts(batches: AbstractBatches, rows: int) -> bool:
+    try:
+        batches.check(rows)
+    except ConfigurationError:
+        return False
+    return True
+
+
+@law(AbstractBatches, "shape", "minibatches of one size, of rows that there are")
+def _batches_shape(batches: AbstractBatches) -> None:
+    def body(seed: Any) -> None:
+        chosen, rows = _indices(batches, seed)
+        ensure(chosen.ndim == 2 and chosen.size and np.issubdtype(chosen.dtype, np.integer), f"{chosen.shape}")
+        ensure(chosen.min() >= 0 and chosen.max() < rows, f"rows {chosen.min()} to {chosen.max()} of {rows}")
+
+    for_all(body, 3, seed=seeds())
+
+
+@law(AbstractBatches, "fair", "no row is preferred: every one is seen equally often in the mean")
+def _batches_fair(batches: AbstractBatches) -> None:
+    chosen, rows = zip(*(_indices(batches, seed) for seed in range(20)))
+    seen = np.bincount(np.concatenate([one.ravel() for one in chosen]), minlength=rows[0])
+    mean = seen.mean()
+    ensure(np.abs(seen - mean).max() <= 6 * mean**0.5, f"from {seen.min()} to {seen.max()} times, {mean} in the mean")
+
+
+@law(AbstractBatches, "shuffled", "the order of rows depends on the key, and on nothing else")
+def _batches_shuffled(batches: AbstractBatches) -> None:
+    def body(seed: Any) -> None:
+        one, again, *others = (_indices(batches, s)[0] for s in (seed, seed, seed + 1, seed + 2))
+        ensure(np.array_equal(one, again), "two orders from one key")
+        ensure(any(not np.array_equal(one, other) for other in others), "one order from three keys")
+
+    for_all(body, 3, seed=seeds())
+
+
+def check_schedule(schedule: AbstractSchedule, *, skip: Collection[str] = ()) -> None:
+    """Holds an order of steps against the laws of its slot: `LAWS[AbstractSchedule]`.
+
+    It is run on three minibatches of 4 rows, with two steps that write down what they are given. Arguments and errors
+    as for `check_optimizer`.
     """
     hold(AbstractSchedule, schedule, skip)
 
 
-_ROWS = 4
-_LOG = 2048
+_STEP_NAMES = ("critic", "actor")
+_INDICES = np.array([[3, 1, 0, 2], [7, 4, 5, 6], [1, 6, 3, 4]])
+_LOG = 64
 
 
 @eqx.filter_jit
 def _run(schedule: AbstractSchedule, seed: Any) -> tuple[dict[str, Any], dict[str, Summary]]:
     """What the steps saw: how often each row, how often rows that do not belong together, and every key."""
-    count = _ROWS * schedule.num_minibatches
+    count = _INDICES.max() + 1
     data = {"row": jnp.arange(count), "double": 2 * jnp.arange(count)}
 
     def step(name: str) -> Any:
@@ -169,21 +230,19 @@ def _run(schedule: AbstractSchedule, seed: Any) -> tuple[dict[str, Any], dict[st
             log[name] = log[name].at[rows].add(1)
             log["mixed"] = log["mixed"] + jnp.sum(2 * rows != minibatch["double"])
             log["keys"] = log["keys"].at[log["steps"]].set(jax.random.key_data(key))
-            log["first"] = log["first"].at[log["steps"]].set(rows[0])
             log["steps"] = log["steps"] + 1
             return log, {name: Summary.of(rows.astype(jnp.float32))}
 
         return run
 
     log = {
-        "critic": jnp.zeros(count, jnp.int32),
-        "actor": jnp.zeros(count, jnp.int32),
+        **{name: jnp.zeros(count, jnp.int32) for name in _STEP_NAMES},
         "mixed": jnp.zeros((), jnp.int32),
         "keys": jnp.zeros((_LOG, 2), jnp.uint32),
-        "first": jnp.zeros(_LOG, jnp.int32),
         "steps": jnp.zeros((), jnp.int32),
     }
-    return schedule.run(log, data, step("critic"), step("actor"), jax.random.key(seed))
+    steps = {name: step(name) for name in _STEP_NAMES}
+    return schedule.run(log, data, jnp.asarray(_INDICES), steps, jax.random.key(seed))
 
 
 def _log(schedule: AbstractSchedule, seed: Any) -> tuple[dict[str, np.ndarray], dict[str, Summary]]:
@@ -191,27 +250,18 @@ def _log(schedule: AbstractSchedule, seed: Any) -> tuple[dict[str, np.ndarray], 
     return {name: np.asarray(value) for name, value in log.items()}, metrics
 
 
-@law(AbstractSchedule, "rows", "critic and actor see every row equally often: once in each of their epochs")
+@law(AbstractSchedule, "rows", "every step sees every minibatch once")
 def _schedule_rows(schedule: AbstractSchedule) -> None:
-    def body(seed: Any) -> None:
-        log, _ = _log(schedule, seed)
-        for name in ("critic", "actor"):
-            seen = np.unique(log[name])
-            ensure(len(seen) == 1 and seen[0] >= 1, f"the {name} saw rows from {seen.min()} to {seen.max()} times")
-        epochs = getattr(schedule, "epochs", None)
-        most = max(log["critic"][0], log["actor"][0])
-        ensure(epochs is None or most == epochs, f"rows were seen {most} times in {epochs} epochs")
-
-    for_all(body, 3, seed=seeds())
+    log, _ = _log(schedule, 0)
+    expected = np.bincount(_INDICES.ravel())
+    for name in _STEP_NAMES:
+        ensure(np.array_equal(log[name], expected), f"the {name} saw the rows {log[name]} times, not {expected}")
 
 
 @law(AbstractSchedule, "together", "the fields of a row stay together in every minibatch")
 def _schedule_together(schedule: AbstractSchedule) -> None:
-    def body(seed: Any) -> None:
-        mixed = _log(schedule, seed)[0]["mixed"]
-        ensure(mixed == 0, f"{mixed} rows with fields of another")
-
-    for_all(body, 3, seed=seeds())
+    mixed = _log(schedule, 0)[0]["mixed"]
+    ensure(mixed == 0, f"{mixed} rows with fields of another")
 
 
 @law(AbstractSchedule, "keys", "no two steps get the same random key")
@@ -225,22 +275,10 @@ def _schedule_keys(schedule: AbstractSchedule) -> None:
     for_all(body, 3, seed=seeds())
 
 
-@law(AbstractSchedule, "shuffled", "the order of rows depends on the key, and on nothing else")
-def _schedule_shuffled(schedule: AbstractSchedule) -> None:
-    def body(seed: Any) -> None:
-        orders = [_log(schedule, s)[0] for s in (seed, seed, seed + 1, seed + 2)]
-        steps = int(orders[0]["steps"])
-        one, again, *others = (order["first"][:steps].tolist() for order in orders)
-        ensure(one == again, "two orders from one key")
-        ensure(any(other != one for other in others), "one order from three keys")
-
-    for_all(body, 3, seed=seeds())
-
-
 @law(AbstractSchedule, "metrics", "metrics are summarized over all updates, not the last ones")
 def _schedule_metrics(schedule: AbstractSchedule) -> None:
     log, metrics = _log(schedule, 0)
-    for name in ("critic", "actor"):
+    for name in _STEP_NAMES:
         ensure(name in metrics, f"no metrics of the {name} among {', '.join(metrics)}")
         count, seen = float(metrics[name].count), log[name].sum()
         ensure(count == seen, f"{count:.0f} rows in the {name}'s metrics, {seen} that it was given")

@@ -20,7 +20,7 @@ from reppo.environments import Observation, probe
 from reppo.errors import ConfigurationError
 from reppo.losses import FixedSupport, HLGauss
 from reppo.networks import Actor, Critic
-from reppo.optimization import Alternating
+from reppo.optimization import Epochs
 from reppo.rollout import Trajectory
 from reppo.spec import Evaluation, Spec, resolve, validate
 
@@ -172,7 +172,7 @@ def specs(draw: Draw) -> Spec:
         actor=Actor(width=8, depth=1),
         critic=Critic(width=8),
         value=HLGauss(support=FixedSupport(-5.0, 5.0), num_bins=8),
-        schedule=Alternating(epochs=2, num_minibatches=2),
+        batches=Epochs(epochs=2, num_minibatches=2),
     )
     slots = typing.get_type_hints(Reppo)
     fields = [

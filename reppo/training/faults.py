@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, PyTree
 
-from reppo.algorithms import AbstractAlgorithm
+from reppo.algorithms import AbstractAlgorithm, AlgorithmState
 from reppo.rollout import Trajectory
 from reppo.summary import Summary
 
@@ -16,18 +16,18 @@ _FIELDS = ("observation", "extras", "action", "reward", "final_observation")
 _LONGEST = 2**20
 
 
-def suspects(algorithm: AbstractAlgorithm, state: PyTree, metrics: Iterable[str]) -> tuple[str, ...]:
+def suspects(algorithm: AbstractAlgorithm, state: AlgorithmState, metrics: Iterable[str]) -> tuple[str, ...]:
     """What may be the first that is not finite, each before what it spoils.
 
     The rollout, the metrics of the update (see `AbstractAlgorithm.causes`), then the arrays of the new state, such as
     `state/learner/critic/...`: those of the optimizer may break before any metric shows it.
     """
-    state_names = [f"state/{name}" for name, _ in _inexact(state)]
+    state_names = [f"state/{name}" for name, _ in _inexact(state.without_data())]
     return (*(f"rollout/{name}" for name in _FIELDS), *_ordered(algorithm, metrics), *state_names)
 
 
 def first_fault(
-    algorithm: AbstractAlgorithm, state: PyTree, metrics: Mapping[str, Summary], trajectory: Trajectory
+    algorithm: AbstractAlgorithm, state: AlgorithmState, metrics: Mapping[str, Summary], trajectory: Trajectory
 ) -> Int[Array, ""]:
     """The place in `suspects` of the first quantity that is not finite; any place if all are finite.
 
@@ -48,7 +48,7 @@ def first_fault(
         moment = jnp.minimum(metrics[name].broken, _LONGEST - 1).astype(jnp.int32)
         rank = (1 + parts.index(_part(name))) * _LONGEST
         keys.append(jnp.where(jnp.isfinite(metrics[name].broken), rank + moment, never))
-    keys += [whole(leaf, 1 + len(parts)) for _, leaf in _inexact(state)]
+    keys += [whole(leaf, 1 + len(parts)) for _, leaf in _inexact(state.without_data())]
     return jnp.argmin(jnp.stack(keys)).astype(jnp.int32)
 
 

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt32
 
+from reppo.algorithms import AlgorithmState
 from reppo.environments import AbstractEnvironment, Episodes, EpisodeState
 from reppo.keys import subkey
 from reppo.rollout import AbstractPolicy, EpisodeEnds, Evaluated, collect, evaluate
@@ -45,7 +46,7 @@ class TrainState(eqx.Module):
 
     seed: UInt32[Array, ""]
     iteration: Int[Array, ""]
-    algorithm: PyTree
+    algorithm: AlgorithmState
     episodes: EpisodeState
     memory: PyTree
     evaluation_starts: EpisodeState
@@ -210,16 +211,14 @@ def iterate(
     learned, metrics = algorithm.update(state.algorithm, trajectory, subkey(key, "update"))
 
     # A run whose update gives numbers that are not finite stands still from then on: its last finite learner is kept.
-    guarded = lambda algorithm: (algorithm.learner, algorithm.statistics)
-    finite, running = all_finite(guarded(learned)), state.diverged_at < 0
+    finite, running = all_finite(learned.without_data()), state.diverged_at < 0
+    kept = lambda name: _select(finite & running, getattr(learned, name), getattr(state.algorithm, name))
     metrics |= _rollout_metrics(ends, trajectory.terminated, trajectory.truncated)
     fault = first_fault(algorithm, learned, metrics, trajectory)
     new_state = dataclasses.replace(
         state,
         iteration=state.iteration + 1,
-        algorithm=eqx.tree_at(
-            guarded, learned, _select(finite & running, guarded(learned), guarded(state.algorithm)), is_leaf=_is_none
-        ),
+        algorithm=dataclasses.replace(learned, learner=kept("learner"), statistics=kept("statistics")),
         episodes=rolled,
         memory=memory,
         diverged_at=jnp.where(running & ~finite, state.iteration, state.diverged_at),

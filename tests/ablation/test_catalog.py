@@ -14,7 +14,7 @@ from reppo.ablation import Arm, all_ablations, find_ablation, setting
 from reppo.algorithms import Reppo
 from reppo.losses import HLGauss, LearnedMultiplier, SupportFromRewards
 from reppo.networks import Actor, Critic, ZeroOffset
-from reppo.optimization import Adam, Alternating, NoClip
+from reppo.optimization import Adam, Epochs, NoClip
 from reppo.presets import reppo
 from reppo.spec import Evaluation, Spec, difference, resolve
 from reppo.training import init, train_chunk
@@ -33,7 +33,7 @@ def tiny(environment=None, **changes) -> Spec:
         "critic": Critic(width=16),
         "value": HLGauss(support=SupportFromRewards(), num_bins=21),
         "temperature": LearnedMultiplier(0.1),
-        "schedule": Alternating(epochs=4, num_minibatches=4),
+        "batches": Epochs(epochs=4, num_minibatches=4),
         "actor_optimizer": Adam(learning_rate=1e-2),
         "critic_optimizer": Adam(learning_rate=1e-2),
         "multiplier_optimizer": Adam(learning_rate=1e-2, clip=NoClip()),
@@ -118,7 +118,7 @@ def learned():
     def learn(*names):
         if names not in made:
             algorithm = resolve(Arm(tuple(find_ablation(name) for name in names))(BASE)).algorithm
-            state = algorithm.init(jax.random.key(0), environment)
+            state = algorithm.init(jax.random.key(0), environment.interface())
             trajectory = make_trajectory(algorithm, state)
             new, metrics = eqx.filter_jit(lambda s, t: algorithm.update(s, t, jax.random.key(1)))(state, trajectory)
             made[names] = new, metrics
@@ -164,7 +164,7 @@ def test_without_temperature_the_bonus_does_not_matter(learned):
 
 
 def test_statistics_merged_twice_are_the_same(learned):
-    once, twice = learned()[0].actor_statistics, learned("observations/merged_twice")[0].actor_statistics
+    once, twice = learned()[0].statistics.actor, learned("observations/merged_twice")[0].statistics.actor
     assert twice.count == 2 * once.count
     np.testing.assert_allclose(twice.mean, once.mean, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(twice.variance, once.variance, rtol=1e-4)
@@ -173,9 +173,9 @@ def test_statistics_merged_twice_are_the_same(learned):
 def test_a_limit_of_1_on_actions_limits_nothing():
     environment = environments.probe("BestAction").make()
     algorithm = resolve(find_ablation("policy/unclipped_action")(BASE)).algorithm
-    state = algorithm.init(jax.random.key(0), environment)
+    state = algorithm.init(jax.random.key(0), environment.interface())
     trajectory = make_trajectory(algorithm, state)
-    loc, scale = trajectory.extras.loc, trajectory.extras.scale
+    loc, scale = trajectory.extras.distribution.loc, trajectory.extras.distribution.scale
     keys = jax.random.split(jax.random.key(0), trajectory.action.shape[:2])
     noise = jax.vmap(jax.vmap(lambda key: jax.random.normal(key, (1,))))(keys)
     np.testing.assert_allclose(trajectory.action, jnp.tanh(loc + scale * noise), rtol=1e-5, atol=1e-6)
@@ -188,7 +188,7 @@ def prepared():
 
     def prepare(change=lambda spec: spec):
         algorithm = resolve(change(BASE)).algorithm
-        state = algorithm.init(jax.random.key(0), environment)
+        state = algorithm.init(jax.random.key(0), environment.interface())
         trajectory = make_trajectory(algorithm, state)
         data, metrics = eqx.filter_jit(algorithm._prepare)(state, trajectory, jax.random.key(2))
         return algorithm, state.learner, data, metrics, trajectory
@@ -217,10 +217,10 @@ def test_truncated_rows_do_not_move_the_critic_where_flags_are_shifted(prepared)
     algorithm, learner, data, metrics, trajectory = prepared(find_ablation("targets/shifted_truncation"))
     np.testing.assert_array_equal(data.counts, ~np.asarray(trajectory.truncated).ravel())
     assert metrics["targets/value"].count == np.sum(~np.asarray(trajectory.truncated))
-    moved = jnp.where(data.counts, data.actor.target, data.actor.target + 3.0)
+    moved = jnp.where(data.counts, data.target, data.target + 3.0)
     spoiled = eqx.tree_at(lambda d: d.actor.target, data, moved)
     everything = eqx.tree_at(lambda d: d.counts, spoiled, jnp.ones_like(spoiled.counts))
-    step = eqx.filter_jit(lambda data: algorithm._critic_step(learner, data, jax.random.key(3))[0].critic)
+    step = eqx.filter_jit(lambda data: algorithm.critic_step(learner, data, jax.random.key(3))[0].critic)
     assert eqx.tree_equal(step(data), step(spoiled))
     assert not eqx.tree_equal(step(data), step(everything))
 

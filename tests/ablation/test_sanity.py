@@ -45,8 +45,8 @@ def cut(spec):
     changes = {
         "algorithm.num_environments": ENVIRONMENTS,
         "algorithm.rollout_length": LENGTH,
-        "algorithm.schedule.epochs": 4,
-        "algorithm.schedule.num_minibatches": 8,
+        "algorithm.batches.epochs": 4,
+        "algorithm.batches.num_minibatches": 8,
         "algorithm.actor.width": 32,
         "algorithm.critic.width": 32,
     }
@@ -117,7 +117,7 @@ GRID = np.stack([np.cos(ANGLES), np.sin(ANGLES), SPEEDS], -1).reshape(-1, 3).ast
 
 
 def start(spec):
-    return spec.algorithm.init(jax.random.key(1), ENVIRONMENT)
+    return spec.algorithm.init(jax.random.key(1), ENVIRONMENT.interface())
 
 
 def roll(policy, episodes, key):
@@ -163,7 +163,7 @@ class Group:
             episodes, trajectory = self.roll(_arrays(spec.algorithm.policy(state)), episodes, key)
             state, metrics = self.learn(spec, _arrays(state), trajectory, key)
             history.append(metrics)
-        before = dataclasses.replace(first, actor_statistics=state.actor_statistics)
+        before = dataclasses.replace(first, actor_statistics=state.statistics.actor)
         modes = [np.asarray(self.modes(_arrays(spec.algorithm.policy(one)))) for one in (before, state)]
         names = ("actor/gradient_norm", "critic/gradient_norm")
         squares = _second_moments(state.learner)

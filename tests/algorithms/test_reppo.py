@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from reppo import environments
-from reppo.algorithms import Reppo
-from reppo.algorithms.reppo import PolicyDistribution
+from reppo.algorithms import Acted, Reppo
 from reppo.distributions import TanhNormalHead
 from reppo.environments import Observation
 from reppo.losses import ClippedKL, FixedMultiplier, NoAuxiliary, PathwiseLoss, Scalar, SelfPrediction, Unconstrained
 from reppo.networks import NoNorm
+from reppo.optimization import Epochs
 from reppo.rollout import Trajectory
 from reppo.targets import SoftLambda, TakenAction
 from tests.tiny import tiny_reppo
@@ -46,7 +46,7 @@ def make_trajectory(algorithm: Reppo, state, seed: int = 0) -> Trajectory:
 def learned():
     """An algorithm, its state, a trajectory and one update."""
     algorithm = tiny_reppo()
-    state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make())
+    state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make().interface())
     trajectory = make_trajectory(algorithm, state)
     new, metrics = eqx.filter_jit(lambda s, t: algorithm.update(s, t, jax.random.key(1)))(state, trajectory)
     return algorithm, state, trajectory, new, metrics
@@ -59,7 +59,7 @@ def test_an_update_changes_everything_that_learns_and_reports_every_metric(learn
     )
     for part in ("actor", "critic", "temperature", "kl_multiplier"):
         assert changed(getattr(state.learner, part), getattr(new.learner, part)), part
-    assert changed(state.actor_statistics, new.actor_statistics)
+    assert changed(state.statistics.actor, new.statistics.actor)
     expected = {
         "actor/loss actor/entropy actor/kl actor/behind_gate actor/gradient_norm actor/temperature actor/kl_multiplier",
         "critic/loss critic/auxiliary_loss critic/q critic/explained_variance critic/gradient_norm",
@@ -80,8 +80,8 @@ def test_the_divergence_is_zero_at_the_first_minibatch(learned):
 
 def test_terminated_steps_get_neither_value_nor_entropy_of_a_next_state(learned):
     algorithm, state, trajectory, _, _ = learned
-    data, _ = algorithm._prepare(state, trajectory, jax.random.key(2))
-    target = np.asarray(data.actor.target).reshape(TIME, ENVIRONMENTS)
+    data, _ = algorithm.prepare(state, trajectory, jax.random.key(2))
+    target = np.asarray(data.target).reshape(TIME, ENVIRONMENTS)
     ended = np.asarray(trajectory.terminated)
     np.testing.assert_allclose(target[ended], np.asarray(trajectory.reward)[ended], rtol=1e-6)
 
@@ -91,7 +91,7 @@ def test_rewards_after_a_cut_change_no_target_before_it(learned):
     cut = np.asarray(trajectory.terminated | trajectory.truncated)
     environment = int(np.argmax(cut[1:-1].any(0)))
     time = 1 + int(np.argmax(cut[1:-1, environment]))
-    prepare = eqx.filter_jit(lambda t: algorithm._prepare(state, t, jax.random.key(2))[0].actor.target)
+    prepare = eqx.filter_jit(lambda t: algorithm.prepare(state, t, jax.random.key(2))[0].target)
     changed = dataclasses.replace(trajectory, reward=trajectory.reward.at[time + 1 :].add(100.0))
     before = np.asarray(prepare(trajectory)).reshape(TIME, ENVIRONMENTS)[: time + 1, environment]
     after = np.asarray(prepare(changed)).reshape(TIME, ENVIRONMENTS)[: time + 1, environment]
@@ -101,29 +101,29 @@ def test_rewards_after_a_cut_change_no_target_before_it(learned):
 def test_the_reward_scale_scales_targets_and_nothing_that_is_reported(learned):
     algorithm, state, trajectory, _, _ = learned
     scaled = dataclasses.replace(algorithm, reward_scale=0.5, gamma=0.0)
-    target = scaled._prepare(state, trajectory, jax.random.key(2))[0].actor.target
+    target = scaled.prepare(state, trajectory, jax.random.key(2))[0].target
     np.testing.assert_allclose(target.reshape(TIME, ENVIRONMENTS), 0.5 * trajectory.reward, rtol=1e-6)
 
 
 def test_the_actor_step_leaves_the_critic_and_the_critic_step_the_actor(learned):
     algorithm, state, trajectory, _, _ = learned
-    data, _ = algorithm._prepare(state, trajectory, jax.random.key(2))
-    after_actor, _ = algorithm._actor_step(state.learner, data, jax.random.key(3))
+    data, _ = algorithm.prepare(state, trajectory, jax.random.key(2))
+    after_actor, _ = algorithm.actor_step(state.learner, data, jax.random.key(3))
     assert eqx.tree_equal(after_actor.critic, state.learner.critic)
     assert not eqx.tree_equal(after_actor.actor, state.learner.actor)
-    after_critic, _ = algorithm._critic_step(state.learner, data, jax.random.key(3))
+    after_critic, _ = algorithm.critic_step(state.learner, data, jax.random.key(3))
     assert eqx.tree_equal(after_critic.actor, state.learner.actor)
     assert eqx.tree_equal(after_critic.temperature, state.learner.temperature)
 
 
 def test_behind_the_gate_the_gradient_of_q_is_dropped(learned):
     algorithm, state, trajectory, _, _ = learned
-    data, _ = algorithm._prepare(state, trajectory, jax.random.key(2))
+    data, _ = algorithm.prepare(state, trajectory, jax.random.key(2))
     # The old policy was elsewhere, so that every state is behind the gate; with multiplier 0 nothing is left to do.
-    far = dataclasses.replace(data, actor=dataclasses.replace(data.actor, old_loc=data.actor.old_loc + 5.0))
+    far = eqx.tree_at(lambda d: d.old.loc, data, data.old.loc + 5.0)
     still = dataclasses.replace(algorithm, kl_multiplier=FixedMultiplier(0.0))
-    learner = still.init(jax.random.key(0), environments.probe("BestAction").make()).learner
-    after, metrics = still._actor_step(learner, far, jax.random.key(3))
+    learner = still.init(jax.random.key(0), environments.probe("BestAction").make().interface()).learner
+    after, metrics = still.actor_step(learner, far, jax.random.key(3))
     assert metrics["actor/behind_gate"].mean == 1.0
     assert metrics["actor/gradient_norm"].mean == 0.0
     assert eqx.tree_equal(after.actor, learner.actor)
@@ -131,9 +131,9 @@ def test_behind_the_gate_the_gradient_of_q_is_dropped(learned):
 
 def test_a_large_policy_gradient_does_not_stop_the_multipliers(learned):
     algorithm, state, trajectory, _, _ = learned
-    data, _ = algorithm._prepare(state, trajectory, jax.random.key(2))
+    data, _ = algorithm.prepare(state, trajectory, jax.random.key(2))
     loud = jax.tree.map(lambda x: 1e4 * x if eqx.is_inexact_array(x) else x, state.learner.critic)
-    step = lambda learner: algorithm._actor_step(learner, data, jax.random.key(3))[0]
+    step = lambda learner: algorithm.actor_step(learner, data, jax.random.key(3))[0]
     quiet_after, loud_after = step(state.learner), step(dataclasses.replace(state.learner, critic=loud))
     np.testing.assert_array_equal(quiet_after.temperature, loud_after.temperature)
 
@@ -141,27 +141,27 @@ def test_a_large_policy_gradient_does_not_stop_the_multipliers(learned):
 def test_the_scalar_critic_does_not_broadcast(learned):
     _, _, trajectory, _, _ = learned
     algorithm = tiny_reppo(value=Scalar())
-    state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make())
-    data, _ = algorithm._prepare(state, trajectory, jax.random.key(2))
-    _, metrics = algorithm._critic_step(state.learner, data, jax.random.key(3))
-    q = jax.vmap(lambda o, a: state.learner.critic(o, a).logits[0])(data.actor.critic_observation, data.actor.action)
-    np.testing.assert_allclose(metrics["critic/loss"].mean, jnp.mean((q - data.actor.target) ** 2), rtol=1e-5)
+    state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make().interface())
+    data, _ = algorithm.prepare(state, trajectory, jax.random.key(2))
+    _, metrics = algorithm.critic_step(state.learner, data, jax.random.key(3))
+    q = jax.vmap(lambda o, a: state.learner.critic(o, a).logits[0])(data.observation.for_critic, data.action)
+    np.testing.assert_allclose(metrics["critic/loss"].mean, jnp.mean((q - data.target) ** 2), rtol=1e-5)
 
 
 def test_statistics_are_frozen_during_the_update_and_merged_after_it(learned):
     algorithm, state, trajectory, new, _ = learned
     seen = np.asarray(trajectory.observation.actor).reshape(-1, 1)
-    np.testing.assert_allclose(new.actor_statistics.mean, seen.mean(0), atol=1e-6)
-    np.testing.assert_allclose(new.actor_statistics.variance, seen.var(0), rtol=1e-5)
-    assert new.critic_statistics is None
+    np.testing.assert_allclose(new.statistics.actor.mean, seen.mean(0), atol=1e-6)
+    np.testing.assert_allclose(new.statistics.actor.variance, seen.var(0), rtol=1e-5)
+    assert new.statistics.critic is None
     leaves = jax.tree.leaves(eqx.filter(state.learner, eqx.is_inexact_array))
-    assert all(leaf is not state.actor_statistics.mean for leaf in leaves)
+    assert all(leaf is not state.statistics.actor.mean for leaf in leaves)
 
 
 def test_untouched_layers_start_with_the_same_weights_in_every_arm():
-    environment = environments.probe("BestAction").make()
+    interface = environments.probe("BestAction").make().interface()
     base = tiny_reppo()
-    init = lambda algorithm: algorithm.init(jax.random.key(7), environment).learner
+    init = lambda algorithm: algorithm.init(jax.random.key(7), interface).learner
     first, without_norm = (
         init(base),
         init(
@@ -184,12 +184,12 @@ def test_untouched_layers_start_with_the_same_weights_in_every_arm():
 
 
 def test_an_auxiliary_weight_of_zero_is_no_auxiliary_task():
-    environment = environments.probe("BestAction").make()
+    interface = environments.probe("BestAction").make().interface()
     weightless, none = tiny_reppo(auxiliary=SelfPrediction(weight=0.0)), tiny_reppo(auxiliary=NoAuxiliary())
-    state = none.init(jax.random.key(0), environment)
+    state = none.init(jax.random.key(0), interface)
     trajectory = make_trajectory(none, state)
     update = lambda algorithm: (
-        algorithm.update(algorithm.init(jax.random.key(0), environment), trajectory, jax.random.key(1))[0].learner
+        algorithm.update(algorithm.init(jax.random.key(0), interface), trajectory, jax.random.key(1))[0].learner
     )
     a, b = update(weightless), update(none)
     for x, y in zip(jax.tree.leaves(a.actor), jax.tree.leaves(b.actor), strict=True):
@@ -198,52 +198,52 @@ def test_an_auxiliary_weight_of_zero_is_no_auxiliary_task():
 
 def test_the_floor_of_the_standard_deviation_is_what_it_says():
     algorithm = tiny_reppo(head=TanhNormalHead(floor=0.3))
-    state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make())
+    state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make().interface())
     policy = algorithm.policy(state)
     _, _, extras = policy((), Observation(actor=jnp.zeros(1)), jax.random.key(0), deterministic=False)
-    assert isinstance(extras, PolicyDistribution)
-    assert extras.scale > 0.3
+    assert isinstance(extras, Acted)
+    assert extras.distribution.scale > 0.3
 
 
 def test_sampled_actions_stay_within_the_limit_and_deterministic_ones_are_the_mode():
-    algorithm = tiny_reppo(max_action=0.5)
-    state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make())
+    algorithm = tiny_reppo(head=TanhNormalHead(max_action=0.5))
+    state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make().interface())
     policy, observation = algorithm.policy(state), Observation(actor=jnp.ones(1))
     keys = jax.random.split(jax.random.key(1), 200)
     actions = jax.vmap(lambda key: policy((), observation, key, deterministic=False)[0])(keys)
     assert jnp.abs(actions).max() == 0.5
     action, _, extras = policy((), observation, keys[0], deterministic=True)
-    np.testing.assert_allclose(action, jnp.tanh(extras.loc))
+    np.testing.assert_allclose(action, jnp.tanh(extras.distribution.loc))
 
 
 def test_beside_a_clipped_action_stands_the_draw_behind_it():
-    algorithm = tiny_reppo(max_action=0.5)
-    state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make())
+    algorithm = tiny_reppo(head=TanhNormalHead(max_action=0.5))
+    state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make().interface())
     trajectory = make_trajectory(algorithm, state)
     drawn = trajectory.extras.drawn
     assert jnp.abs(drawn).max() > 1
     np.testing.assert_array_equal(trajectory.action, jnp.clip(jnp.tanh(drawn), -0.5, 0.5))
-    data, _ = algorithm._prepare(state, trajectory, jax.random.key(2))
-    np.testing.assert_array_equal(data.actor.drawn, drawn.reshape(TIME * ENVIRONMENTS, 1))
+    data, _ = algorithm.prepare(state, trajectory, jax.random.key(2))
+    np.testing.assert_array_equal(data.drawn, drawn.reshape(TIME * ENVIRONMENTS, 1))
 
 
 def test_the_bonus_of_the_action_taken_next_is_that_of_its_draw():
     """All actions are clipped to 0.01, so that they say nothing of the draws; lambda 0, so that each row is its own."""
     algorithm = tiny_reppo(
-        max_action=0.01,
+        head=TanhNormalHead(max_action=0.01),
         next_value=TakenAction(),
         targets=SoftLambda(lam=0.0),
         temperature=FixedMultiplier(1.0),
         reward_scale=1.0,
     )
-    state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make())
+    state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make().interface())
     trajectory = make_trajectory(algorithm, state)
-    prepare = eqx.filter_jit(lambda t: algorithm._prepare(state, t, jax.random.key(2))[0].actor.target)
+    prepare = eqx.filter_jit(lambda t: algorithm.prepare(state, t, jax.random.key(2))[0].target)
     moved = eqx.tree_at(lambda t: t.extras.drawn, trajectory, trajectory.extras.drawn + 0.5)
     change = (prepare(moved) - prepare(trajectory)).reshape(TIME, ENVIRONMENTS)
 
     following = algorithm.normalizer.rollout(
-        state.actor_statistics, trajectory.observation.actor, trajectory.final_observation.actor
+        state.statistics.actor, trajectory.observation.actor, trajectory.final_observation.actor
     )[1]
     policy = jax.vmap(jax.vmap(lambda o: algorithm.head(state.learner.actor(o))))(following)
     loc, scale = np.asarray(policy.loc, float)[..., 0], np.asarray(policy.scale, float)[..., 0]
@@ -262,5 +262,5 @@ def test_a_learned_multiplier_without_a_bound_is_refused():
     with pytest.raises(ValueError, match="128 rows, which 3 minibatches do not divide"):
         dataclasses.replace(
             tiny_reppo(actor_loss=PathwiseLoss(objective=ClippedKL(0.1))),
-            schedule=dataclasses.replace(tiny_reppo().schedule, num_minibatches=3),
+            batches=Epochs(num_minibatches=3),
         ).validate()

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from reppo.distributions import TanhNormal, TanhNormalHead
+from reppo.distributions import Categorical, CategoricalHead, TanhNormal, TanhNormalHead
+from reppo.environments import Box, Discrete
+from reppo.errors import ConfigurationError
 
 OUTPUTS = arrays(np.float32, 6, elements=st.floats(-5, 3, width=32))
 
@@ -36,7 +38,7 @@ def test_the_default_adds_nothing_and_overflow_is_impossible():
 
 @pytest.mark.parametrize("action_size", [1, 6, 21])
 def test_size_counts_mean_and_log_std(action_size):
-    assert TanhNormalHead().size(action_size) == 2 * action_size
+    assert TanhNormalHead().size(Box.unit(action_size)) == 2 * action_size
     assert TanhNormalHead()(jnp.zeros(2 * action_size)).loc.shape == (action_size,)
 
 
@@ -54,3 +56,24 @@ def test_a_log_std_beyond_its_limits_is_learned_back(log_std):
     outputs = jnp.array([0.0, log_std])
     _, path = jax.jit(lambda state: jax.lax.scan(step, state, None, length=600))((outputs, optimizer.init(outputs)))
     assert np.any((path > -10) & (path < 4))
+
+
+def test_a_head_is_for_one_kind_of_action():
+    assert CategoricalHead().size(Discrete(4)) == 4
+    with pytest.raises(ConfigurationError, match=r"TanhNormalHead is for actions in a box.*Choose CategoricalHead"):
+        TanhNormalHead().size(Discrete(4))
+    with pytest.raises(ConfigurationError, match=r"CategoricalHead is for a discrete set.*Choose TanhNormalHead"):
+        CategoricalHead().size(Box.unit(4))
+
+
+def test_what_is_taken_is_limited_and_densities_are_not():
+    policy, head = TanhNormal(jnp.array([3.0]), jnp.array([1.0])), TanhNormalHead(max_action=0.5)
+    drawn = policy.draw(jax.random.key(0))
+    np.testing.assert_array_equal(head.take(policy, drawn), [0.5])
+    assert policy.log_prob_of_draw(drawn) > policy.log_prob(jnp.array([0.5]))
+
+
+def test_the_entropy_to_aim_for():
+    assert TanhNormalHead().aimed_entropy(TanhNormal(jnp.zeros((7, 3)), jnp.ones((7, 3)))) == -1.5
+    aimed = CategoricalHead(entropy_target=0.5).aimed_entropy(Categorical(jnp.zeros(4)))
+    np.testing.assert_allclose(aimed, np.log(2.0), rtol=1e-6)

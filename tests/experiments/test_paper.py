@@ -80,7 +80,7 @@ def test_the_humanoids_settings_trace_at_full_size_where_the_critic_sees_more():
         state, _ = traced(resolve(arm(HUMANOIDS.base(stand_in))))
         assert state.algorithm.learner.actor.mlp.linears[0].weight.shape == (512, 1)
         assert state.algorithm.learner.critic.encoder.linears[0].weight.shape == (1024, 3)
-        assert state.algorithm.critic_statistics.mean.shape == (2,)
+        assert state.algorithm.statistics.critic.mean.shape == (2,)
 
 
 @pytest.mark.slow

@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reppo.distributions import TanhNormal
+from reppo.environments import Observation
 from reppo.losses import (
     AbstractDivergence,
-    ActorBatch,
     ClippedKL,
     ExactKL,
+    Minibatch,
     PathwiseLoss,
     PenalizedKL,
     PerBatch,
@@ -48,12 +49,13 @@ def problem(seed, near=True):
     policy = LinearPolicy(0.3 * draw(ACTION, OBSERVATION), 0.2 * draw(ACTION) - 0.7)
     observation = draw(BATCH, OBSERVATION)
     old = jax.vmap(policy)(observation)
-    batch = ActorBatch(
-        actor_observation=observation,
-        critic_observation=draw(BATCH, 1),
+    batch = Minibatch(
+        observation=Observation(observation, draw(BATCH, 1)),
         action=jnp.tanh(draw(BATCH, ACTION)),
-        old_loc=old.loc + (0.01 if near else 1.0) * (1 + jnp.abs(draw(BATCH, ACTION))),
-        old_scale=old.scale * (1.05 if near else 1.5),
+        old=jax.vmap(TanhNormal)(
+            old.loc + (0.01 if near else 1.0) * (1 + jnp.abs(draw(BATCH, ACTION))),
+            old.scale * (1.05 if near else 1.5),
+        ),
         target=draw(BATCH),
     )
     return policy, QuadraticCritic(draw(ACTION)), batch
@@ -63,9 +65,14 @@ def problem(seed, near=True):
 def run(loss, policy, critic, batch, key):
     """Loss, metrics and the gradient in the policy."""
     (value, metrics), gradient = eqx.filter_value_and_grad(
-        lambda policy: loss(policy, critic, batch, TEMPERATURE, MULTIPLIER, key), has_aux=True
+        lambda policy: loss(at(policy, batch), critic, batch, TEMPERATURE, MULTIPLIER, key), has_aux=True
     )(policy)
     return value, metrics, gradient
+
+
+def at(policy, batch):
+    """The policy's distributions at the observations of a batch."""
+    return jax.vmap(policy)(batch.observation.actor)
 
 
 def close(actual, expected):
@@ -86,8 +93,8 @@ def test_equals_the_slow_reference(seed, near):
     log_prob = -np.asarray(metrics["entropy"], float)
     kl = np.zeros(BATCH)
     for i in range(BATCH):
-        shift = (np.asarray(batch.old_loc[i], float) - weight @ np.asarray(batch.actor_observation[i], float)) / scale
-        ratio = np.asarray(batch.old_scale[i], float) / scale
+        shift = (np.asarray(batch.old.loc[i], float) - weight @ np.asarray(batch.observation.actor[i], float)) / scale
+        ratio = np.asarray(batch.old.scale[i], float) / scale
         kl[i] = np.sum(0.5 * (ratio**2 + shift**2 - 1) - np.log(ratio))
     np.testing.assert_allclose(metrics["kl"], kl, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(metrics["behind_gate"], kl >= 0.1)
@@ -112,10 +119,10 @@ def sampled_objective(weight, log_std, critic, batch, noise):
     total = 0.0
     for i in range(BATCH):
         scale = np.exp(log_std)
-        u = weight @ np.asarray(batch.actor_observation[i], float) + scale * noise[i]
+        u = weight @ np.asarray(batch.observation.actor[i], float) + scale * noise[i]
         action = np.tanh(u)
         log_prob = np.sum(-0.5 * noise[i] ** 2 - np.log(scale) - 0.5 * np.log(2 * np.pi) - np.log(1 - action**2))
-        q = float(batch.critic_observation[i, 0]) - np.sum((action - np.asarray(critic.best, float)) ** 2)
+        q = float(batch.observation.critic[i, 0]) - np.sum((action - np.asarray(critic.best, float)) ** 2)
         total += float(TEMPERATURE) * log_prob - q
     return total / BATCH
 
@@ -128,7 +135,7 @@ def test_the_pathwise_gradient_equals_finite_differences_with_common_random_numb
     noise = np.zeros((BATCH, ACTION))
     for dimension in range(ACTION):
         handed_out = sampled_actions(policy, batch, key, dimension)
-        loc = np.asarray(jax.vmap(policy)(batch.actor_observation).loc, float)[:, dimension]
+        loc = np.asarray(jax.vmap(policy)(batch.observation.actor).loc, float)[:, dimension]
         noise[:, dimension] = (np.arctanh(np.asarray(handed_out, float)) - loc) / np.exp(
             float(policy.log_std[dimension])
         )
@@ -157,10 +164,10 @@ def sampled_actions(policy, batch, key, dimension):
     """What is sampled at each row: the loss is `-mean(q)`, so a critic that is 0 at all others gives it away."""
 
     def of_row(row):
-        marked = eqx.tree_at(lambda b: b.critic_observation, batch, (jnp.arange(BATCH) == row)[:, None] * 1.0)
+        marked = eqx.tree_at(lambda b: b.observation.critic, batch, (jnp.arange(BATCH) == row)[:, None] * 1.0)
         critic = lambda observation, action: observation[0] * action[dimension]
         zero = np.float32(0)
-        return -BATCH * PathwiseLoss(Unconstrained())(policy, critic, marked, zero, zero, key)[0]
+        return -BATCH * PathwiseLoss(Unconstrained())(at(policy, batch), critic, marked, zero, zero, key)[0]
 
     return jax.vmap(of_row)(jnp.arange(BATCH))
 
@@ -170,20 +177,20 @@ def sampled_actions(policy, batch, key, dimension):
 def test_a_state_beyond_the_bound_contributes_its_kl_gradient_alone(seed):
     policy, critic, batch = problem(seed)
     # Row 2 is far away; the others are near.
-    batch = eqx.tree_at(lambda b: b.old_loc, batch, batch.old_loc.at[2].add(3.0))
+    batch = eqx.tree_at(lambda b: b.old.loc, batch, batch.old.loc.at[2].add(3.0))
     key = jax.random.key(seed)
     value, metrics, gradient = run(PathwiseLoss(), policy, critic, batch, key)
     np.testing.assert_array_equal(metrics["behind_gate"], [0, 0, 1, 0, 0])
 
     # Its q may be anything without effect; that of the others may not.
-    poisoned = eqx.tree_at(lambda b: b.critic_observation, batch, batch.critic_observation.at[2].set(1e6))
+    poisoned = eqx.tree_at(lambda b: b.observation.critic, batch, batch.observation.critic.at[2].set(1e6))
     again, _, same_gradient = run(PathwiseLoss(), policy, critic, poisoned, key)
     assert again == value
     jax.tree.map(np.testing.assert_array_equal, gradient, same_gradient)
 
     # The gradient of the batch is that of row 2's KL and the others' entropy and Q.
     kl = kl_gradient(policy, rows(batch, 2))
-    near = eqx.tree_at(lambda b: b.old_loc, batch, batch.old_loc.at[2].add(-3.0))
+    near = eqx.tree_at(lambda b: b.old.loc, batch, batch.old.loc.at[2].add(-3.0))
     free = run(PathwiseLoss(), policy, critic, near, key)[2]
     alone = row_gradient(policy, critic, near, key, 2)
     expected = jax.tree.map(lambda f, a, k: f + (MULTIPLIER * k - a) / BATCH, free, alone, kl)
@@ -192,8 +199,7 @@ def test_a_state_beyond_the_bound_contributes_its_kl_gradient_alone(seed):
 
 @eqx.filter_jit
 def kl_gradient(policy, row):
-    old = TanhNormal(row.old_loc, row.old_scale)
-    return eqx.filter_grad(lambda policy: old.kl(policy(row.actor_observation)))(policy)
+    return eqx.filter_grad(lambda policy: row.old.kl(policy(row.observation.actor)))(policy)
 
 
 @eqx.filter_jit
@@ -202,14 +208,9 @@ def row_gradient(policy, critic, batch, key, row):
     others = jnp.arange(BATCH) != row
 
     def masked(policy):
-        frozen = jax.lax.stop_gradient(policy)
-        both = lambda observation: jax.tree.map(
-            lambda moving, still: jnp.where(observation[1], still, moving),
-            policy(observation[0]),
-            frozen(observation[0]),
-        )
-        marked = eqx.tree_at(lambda b: b.actor_observation, batch, (batch.actor_observation, others))
-        return PathwiseLoss(Unconstrained())(both, critic, marked, TEMPERATURE, MULTIPLIER, key)[0]
+        moving = at(policy, batch)
+        new = jax.tree.map(lambda x: jnp.where(others[:, None], jax.lax.stop_gradient(x), x), moving)
+        return PathwiseLoss(Unconstrained())(new, critic, batch, TEMPERATURE, MULTIPLIER, key)[0]
 
     return jax.tree.map(lambda g: g * BATCH, eqx.filter_grad(masked)(policy))
 
@@ -222,9 +223,9 @@ def test_rows_do_not_mix(seed, row):
     value, metrics, _ = run(PathwiseLoss(), policy, critic, batch, key)
     # q moves by exactly the change in its own row's observation, and no metric of another row moves.
     changed = eqx.tree_at(
-        lambda b: (b.critic_observation, b.old_loc),
+        lambda b: (b.observation.critic, b.old.loc),
         batch,
-        (batch.critic_observation.at[row].add(1.0), batch.old_loc.at[row].multiply(1.001)),
+        (batch.observation.critic.at[row].add(1.0), batch.old.loc.at[row].multiply(1.001)),
     )
     other_value, other_metrics, _ = run(PathwiseLoss(ClippedKL(1e6)), policy, critic, changed, key)
     base_value, _, _ = run(PathwiseLoss(ClippedKL(1e6)), policy, critic, batch, key)
@@ -237,7 +238,7 @@ def test_rows_do_not_mix(seed, row):
 
 def test_one_far_state_moves_the_gate_of_the_batch_but_of_no_other_state():
     policy, critic, batch = problem(0)
-    batch = eqx.tree_at(lambda b: b.old_loc, batch, batch.old_loc.at[0].add(5.0))
+    batch = eqx.tree_at(lambda b: b.old.loc, batch, batch.old.loc.at[0].add(5.0))
     for gate, expected in ((PathwiseLoss().gate, [1, 0, 0, 0, 0]), (PerBatch(), [1] * 5)):
         _, metrics, _ = run(PathwiseLoss(gate=gate), policy, critic, batch, jax.random.key(0))
         np.testing.assert_array_equal(metrics["behind_gate"], expected)
@@ -245,7 +246,7 @@ def test_one_far_state_moves_the_gate_of_the_batch_but_of_no_other_state():
 
 def test_every_row_draws_its_own_action_and_the_key_decides():
     policy, critic, batch = problem(0)
-    same = eqx.tree_at(lambda b: b.actor_observation, batch, jnp.ones((BATCH, OBSERVATION)))
+    same = eqx.tree_at(lambda b: b.observation.actor, batch, jnp.ones((BATCH, OBSERVATION)))
     first = run(PathwiseLoss(), policy, critic, same, jax.random.key(0))[1]["entropy"]
     second = run(PathwiseLoss(), policy, critic, same, jax.random.key(1))[1]["entropy"]
     assert len({*first.tolist(), *second.tolist()}) == 2 * BATCH
@@ -279,7 +280,7 @@ def test_metrics_are_constants():
     policy, critic, batch = problem(0)
 
     def metrics(policy):
-        _, seen = PathwiseLoss()(policy, critic, batch, TEMPERATURE, MULTIPLIER, jax.random.key(0))
+        _, seen = PathwiseLoss()(at(policy, batch), critic, batch, TEMPERATURE, MULTIPLIER, jax.random.key(0))
         return sum(jnp.sum(value) for value in seen.values())
 
     jax.tree.map(lambda g: np.testing.assert_array_equal(g, 0), eqx.filter_jit(eqx.filter_grad(metrics))(policy))

@@ -9,35 +9,36 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reppo.distributions import TanhNormal
+from reppo.environments import Observation
 from reppo.keys import subkey
 from reppo.losses import (
-    ActorBatch,
     ClippedKL,
     ClippedSurrogateLoss,
+    Minibatch,
     PathwiseLoss,
     PerBatch,
     ScoreFunctionLoss,
     Unconstrained,
 )
-from tests.losses.test_actor import ACTION, BATCH, MULTIPLIER, SEED, TEMPERATURE, problem, run
+from tests.losses.test_actor import ACTION, BATCH, MULTIPLIER, SEED, TEMPERATURE, at, problem, run
 
 
 def samples(policy, batch, key, number):
     """The actions that are drawn at every state, and the noise that made them, in float64."""
     keys = jax.random.split(subkey(key, "action"), BATCH)
-    actions = _samples(policy, batch.actor_observation, keys, number)
+    actions = _samples(policy, batch.observation.actor, keys, number)
     loc, scale = moments(policy, batch)
     return actions, (np.arctanh(np.asarray(actions, float)) - loc[:, None]) / scale
 
 
 @eqx.filter_jit
 def _samples(policy, observations, keys, number):
-    at = lambda o, k: jax.vmap(policy(o).sample)(jax.random.split(k, number))
-    return jax.vmap(at)(observations, keys)
+    several = lambda o, k: jax.vmap(policy(o).sample)(jax.random.split(k, number))
+    return jax.vmap(several)(observations, keys)
 
 
 def moments(policy, batch):
-    loc = np.asarray(batch.actor_observation, float) @ np.asarray(policy.weight, float).T
+    loc = np.asarray(batch.observation.actor, float) @ np.asarray(policy.weight, float).T
     return loc, np.exp(np.asarray(policy.log_std, float))
 
 
@@ -48,7 +49,7 @@ def log_density(noise, scale, actions):
 
 def value_of(critic, batch, actions):
     error = np.asarray(actions, float) - np.asarray(critic.best, float)
-    return np.asarray(batch.critic_observation, float) - np.sum(error**2, -1)
+    return np.asarray(batch.observation.critic, float) - np.sum(error**2, -1)
 
 
 @settings(max_examples=20)
@@ -68,7 +69,7 @@ def test_the_score_function_gradient_equals_the_slow_reference(seed, number):
         for k in range(number):
             others = [cost[i, j] for j in range(number) if j != k]
             advantage = cost[i, k] - np.mean(others)
-            weight += advantage * np.outer(noise[i, k] / scale, batch.actor_observation[i]) / BATCH / number
+            weight += advantage * np.outer(noise[i, k] / scale, batch.observation.actor[i]) / BATCH / number
             log_std += advantage * (noise[i, k] ** 2 - 1) / BATCH / number
     np.testing.assert_allclose(value, cost.mean(), rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(metrics["entropy"], -log_prob.mean(1), rtol=1e-3, atol=1e-3)
@@ -126,7 +127,7 @@ def test_beyond_the_bound_the_score_function_is_dropped_like_the_gradient_of_q(s
 def test_the_score_function_has_the_bound_and_the_gate_of_its_parts():
     assert ScoreFunctionLoss(ClippedKL(0.3)).kl_bound == np.float32(0.3)
     policy, critic, batch = problem(0)
-    batch = eqx.tree_at(lambda b: b.old_loc, batch, batch.old_loc.at[0].add(5.0))
+    batch = eqx.tree_at(lambda b: b.old.loc, batch, batch.old.loc.at[0].add(5.0))
     for loss, behind in ((ScoreFunctionLoss(), 1), (ScoreFunctionLoss(gate=PerBatch()), BATCH)):
         assert run(loss, policy, critic, batch, jax.random.key(0))[1]["behind_gate"].sum() == behind
 
@@ -136,7 +137,7 @@ def test_the_score_function_has_the_bound_and_the_gate_of_its_parts():
 def test_the_clipped_surrogate_equals_the_slow_reference(seed, clip):
     policy, critic, batch = problem(seed)
     # Old policies far enough for some ratios to be clipped, of both signs.
-    batch = eqx.tree_at(lambda b: b.old_loc, batch, batch.old_loc + 0.3 * np.sign(batch.action))
+    batch = eqx.tree_at(lambda b: b.old.loc, batch, batch.old.loc + 0.3 * np.sign(batch.action))
     key = jax.random.key(seed)
     zero = np.float32(0)
     loss = ClippedSurrogateLoss(clip=clip, num_samples=3)
@@ -146,9 +147,9 @@ def test_the_clipped_surrogate_equals_the_slow_reference(seed, clip):
     advantage = (advantage - advantage.mean()) / advantage.std()
     loc, scale = moments(policy, batch)
     u = np.arctanh(np.asarray(batch.action, float))
-    noise, old_noise = (u - loc) / scale, (u - np.asarray(batch.old_loc, float)) / np.asarray(batch.old_scale, float)
+    noise, old_noise = (u - loc) / scale, (u - np.asarray(batch.old.loc, float)) / np.asarray(batch.old.scale, float)
     log_ratio = log_density(noise, scale, batch.action) - log_density(
-        old_noise, np.asarray(batch.old_scale, float), batch.action
+        old_noise, np.asarray(batch.old.scale, float), batch.action
     )
     ratio = np.exp(log_ratio)
     total, weight = 0.0, np.zeros((ACTION, 3))
@@ -156,7 +157,7 @@ def test_the_clipped_surrogate_equals_the_slow_reference(seed, clip):
         bounded = min(max(ratio[i], 1 - clip), 1 + clip)
         total -= min(ratio[i] * advantage[i], bounded * advantage[i]) / BATCH
         if ratio[i] * advantage[i] <= bounded * advantage[i]:
-            slope = np.outer(noise[i] / scale, batch.actor_observation[i])
+            slope = np.outer(noise[i] / scale, batch.observation.actor[i])
             weight -= ratio[i] * advantage[i] * slope / BATCH
     np.testing.assert_allclose(value, total, rtol=2e-3, atol=2e-3)
     np.testing.assert_allclose(gradient.weight, weight, rtol=2e-2, atol=2e-2)
@@ -166,7 +167,7 @@ def test_the_clipped_surrogate_equals_the_slow_reference(seed, clip):
 @eqx.filter_jit
 def surrogate(loss, policy, critic, batch, temperature, key):
     return eqx.filter_value_and_grad(
-        lambda policy: loss(policy, critic, batch, temperature, MULTIPLIER, key), has_aux=True
+        lambda policy: loss(at(policy, batch), critic, batch, temperature, MULTIPLIER, key), has_aux=True
     )(policy)
 
 
@@ -188,9 +189,8 @@ def test_metrics_are_constants(loss):
     policy, critic, batch = problem(0)
 
     def metrics(policy):
-        return sum(
-            jnp.sum(v) for v in loss(policy, critic, batch, TEMPERATURE, MULTIPLIER, jax.random.key(0))[1].values()
-        )
+        seen = loss(at(policy, batch), critic, batch, TEMPERATURE, MULTIPLIER, jax.random.key(0))[1]
+        return sum(jnp.sum(v) for v in seen.values())
 
     jax.tree.map(lambda g: np.testing.assert_array_equal(g, 0), eqx.filter_jit(eqx.filter_grad(metrics))(policy))
 
@@ -199,7 +199,7 @@ def test_where_the_policy_saturates_the_score_function_knows_its_entropy():
     policy, critic, batch = problem(0)
     far = lambda observation: TanhNormal(12 + policy(observation).loc, policy(observation).scale)
     loss = eqx.filter_jit(
-        lambda loss: loss(far, critic, batch, TEMPERATURE, MULTIPLIER, jax.random.key(0))[1]["entropy"].mean()
+        lambda loss: loss(at(far, batch), critic, batch, TEMPERATURE, MULTIPLIER, jax.random.key(0))[1]["entropy"].mean()
     )
     score, pathwise = loss(ScoreFunctionLoss(num_samples=500)), loss(ClippedSurrogateLoss(num_samples=500))
     np.testing.assert_allclose(score, pathwise, rtol=1e-4)
@@ -209,12 +209,10 @@ def test_where_the_policy_saturates_the_score_function_knows_its_entropy():
 def surrogate_problem(loc, scale, drawn, target, limit=0.999):
     """A batch of one old policy, and the surrogate's loss and gradient in (mean, log scale) of the new one."""
     drawn = jnp.asarray(drawn, jnp.float32)
-    batch = ActorBatch(
-        actor_observation=jnp.zeros((len(drawn), 1)),
-        critic_observation=jnp.zeros((len(drawn), 1)),
+    batch = Minibatch(
+        observation=Observation(jnp.zeros((len(drawn), 1))),
         action=jnp.clip(jnp.tanh(drawn), -limit, limit),
-        old_loc=jnp.full(drawn.shape, loc),
-        old_scale=jnp.full(drawn.shape, scale),
+        old=jax.vmap(TanhNormal)(jnp.full(drawn.shape, loc), jnp.full(drawn.shape, scale)),
         target=jnp.asarray(target, jnp.float32),
         drawn=drawn,
     )
@@ -222,9 +220,10 @@ def surrogate_problem(loc, scale, drawn, target, limit=0.999):
     @jax.jit
     def run(new_loc, new_log_scale, batch):
         def loss(mean, log_scale):
-            policy = lambda _: TanhNormal(mean, jnp.exp(log_scale))
+            same = lambda x: jnp.broadcast_to(x, drawn.shape)
+            new = jax.vmap(TanhNormal)(same(mean), same(jnp.exp(log_scale)))
             zero = jnp.float32(0)
-            return ClippedSurrogateLoss()(policy, lambda *_: zero, batch, zero, zero, jax.random.key(0))
+            return ClippedSurrogateLoss()(new, lambda *_: zero, batch, zero, zero, jax.random.key(0))
 
         new = (jnp.full(drawn.shape[1], new_loc), jnp.full(drawn.shape[1], new_log_scale))
         return jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(*new)

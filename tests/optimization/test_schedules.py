@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reppo.optimization import Alternating, CriticThenActor
+from reppo.optimization import Alternating, CriticThenActor, Epochs
 from reppo.summary import Summary
 
 ROWS, EPOCHS, MINIBATCHES = 24, 3, 4
@@ -34,7 +34,9 @@ def record(epochs, minibatches, key, kind=Alternating):
         return apply
 
     data = {"row": jnp.arange(ROWS), "value": jnp.arange(ROWS, dtype=jnp.float32)}
-    run = jax.jit(lambda learner, data, key: kind(epochs, minibatches).run(learner, data, step(0), step(1), key))
+    steps = {"critic": step(0), "actor": step(1)}
+    indices = Epochs(epochs, minibatches).indices(ROWS, key)
+    run = jax.jit(lambda learner, data, key: kind().run(learner, data, indices, steps, key))
     learner, metrics = run(learner, data, key)
     return jax.tree.map(np.asarray, learner), metrics
 

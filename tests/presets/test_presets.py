@@ -9,7 +9,7 @@ from reppo.errors import ConfigurationError
 from reppo.losses import FixedSupport, HLGauss, LearnedMultiplier, MismatchedKL
 from reppo.networks import LayerNorm, LecunNormal, LinearEmbedding, NoNorm, RMSNorm, ZeroOffset
 from reppo.normalization import PerStepStatistics, RunningMeanVariance
-from reppo.optimization import Adam, Alternating, ClipByGlobalNorm, WithActor
+from reppo.optimization import Adam, ClipByGlobalNorm, Epochs, WithActor
 from reppo.spec import difference, get_path, resolve
 from reppo.targets import BonusAlways, FreshAction, FreshValueClippedBonus, ShiftedFlag
 
@@ -73,8 +73,8 @@ def test_the_choices_of_the_reference_one_by_one():
 # What of the single-file version differs from `reppo`: the ablation that makes it so.
 SINGLE_FILE = {
     "algorithm.rollout_length": "updates/quarter_length",
-    "algorithm.schedule.num_minibatches": "updates/half_the_minibatches",
-    "algorithm.schedule.epochs": "updates/half_the_epochs",
+    "algorithm.batches.num_minibatches": "updates/half_the_minibatches",
+    "algorithm.batches.epochs": "updates/half_the_epochs",
     "algorithm.normalizer.epsilon": "observations/small_epsilon",
     "algorithm.actor.depth": "network/deeper_actor",
     "algorithm.critic.encoder_depth": "network/deeper_critic",
@@ -113,7 +113,7 @@ def test_the_single_file_is_the_base_after_a_registered_ablation_for_each_differ
 def test_the_single_file_has_its_published_settings():
     algorithm = resolve(presets.reppo_single_file(TASK)).algorithm
     assert (algorithm.num_environments, algorithm.rollout_length) == (1024, 32)
-    assert algorithm.schedule == Alternating(epochs=4, num_minibatches=32)
+    assert algorithm.batches == Epochs(epochs=4, num_minibatches=32)
     assert algorithm.value == HLGauss(FixedSupport(0.0, 150.0), num_bins=151)
     assert algorithm.actor_loss.kl == MismatchedKL(num_samples=4)
     assert algorithm.next_value == FreshValueClippedBonus(num_samples=64)
@@ -131,7 +131,7 @@ def test_the_humanoids_have_the_published_settings():
     spec = resolve(presets.reppo_humanoid(HUMANOID))
     algorithm = spec.algorithm
     assert (algorithm.num_environments, algorithm.rollout_length) == (1024, 128)
-    assert algorithm.schedule == Alternating(epochs=8, num_minibatches=16)
+    assert algorithm.batches == Epochs(epochs=8, num_minibatches=16)
     assert algorithm.steps_per_iteration // 16 == 8192
     assert round(float(algorithm.gamma), 6) == 0.97
     assert (algorithm.actor.width, algorithm.critic.width) == (512, 1024)
@@ -142,12 +142,12 @@ def test_the_humanoids_have_the_published_settings():
 def test_the_control_suite_has_the_published_settings():
     algorithm = resolve(presets.reppo(TASK)).algorithm
     assert (algorithm.num_environments, algorithm.rollout_length) == (1024, 128)
-    assert algorithm.schedule == Alternating(epochs=8, num_minibatches=64)
+    assert algorithm.batches == Epochs(epochs=8, num_minibatches=64)
     assert algorithm.value.support == FixedSupport(0.0, 150.0)
     small = resolve(find_ablation("updates/quarter_data")(presets.reppo(TASK))).algorithm
     medium = resolve(find_ablation("updates/half_data")(presets.reppo(TASK))).algorithm
     for smaller, length, minibatches in ((medium, 64, 32), (small, 32, 16)):
-        assert (smaller.rollout_length, smaller.schedule.num_minibatches) == (length, minibatches)
+        assert (smaller.rollout_length, smaller.batches.num_minibatches) == (length, minibatches)
         assert smaller.steps_per_iteration // minibatches == 2048
 
 

@@ -31,7 +31,7 @@ def collected(algorithm, state):
 @pytest.fixture(scope="module", params=[PerStepStatistics(), RunningMeanVariance()], ids=lambda n: type(n).__name__)
 def rollout(request):
     algorithm = dataclasses.replace(tiny_reppo(normalizer=request.param), rollout_length=LENGTH)
-    state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make())
+    state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make().interface())
     return algorithm, state, collected(algorithm, state)
 
 
@@ -52,7 +52,7 @@ def test_the_policy_acts_by_all_that_was_seen_up_to_its_step_if_statistics_move(
         mean, variance = (seen.mean(), seen.var()) if isinstance(algorithm.normalizer, PerStepStatistics) else (0, 1)
         normalized = ((observations[t] - mean) / np.sqrt(variance + 1e-2)).astype(np.float32)
         loc = np.asarray(network(normalized))[:, :1]
-        np.testing.assert_allclose(trajectory.extras.loc[t], loc, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(trajectory.extras.distribution.loc[t], loc, rtol=1e-3, atol=1e-4)
 
 
 def test_the_same_environments_are_seen_whatever_the_statistics():
@@ -60,7 +60,7 @@ def test_the_same_environments_are_seen_whatever_the_statistics():
     first = {}
     for normalizer in (PerStepStatistics(), RunningMeanVariance()):
         algorithm = tiny_reppo(normalizer=normalizer)
-        state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make())
+        state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make().interface())
         first[type(normalizer)] = collected(algorithm, state)
     a, b = first.values()
     np.testing.assert_array_equal(a.observation.actor, b.observation.actor)

@@ -35,7 +35,7 @@ from reppo.losses import (
 )
 from reppo.networks import Actor, Critic, ZeroBias, ZeroOffset
 from reppo.normalization import RunningMeanDeviation, RunningMeanVariance
-from reppo.optimization import Adam, AdamW, Alternating, ClipByGlobalNorm, CriticThenActor
+from reppo.optimization import Adam, AdamW, ClipByGlobalNorm, Epochs, Sampled
 from reppo.presets import reppo, reppo_small
 from reppo.spec import Evaluation, Spec, concerns, list_paths, replace_path, resolve, validate
 from reppo.targets import (
@@ -56,7 +56,7 @@ RANGES = [
     (Reppo, "rollout_length", [-1, 0], r"rollout_length is 0; give at least 1"),
     (Reppo, "gamma", [NAN, -0.1, 1.5], r"gamma is 1\.5; give one in \[0, 1\]"),
     (Reppo, "reward_scale", [NAN, -1, 0], r"reward_scale is 0\.0; give a positive one"),
-    (Reppo, "max_action", [NAN, 0, 1.5], r"max_action is 1\.5; give one in \(0, 1\]"),
+    (TanhNormalHead, "max_action", [NAN, 0, 1.5], r"max_action is 1\.5; give one in \(0, 1\]"),
     (Evaluation, "interval", [-1, 0], r"evaluation\.interval is 0 steps; give at least 1"),
     (Evaluation, "episodes", [-1, 0], r"evaluation\.episodes is 0; give at least 1"),
     (Spec, "matmul_precision", ["", "low"], r"matmul_precision is 'low'; give one of highest, high, default"),
@@ -99,10 +99,11 @@ RANGES = [
     (SampledKL, "num_samples", [-1, 0], r"number of samples of the KL is 0; give at least 1"),
     (LearnedMultiplier, "initial", [NAN, -1, 1e9, 0], r"initial multiplier is 0\.0; give one in \[1e-08, 1e\+08\]"),
     (FixedMultiplier, "weight", [NAN, -1], r"multiplier is -1\.0; give one of at least 0"),
-    (Alternating, "epochs", [-1, 0], r"number of epochs is 0; give at least 1"),
-    (Alternating, "num_minibatches", [-1, 0], r"number of minibatches is 0; give at least 1"),
-    (CriticThenActor, "epochs", [-1, 0], r"number of epochs is 0; give at least 1"),
-    (CriticThenActor, "num_minibatches", [-1, 0], r"number of minibatches is 0; give at least 1"),
+    (Epochs, "epochs", [-1, 0], r"number of epochs is 0; give at least 1"),
+    (Epochs, "num_minibatches", [-1, 0], r"number of minibatches is 0; give at least 1"),
+    (Sampled, "updates", [-1, 0], r"number of updates is 0; give at least 1"),
+    (Sampled, "size", [-1, 0], r"size of a minibatch is 0; give at least 1"),
+    (CategoricalHead, "entropy_target", [NAN, -0.5, 1.5], r"entropy_target is 1\.5; give one in \[0, 1\]"),
     (AdamW, "learning_rate", [NAN, -1, 0], r"learning rate is 0\.0; give a positive one"),
     (AdamW, "weight_decay", [NAN, -1], r"weight decay is -1\.0; give one of at least 0"),
     (Adam, "learning_rate", [NAN, -1, 0], r"learning rate is 0\.0; give a positive one"),
@@ -110,7 +111,7 @@ RANGES = [
 ]
 
 # Any number will do.
-UNBOUNDED = {("Reppo", "entropy_target")}
+UNBOUNDED = {("TanhNormalHead", "entropy_target")}
 
 
 def default(component):
@@ -162,7 +163,7 @@ def test_no_field_was_forgotten_in_the_table_above():
 
 
 GOOD = [
-    Reppo(gamma=0), Reppo(gamma=1), Reppo(max_action=1), Reppo(entropy_target=3), TanhNormalHead(0), Actor(depth=1),
+    Reppo(gamma=0), Reppo(gamma=1), TanhNormalHead(max_action=1), TanhNormalHead(entropy_target=3), TanhNormalHead(0), Actor(depth=1),
     Critic(encoder_depth=0, head_depth=0), SoftLambda(0), SoftLambda(1), SelfPrediction(0), FixedMultiplier(0),
     HLGauss(num_bins=2), FixedSupport(-1, -0.5),
 ]  # fmt: skip

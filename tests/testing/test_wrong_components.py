@@ -62,7 +62,9 @@ from reppo.optimization import (
     AbstractOptimizer,
     AbstractSchedule,
     Adam,
+    AbstractBatches,
     Alternating,
+    Epochs,
     NoClip,
     WithActor,
 )
@@ -203,10 +205,9 @@ def loss_like(change):
 def surrogate(limit):
     """An unclipped surrogate with this limit on the log of the ratio."""
 
-    def rule(self, policy, critic, batch, temperature, kl_multiplier, key):
-        _, metrics = PathwiseLoss.__call__(self, policy, critic, batch, temperature, kl_multiplier, key)
-        log_ratio = jax.vmap(lambda o, u, *old: policy(o).log_ratio(TanhNormal(*old), u))
-        log_ratios = log_ratio(batch.actor_observation, batch.drawn, batch.old_loc, batch.old_scale)
+    def rule(self, new, critic, batch, temperature, kl_multiplier, key):
+        _, metrics = PathwiseLoss.__call__(self, new, critic, batch, temperature, kl_multiplier, key)
+        log_ratios = jax.vmap(lambda new, old, drawn: new.log_ratio(old, drawn))(new, batch.old, batch.drawn)
         advantage = batch.target - jnp.mean(batch.target)
         return -jnp.mean(jnp.exp(limit(log_ratios)) * advantage), metrics
 
@@ -284,7 +285,7 @@ def dead_beyond_limits(self, outputs):
 
 
 HEADS = {
-    (AbstractHead, "shape"): wrong(TanhNormalHead(), size=lambda self, actions: 2.0 * actions),
+    (AbstractHead, "shape"): wrong(TanhNormalHead(), size=lambda self, space: 2.0 * space.size),
     (AbstractHead, "bounds"): head(sample_and_log_prob=unbounded),
     (AbstractHead, "finite"): calls(
         TanhNormalHead(), lambda self, o: TanhNormal(o[: o.size // 2], jnp.exp(o[o.size // 2 :]))
@@ -292,6 +293,7 @@ HEADS = {
     (AbstractHead, "way back"): calls(TanhNormalHead(), dead_beyond_limits),
     (AbstractHead, "density"): head(sample_and_log_prob=without_determinant),
     (AbstractHead, "normalized"): head(log_prob=lambda self, action: 1 + TanhNormal.log_prob(self, action)),
+    (AbstractHead, "entropy"): head(entropy=lambda self, key: jnp.zeros(())),
     (AbstractHead, "pathwise"): head(sample=lambda self, key: jax.lax.stop_gradient(TanhNormal.sample(self, key))),
     (AbstractHead, "itself"): head(kl=lambda self, other: jnp.sum(self.scale / other.scale)),
 }
@@ -435,25 +437,20 @@ def transforms(right, update):
 
 def schedule(order=None, key_of=None, gather=None, summarize=None):
     """`Alternating` written out, with one part of it replaced."""
-    order = order or (lambda key, rows: jax.random.permutation(key, rows))
+    order = order or (lambda indices: indices)
     key_of = key_of or (lambda key, name, number: subkey(key, name, number))
     gather = gather or (lambda data, rows: jax.tree.map(lambda leaf: leaf[rows], data))
     summarize = summarize or (lambda old, new: old.merge(new))
 
-    def run(self, learner, data, critic_step, actor_step, key):
-        metrics, number, rows = {}, 0, len(jax.tree.leaves(data)[0])
-        for epoch in range(self.epochs):
-            for part in order(subkey(key, "shuffle", epoch), rows).reshape(self.num_minibatches, -1):
-                for name, step in (("critic", critic_step), ("actor", actor_step)):
-                    learner, new = step(learner, gather(data, part), key_of(key, name, number))
-                    metrics = {
-                        **metrics,
-                        **{k: summarize(metrics[k], v) if k in metrics else v for k, v in new.items()},
-                    }
-                number += 1
+    def run(self, learner, data, indices, steps, key):
+        metrics = {}
+        for number, rows in enumerate(order(indices)):
+            for name, step in steps.items():
+                learner, new = step(learner, gather(data, rows), key_of(key, name, number))
+                metrics |= {k: summarize(metrics[k], v) if k in metrics else v for k, v in new.items()}
         return learner, metrics
 
-    return wrong(Alternating(epochs=2, num_minibatches=2), run=run)
+    return wrong(Alternating(), run=run)
 
 
 def needs_multipliers(self, actor):
@@ -469,12 +466,14 @@ OPTIMIZATION = {
     (AbstractMultiplierOptimizer, "descends"): wrong(WithActor(), beside=lambda self, actor: optax.scale(0.01)),
     (AbstractMultiplierOptimizer, "fixed"): wrong(WithActor(), beside=needs_multipliers),
     (AbstractClip, "limits"): transforms(NoClip(), lambda g: 2 * g),
-    (AbstractSchedule, "rows"): schedule(order=lambda key, rows: jax.random.randint(key, (rows,), 0, rows)),
+    (AbstractBatches, "shape"): wrong(Epochs(2, 2), indices=lambda self, rows, key: Epochs.indices(self, rows, key) + 1),
+    (AbstractBatches, "fair"): wrong(Epochs(2, 2), indices=lambda self, rows, key: Epochs.indices(self, rows, key) // 2),
+    (AbstractBatches, "shuffled"): wrong(Epochs(1, 2), indices=lambda self, rows, key: jnp.arange(rows).reshape(2, -1)),
+    (AbstractSchedule, "rows"): schedule(order=lambda indices: indices[:2]),
     (AbstractSchedule, "together"): schedule(
         gather=lambda data, rows: {**{k: v[rows] for k, v in data.items()}, "row": rows[::-1]}
     ),
     (AbstractSchedule, "keys"): schedule(key_of=lambda key, name, number: key),
-    (AbstractSchedule, "shuffled"): schedule(order=lambda key, rows: jnp.arange(rows)),
     (AbstractSchedule, "metrics"): schedule(summarize=lambda old, new: new),
 }
 

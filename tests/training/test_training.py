@@ -184,7 +184,7 @@ def test_probe_values_are_learned(probe):
         value = jnp.mean(
             jax.vmap(
                 lambda action, row=row: spec.algorithm.value.decode(
-                    learner.critic(normalizer(state.algorithm.actor_statistics, jnp.asarray(row)), action).logits
+                    learner.critic(normalizer(state.algorithm.statistics.actor, jnp.asarray(row)), action).logits
                 )
             )(jnp.linspace(-0.5, 0.5, 9)[:, None])
         )
