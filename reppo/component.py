@@ -114,6 +114,15 @@ class Component(eqx.Module):
         numbers is checked before, for all components alike.
         """
 
+    def fits(self, spec: Any) -> None:
+        """Raises `ConfigurationError` if the component does not go with other parts of a spec, with reason and cure.
+
+        Called for every component of a spec when it is declared, and after every change.
+
+        Args:
+            spec: the spec that this component is part of; every component of it is valid by itself.
+        """
+
     def concerns(self, spec: Any) -> list[str]:
         """What is legal but deserves a look before the run begins, each in a sentence or two.
 

@@ -249,7 +249,9 @@ class Reppo(AbstractAlgorithm):
         }
         return data, metrics
 
-    def critic_step(self, learner: Learner, batch: Minibatch, key: Key[Array, ""]) -> tuple[Learner, dict[str, Summary]]:
+    def critic_step(
+        self, learner: Learner, batch: Minibatch, key: Key[Array, ""]
+    ) -> tuple[Learner, dict[str, Summary]]:
         """One gradient step of the critic towards the targets."""
 
         def loss(critic: Any) -> tuple[Float[Array, ""], tuple[Array, Array, Array]]:
@@ -332,4 +334,3 @@ class Reppo(AbstractAlgorithm):
             "The KL multiplier is learned, but the actor's objective has no bound for it to aim at. "
             "Set algorithm.kl_multiplier=FixedMultiplier(0).",
         )
-

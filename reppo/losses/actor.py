@@ -98,6 +98,15 @@ class PathwiseLoss(AbstractActorLoss):
         q, log_prob, kl = _over_states(per_state, new, batch, key)
         return _gated(self.objective, self.gate, q, log_prob, kl, temperature, kl_multiplier)
 
+    def fits(self, spec: Any) -> None:
+        head = getattr(spec.algorithm, "head", None)
+        require(
+            head is None or head.pathwise,
+            f"The pathwise gradient goes through a sampled action, and no gradient goes through those of "
+            f"{type(head).__name__}. Choose TanhNormalHead(), or a loss that asks Q for its value alone, such as "
+            "ScoreFunctionLoss().",
+        )
+
 
 @final
 class ScoreFunctionLoss(AbstractActorLoss):

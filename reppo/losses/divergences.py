@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import final
+from typing import Any, final
 
 import jax
 import jax.numpy as jnp
@@ -113,6 +113,14 @@ class MismatchedKL(AbstractDivergence):
 
     def validate(self) -> None:
         _require_samples(self.num_samples)
+
+    def fits(self, spec: Any) -> None:
+        head = getattr(spec.algorithm, "head", None)
+        require(
+            head is None or head.pathwise,
+            f"MismatchedKL clips actions to +-0.9999, which means nothing for those of {type(head).__name__}. Choose "
+            "ExactKL() or SampledKL().",
+        )
 
 
 def _mean_over_samples(

@@ -15,9 +15,7 @@ def init_statistics(normalizer: AbstractNormalizer, shapes: Observation) -> Obse
         normalizer: what makes them.
         shapes: a `jax.ShapeDtypeStruct` for each array of an observation.
     """
-    return Observation(
-        normalizer.init(shapes.actor), None if shapes.critic is None else normalizer.init(shapes.critic)
-    )
+    return Observation(normalizer.init(shapes.actor), None if shapes.critic is None else normalizer.init(shapes.critic))
 
 
 def normalize_rollout(

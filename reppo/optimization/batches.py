@@ -57,9 +57,7 @@ class Epochs(AbstractBatches):
 
     def validate(self) -> None:
         require(self.epochs >= 1, f"The number of epochs is {self.epochs}; give at least 1.")
-        require(
-            self.num_minibatches >= 1, f"The number of minibatches is {self.num_minibatches}; give at least 1."
-        )
+        require(self.num_minibatches >= 1, f"The number of minibatches is {self.num_minibatches}; give at least 1.")
 
 
 @final

@@ -1,8 +1,10 @@
 """The spec, its validation and its resolution."""
 
+import contextlib
 import dataclasses
 import inspect
 import typing
+from collections.abc import Iterator
 from typing import Any, TypeVar, final
 
 from reppo.algorithms import AbstractAlgorithm
@@ -59,7 +61,7 @@ class Spec(Component):
 
 
 def validate(spec: C, path: str = "") -> C:
-    """Checks a component and all below it: slots hold what they are for, fields are in their ranges.
+    """Checks a component and all below it: slots hold what they are for, fields are in their ranges, all fit together.
 
     Returns:
         The component itself.
@@ -78,24 +80,37 @@ def validate(spec: C, path: str = "") -> C:
             raise ConfigurationError(f"{here} is {value!r}; give {_PLAIN[slot]}.")
         if isinstance(value, Component):
             validate(value, here)
-    try:
+    with _at(path or type(spec).__name__):
         require_finite(spec)
         spec.validate()
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{path or type(spec).__name__}: {error}") from None
+    if isinstance(spec, Spec):
+        for here, component in _components(spec):
+            with _at(here):
+                component.fits(spec)
     return spec
+
+
+@contextlib.contextmanager
+def _at(path: str) -> Iterator[None]:
+    """Names the path in an error."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+
+
+def _components(spec: Component, path: str = "") -> Iterator[tuple[str, Component]]:
+    """Every component below one, with its path."""
+    for field in dataclasses.fields(spec):
+        value, here = getattr(spec, field.name), f"{path}.{field.name}" if path else field.name
+        if isinstance(value, Component):
+            yield here, value
+            yield from _components(value, here)
 
 
 def concerns(spec: Spec) -> list[str]:
     """What a resolved spec holds that is legal but deserves a look before training begins; see `Component.concerns`."""
-
-    def collect(component: Component) -> list[str]:
-        below = [getattr(component, field.name) for field in dataclasses.fields(component)]
-        return component.concerns(spec) + [
-            line for item in below if isinstance(item, Component) for line in collect(item)
-        ]
-
-    return collect(spec)
+    return spec.concerns(spec) + [line for _, component in _components(spec) for line in component.concerns(spec)]
 
 
 def resolve(spec: Spec) -> Spec:

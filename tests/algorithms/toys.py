@@ -5,9 +5,9 @@ from typing import Any, final
 import jax
 import jax.numpy as jnp
 
-from reppo.algorithms import AbstractAlgorithm
+from reppo.algorithms import AbstractAlgorithm, AlgorithmState
 from reppo.component import static
-from reppo.rollout import AbstractPolicy, Trajectory
+from reppo.rollout import AbstractPolicy, Trajectory, as_rows
 from reppo.summary import Summary
 
 
@@ -30,26 +30,22 @@ class ToyReplay(AbstractAlgorithm):
     rollout_length: int = static(4)
     capacity: int = static(128)
 
-    def init(self, key, environment):
-        size = environment.action_space.size
-        return {
-            "action": jnp.zeros(size),
-            "actions": jnp.zeros((self.capacity, size)),
-            "rewards": jnp.full(self.capacity, -1e6),
-        }
+    def init(self, key, interface):
+        size = interface.action.size
+        buffer = {"actions": jnp.zeros((self.capacity, size)), "rewards": jnp.full(self.capacity, -1e6)}
+        return AlgorithmState({"action": jnp.zeros(size)}, data=buffer)
 
     def policy(self, state):
-        return ToyReplayPolicy(state["action"])
+        return ToyReplayPolicy(state.learner["action"])
 
     def memory(self, key):
         return ()
 
     def update(self, state, trajectory: Trajectory, key):
-        actions = jnp.concatenate([trajectory.action.reshape(-1, state["action"].size), state["actions"]])
-        rewards = jnp.concatenate([trajectory.reward.ravel(), state["rewards"]])
-        actions, rewards = actions[: self.capacity], rewards[: self.capacity]
+        actions = jnp.concatenate([as_rows(trajectory.action), state.data["actions"]])[: self.capacity]
+        rewards = jnp.concatenate([as_rows(trajectory.reward), state.data["rewards"]])[: self.capacity]
         best = jax.lax.top_k(rewards, self.capacity // 10)[1]
-        new = {"action": actions[best].mean(0), "actions": actions, "rewards": rewards}
+        new = AlgorithmState({"action": actions[best].mean(0)}, data={"actions": actions, "rewards": rewards})
         return new, {"replay/reward": Summary.of(trajectory.reward)}
 
 
@@ -70,11 +66,11 @@ class ToyRecurrent(AbstractAlgorithm):
     num_environments: int = static(8)
     rollout_length: int = static(4)
 
-    def init(self, key, environment):
-        return jnp.array(0.1)
+    def init(self, key, interface):
+        return AlgorithmState(jnp.array(0.1))
 
     def policy(self, state):
-        return ToyRecurrentPolicy(state)
+        return ToyRecurrentPolicy(state.learner)
 
     def memory(self, key):
         return jnp.array(0.0)

@@ -55,6 +55,8 @@ def test_draws_are_as_frequent_as_they_are_probable():
 
 
 def test_the_exact_mean_has_the_exact_gradient():
-    value = lambda logits: Categorical(logits).expect(lambda action, _: action @ jnp.array([1.0, 2.0]), jax.random.key(0))
+    value = lambda logits: Categorical(logits).expect(
+        lambda action, _: action @ jnp.array([1.0, 2.0]), jax.random.key(0)
+    )
     p = probabilities(np.array([0.3, -0.2]))
     np.testing.assert_allclose(jax.grad(value)(jnp.array([0.3, -0.2])), p * (np.array([1, 2]) - p @ [1, 2]), rtol=1e-5)

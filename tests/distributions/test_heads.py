@@ -74,6 +74,6 @@ def test_what_is_taken_is_limited_and_densities_are_not():
 
 
 def test_the_entropy_to_aim_for():
-    assert TanhNormalHead().aimed_entropy(TanhNormal(jnp.zeros((7, 3)), jnp.ones((7, 3)))) == -1.5
+    assert TanhNormalHead().aimed_entropy(jax.vmap(TanhNormal)(jnp.zeros((7, 3)), jnp.ones((7, 3)))) == -1.5
     aimed = CategoricalHead(entropy_target=0.5).aimed_entropy(Categorical(jnp.zeros(4)))
     np.testing.assert_allclose(aimed, np.log(2.0), rtol=1e-6)

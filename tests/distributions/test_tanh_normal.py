@@ -116,7 +116,9 @@ log_ratio = jax.jit(lambda loc, scale, *rest: TanhNormal(loc, scale).log_ratio(T
 
 def test_undoing_the_tanh_is_finite_at_the_borders():
     action = jnp.array([-1, -0.5, 0, 0.999, 1])
-    np.testing.assert_allclose(TanhNormal(jnp.zeros(5), jnp.ones(5)).draw_of(action), [-8.664, -0.5493, 0, 3.8002, 8.664], rtol=1e-3)
+    np.testing.assert_allclose(
+        TanhNormal(jnp.zeros(5), jnp.ones(5)).draw_of(action), [-8.664, -0.5493, 0, 3.8002, 8.664], rtol=1e-3
+    )
 
 
 def test_dimensions_of_a_sample_are_independent():

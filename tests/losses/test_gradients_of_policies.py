@@ -84,7 +84,7 @@ def test_in_expectation_the_score_function_gradient_is_the_pathwise_one():
             lambda x: x.mean(0),
             jax.vmap(
                 lambda key: eqx.filter_grad(
-                    lambda policy: loss(policy, critic, batch, TEMPERATURE, MULTIPLIER, key)[0]
+                    lambda policy: loss(at(policy, batch), critic, batch, TEMPERATURE, MULTIPLIER, key)[0]
                 )(policy)
             )(keys),
         )
@@ -199,7 +199,9 @@ def test_where_the_policy_saturates_the_score_function_knows_its_entropy():
     policy, critic, batch = problem(0)
     far = lambda observation: TanhNormal(12 + policy(observation).loc, policy(observation).scale)
     loss = eqx.filter_jit(
-        lambda loss: loss(at(far, batch), critic, batch, TEMPERATURE, MULTIPLIER, jax.random.key(0))[1]["entropy"].mean()
+        lambda loss: loss(at(far, batch), critic, batch, TEMPERATURE, MULTIPLIER, jax.random.key(0))[1][
+            "entropy"
+        ].mean()
     )
     score, pathwise = loss(ScoreFunctionLoss(num_samples=500)), loss(ClippedSurrogateLoss(num_samples=500))
     np.testing.assert_allclose(score, pathwise, rtol=1e-4)

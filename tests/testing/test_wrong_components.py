@@ -57,12 +57,12 @@ from reppo.networks import (
 )
 from reppo.normalization import AbstractNormalizer, RunningMeanVariance
 from reppo.optimization import (
+    AbstractBatches,
     AbstractClip,
     AbstractMultiplierOptimizer,
     AbstractOptimizer,
     AbstractSchedule,
     Adam,
-    AbstractBatches,
     Alternating,
     Epochs,
     NoClip,
@@ -466,8 +466,12 @@ OPTIMIZATION = {
     (AbstractMultiplierOptimizer, "descends"): wrong(WithActor(), beside=lambda self, actor: optax.scale(0.01)),
     (AbstractMultiplierOptimizer, "fixed"): wrong(WithActor(), beside=needs_multipliers),
     (AbstractClip, "limits"): transforms(NoClip(), lambda g: 2 * g),
-    (AbstractBatches, "shape"): wrong(Epochs(2, 2), indices=lambda self, rows, key: Epochs.indices(self, rows, key) + 1),
-    (AbstractBatches, "fair"): wrong(Epochs(2, 2), indices=lambda self, rows, key: Epochs.indices(self, rows, key) // 2),
+    (AbstractBatches, "shape"): wrong(
+        Epochs(2, 2), indices=lambda self, rows, key: Epochs.indices(self, rows, key) + 1
+    ),
+    (AbstractBatches, "fair"): wrong(
+        Epochs(2, 2), indices=lambda self, rows, key: Epochs.indices(self, rows, key) // 2
+    ),
     (AbstractBatches, "shuffled"): wrong(Epochs(1, 2), indices=lambda self, rows, key: jnp.arange(rows).reshape(2, -1)),
     (AbstractSchedule, "rows"): schedule(order=lambda indices: indices[:2]),
     (AbstractSchedule, "together"): schedule(
