@@ -30,7 +30,7 @@ class AbstractPolicy(eqx.Module):
             deterministic: whether to take the policy's preferred action, as evaluation does.
 
         Returns:
-            The unit action (see `Action`), the new memory, and extras: what the algorithm's update needs of this moment.
+            The unit action (see `Action`), the new memory, and extras: what the update needs of this moment.
         """
 
     def observe(self, observation: Observation) -> "AbstractPolicy":

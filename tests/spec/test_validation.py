@@ -163,7 +163,8 @@ def test_no_field_was_forgotten_in_the_table_above():
 
 
 GOOD = [
-    Reppo(gamma=0), Reppo(gamma=1), TanhNormalHead(max_action=1), TanhNormalHead(entropy_target=3), TanhNormalHead(0), Actor(depth=1),
+    Reppo(gamma=0), Reppo(gamma=1), TanhNormalHead(max_action=1), TanhNormalHead(entropy_target=3),
+    TanhNormalHead(0), Actor(depth=1),
     Critic(encoder_depth=0, head_depth=0), SoftLambda(0), SoftLambda(1), SelfPrediction(0), FixedMultiplier(0),
     HLGauss(num_bins=2), FixedSupport(-1, -0.5),
 ]  # fmt: skip
