@@ -2,7 +2,7 @@
 
 from reppo.environments.contract import AbstractEnvironment as AbstractEnvironment
 from reppo.environments.contract import AbstractEnvironmentSpec as AbstractEnvironmentSpec
-from reppo.environments.contract import ActionSpace as ActionSpace
+from reppo.environments.contract import Interface as Interface
 from reppo.environments.contract import Observation as Observation
 from reppo.environments.contract import Transition as Transition
 from reppo.environments.episodes import Episodes as Episodes
@@ -26,6 +26,9 @@ from reppo.environments.probes import ProbeTask as ProbeTask
 from reppo.environments.probes import TerminalStep as TerminalStep
 from reppo.environments.probes import TruncatedStep as TruncatedStep
 from reppo.environments.probes import probe as probe
+from reppo.environments.spaces import ActionSpace as ActionSpace
+from reppo.environments.spaces import Box as Box
+from reppo.environments.spaces import Discrete as Discrete
 from reppo.environments.table import GYMNAX as GYMNAX
 from reppo.environments.table import GYMNAX_DISCRETE as GYMNAX_DISCRETE
 from reppo.environments.table import PLAYGROUND as PLAYGROUND

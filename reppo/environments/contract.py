@@ -2,7 +2,6 @@
 
 import abc
 import contextlib
-import math
 from typing import Any, final
 
 import equinox as eqx
@@ -11,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
-from reppo.component import Component, as_plain, static
+from reppo.component import Component, as_plain
+from reppo.environments.spaces import ActionSpace
 from reppo.errors import ConfigurationError, require
 
 State = PyTree
@@ -60,64 +60,17 @@ class Transition(eqx.Module):
 
 
 @final
-class ActionSpace(eqx.Module):
-    """The bounds of a task's actions: a box of `size` dimensions.
+class Interface(eqx.Module):
+    """What an algorithm has to know of an environment before it has seen any of it: what goes in and what comes out.
 
     Attributes:
-        low: the lower bound of each dimension, in the task's unit.
-        high: the upper bound of each dimension, above `low`.
+        observation: a `jax.ShapeDtypeStruct` in place of each array; its `critic` is `None` where the critic sees what
+            the actor sees.
+        action: the space of the task's own actions.
     """
 
-    low: tuple[float, ...] = static()
-    high: tuple[float, ...] = static()
-
-    def __check_init__(self) -> None:
-        bounds = f"low={self.low}, high={self.high}"
-        require(len(self.low) == len(self.high) > 0, f"Action bounds must have one length, at least 1; got {bounds}.")
-        require(
-            all(math.isfinite(low) and math.isfinite(high) and low < high for low, high in zip(self.low, self.high)),
-            f"Action bounds must be finite, each low below its high; got {bounds}.",
-        )
-
-    @classmethod
-    def unit(cls, size: int) -> "ActionSpace":
-        """The box `[-1, 1]^size`."""
-        return cls((-1.0,) * size, (1.0,) * size)
-
-    @property
-    def size(self) -> int:
-        """The number of action dimensions."""
-        return len(self.low)
-
-    @property
-    def _centre(self) -> Float[np.ndarray, " action"]:
-        return np.asarray([(low + high) / 2 for low, high in zip(self.low, self.high)], np.float32)
-
-    @property
-    def _half_width(self) -> Float[np.ndarray, " action"]:
-        return np.asarray([(high - low) / 2 for low, high in zip(self.low, self.high)], np.float32)
-
-    def from_unit(self, action: Float[Array | np.ndarray, " action"]) -> Float[Array, " action"]:
-        """Maps an action in `[-1, 1]` to the task's bounds; what lies outside is clipped first.
-
-        Args:
-            action: shape `(size,)`.
-
-        Returns:
-            shape `(size,)`, within `[low, high]`.
-        """
-        return jnp.asarray(self._centre + self._half_width * jnp.clip(action, -1.0, 1.0))
-
-    def to_unit(self, action: Float[Array | np.ndarray, " action"]) -> Float[Array, " action"]:
-        """Maps an action within the task's bounds to `[-1, 1]`: the inverse of `from_unit`.
-
-        Args:
-            action: shape `(size,)`, within `[low, high]`.
-
-        Returns:
-            shape `(size,)`.
-        """
-        return jnp.asarray((action - self._centre) / self._half_width)
+    observation: Observation
+    action: ActionSpace
 
 
 class AbstractEnvironment(eqx.Module):
@@ -128,7 +81,7 @@ class AbstractEnvironment(eqx.Module):
 
     Attributes:
         horizon: the time limit of an episode, in steps; at least 1.
-        action_space: the bounds of the task's own actions.
+        action_space: the space of the task's own actions.
         reward_range: the least and the greatest reward of one step, or `None` where they are not known.
     """
 
@@ -154,7 +107,8 @@ class AbstractEnvironment(eqx.Module):
         Args:
             key: consumed. Tasks that keep their own random stream in their state do not use it.
             state: what `reset` or `step` gave; left unchanged.
-            action: shape `(action_space.size,)`, in `[-1, 1]`: the environment scales it to the task's bounds.
+            action: a unit action, shape `(action_space.size,)`: in `[-1, 1]`, or a one-hot vector where the space is
+                discrete. The environment maps it to the task's own (`action_space.from_unit`).
 
         Returns:
             the next state and what happened.
@@ -207,6 +161,10 @@ class AbstractEnvironment(eqx.Module):
     def observation_shapes(self) -> Observation:
         """The observation with a `jax.ShapeDtypeStruct` in place of each array. Runs nothing."""
         return eqx.filter_eval_shape(_first_observation, self, jax.random.key(0))
+
+    def interface(self) -> Interface:
+        """What an algorithm has to know to begin. Runs nothing."""
+        return Interface(self.observation_shapes(), self.action_space)
 
 
 @eqx.filter_jit  # traced once for all arms of a study: tracing the reset of a physics engine takes seconds

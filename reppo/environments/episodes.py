@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from reppo.environments.contract import AbstractEnvironment, ActionSpace, Observation, State, where_tree
+from reppo.environments.contract import AbstractEnvironment, Observation, State, where_tree
+from reppo.environments.spaces import ActionSpace
 
 
 @final
@@ -101,7 +102,7 @@ class Episodes(eqx.Module):
 
     @property
     def action_space(self) -> ActionSpace:
-        """The bounds of the task's own actions."""
+        """The space of the task's own actions."""
         return self.environment.action_space
 
     def randomize(self, key: Key[Array, ""]) -> "Episodes":
@@ -152,7 +153,7 @@ class Episodes(eqx.Module):
         Args:
             key: consumed.
             state: what `reset`, `refresh` or `step` gave.
-            action: shape `(action_space.size,)`, in `[-1, 1]`.
+            action: a unit action, shape `(action_space.size,)`; see `AbstractEnvironment.step`.
 
         Returns:
             the next state and what happened.

@@ -13,7 +13,6 @@ from reppo.component import static
 from reppo.environments.contract import (
     AbstractEnvironment,
     AbstractEnvironmentSpec,
-    ActionSpace,
     Observation,
     Settings,
     State,
@@ -24,6 +23,7 @@ from reppo.environments.contract import (
     settings_label,
     strengthen,
 )
+from reppo.environments.spaces import Box
 from reppo.environments.table import GYMNAX, GYMNAX_DISCRETE
 from reppo.errors import ConfigurationError, require, unknown_name
 
@@ -117,7 +117,7 @@ class GymnaxEnvironment(AbstractEnvironment):
     params: PyTree[np.ndarray | Array]
     task: Any = static()
     horizon: int = static()
-    action_space: ActionSpace = static()
+    action_space: Box = static()
     reward_range: tuple[float, float] | None = static(default=None)
 
     @property
@@ -160,7 +160,7 @@ def _make(spec: GymnaxTask) -> GymnaxEnvironment:
         params=jax.tree.map(_as_array, params),
         task=task,
         horizon=spec.horizon,
-        action_space=ActionSpace(tuple(low.ravel().tolist()), tuple(high.ravel().tolist())),
+        action_space=Box(tuple(low.ravel().tolist()), tuple(high.ravel().tolist())),
         reward_range=spec.reward_range,
     )
 

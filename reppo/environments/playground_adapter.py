@@ -21,7 +21,6 @@ from reppo.component import static
 from reppo.environments.contract import (
     AbstractEnvironment,
     AbstractEnvironmentSpec,
-    ActionSpace,
     Observation,
     Settings,
     State,
@@ -34,6 +33,7 @@ from reppo.environments.contract import (
     tree_is_within,
     where_tree,
 )
+from reppo.environments.spaces import Box
 from reppo.environments.table import PLAYGROUND
 from reppo.errors import ConfigurationError, require, unknown_name
 
@@ -200,7 +200,7 @@ class PlaygroundEnvironment(AbstractEnvironment):
     spec: PlaygroundTask = static()
     horizon: int = static()
     action_repeat: int = static()
-    action_space: ActionSpace = static()
+    action_space: Box = static()
     reward_range: tuple[float, float] | None = static()
     names_of_metrics: tuple[str, ...] = static()
     resolved_backend: str = static()
@@ -386,7 +386,7 @@ def _make(spec: PlaygroundTask, worlds: int | None) -> PlaygroundEnvironment:
         spec=spec,
         horizon=max(1, settings.episode_length // settings.action_repeat),
         action_repeat=settings.action_repeat,
-        action_space=ActionSpace.unit(task.action_size),
+        action_space=Box.unit(task.action_size),
         reward_range=spec.reward_range,
         names_of_metrics=tuple(sorted([*start.metrics, *([OVERFLOW] if backend == "warp" else [])])),
         resolved_backend=backend,

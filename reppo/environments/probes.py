@@ -14,7 +14,6 @@ from reppo.component import Scalar, hyper, static
 from reppo.environments.contract import (
     AbstractEnvironment,
     AbstractEnvironmentSpec,
-    ActionSpace,
     Observation,
     Settings,
     State,
@@ -22,9 +21,10 @@ from reppo.environments.contract import (
     freeze_settings,
     settings_label,
 )
+from reppo.environments.spaces import Box
 from reppo.errors import require, unknown_name
 
-_ACTIONS = ActionSpace.unit(1)
+_ACTIONS = Box.unit(1)
 
 
 def probe(name: str, config: dict[str, Any] | None = None) -> "ProbeTask":
@@ -65,7 +65,7 @@ class ConstantReward(AbstractProbe):
 
     reward: float = static(default=1.0)
     horizon: int = static(default=100)
-    action_space: ActionSpace = static(default=_ACTIONS)
+    action_space: Box = static(default=_ACTIONS)
 
     @property
     def reward_range(self) -> tuple[float, float] | None:
@@ -95,7 +95,7 @@ class TruncatedStep(AbstractProbe):
 
     reward: float = static(default=1.0)
     length: int = static(default=5)
-    action_space: ActionSpace = static(default=_ACTIONS)
+    action_space: Box = static(default=_ACTIONS)
 
     @property
     def horizon(self) -> int:
@@ -132,7 +132,7 @@ class TerminalStep(AbstractProbe):
     """
 
     length: int = static(default=5)
-    action_space: ActionSpace = static(default=_ACTIONS)
+    action_space: Box = static(default=_ACTIONS)
     reward_range: tuple[float, float] | None = static(default=(0.0, 1.0))
 
     @property
@@ -166,7 +166,7 @@ class Discounting(AbstractProbe):
     """
 
     horizon: int = static(default=2)
-    action_space: ActionSpace = static(default=_ACTIONS)
+    action_space: Box = static(default=_ACTIONS)
     reward_range: tuple[float, float] | None = static(default=(0.0, 1.0))
 
     def reset(self, key: Key[Array, ""]) -> tuple[State, Observation]:
@@ -187,7 +187,7 @@ class ObservationValue(AbstractProbe):
     """One step; the reward is the sign that was observed: `V(sign) = sign`. Fails if observations are mixed up."""
 
     horizon: int = static(default=1)
-    action_space: ActionSpace = static(default=_ACTIONS)
+    action_space: Box = static(default=_ACTIONS)
     reward_range: tuple[float, float] | None = static(default=(-1.0, 1.0))
 
     def reset(self, key: Key[Array, ""]) -> tuple[State, Observation]:
@@ -214,7 +214,7 @@ class PrivilegedValue(AbstractProbe):
     """
 
     horizon: int = static(default=1)
-    action_space: ActionSpace = static(default=_ACTIONS)
+    action_space: Box = static(default=_ACTIONS)
     reward_range: tuple[float, float] | None = static(default=(-1.0, 1.0))
 
     def reset(self, key: Key[Array, ""]) -> tuple[State, Observation]:
@@ -244,7 +244,7 @@ class BestAction(AbstractProbe):
 
     slope: Scalar = hyper(0.5)
     horizon: int = static(default=1)
-    action_space: ActionSpace = static(default=_ACTIONS)
+    action_space: Box = static(default=_ACTIONS)
     reward_range: tuple[float, float] | None = static(default=(-4.0, 0.0))
 
     def reset(self, key: Key[Array, ""]) -> tuple[State, Observation]:
@@ -280,7 +280,7 @@ class NonFinite(AbstractProbe):
     at: int = static(default=3)
     part: str = static(default="reward")
     horizon: int = static(default=10)
-    action_space: ActionSpace = static(default=_ACTIONS)
+    action_space: Box = static(default=_ACTIONS)
     reward_range: tuple[float, float] | None = static(default=(0.0, 1.0))
 
     def __check_init__(self) -> None:

@@ -1,17 +1,11 @@
-import math
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from reppo import environments
 from reppo.environments.contract import cast_like, freeze_settings, settings_label, strengthen, tree_is_within
 from reppo.errors import ConfigurationError
-
-BOUND = st.floats(-100, 100, width=32)
 
 
 def test_observation_of_the_critic_is_the_actors_unless_it_has_its_own():
@@ -19,29 +13,6 @@ def test_observation_of_the_critic_is_the_actors_unless_it_has_its_own():
     assert environments.Observation(actor).for_critic is actor
     assert environments.Observation(actor, critic).for_critic is critic
     assert len(jax.tree.leaves(environments.Observation(actor))) == 1
-
-
-@given(BOUND, st.floats(0.125, 100, width=32), st.floats(-1, 1, width=32))
-def test_action_space_maps_the_unit_box_onto_its_bounds(low, width, action):
-    space = environments.ActionSpace((low, -2.0), (low + width, 2.0))
-    unit = jnp.asarray([action, -action])
-    scaled = space.from_unit(unit)
-    tolerance = 1e-5 * (abs(low) + width)
-    assert low - tolerance <= scaled[0] <= low + width + tolerance
-    np.testing.assert_allclose(scaled[1], -2 * action, rtol=1e-6, atol=1e-30)  # XLA flushes denormals
-    np.testing.assert_allclose(space.to_unit(scaled), unit, atol=1e-5 * (1 + abs(low) / width))
-
-
-def test_action_space_clips_and_keeps_unit_actions_exactly():
-    space = environments.ActionSpace.unit(3)
-    assert space.size == 3
-    np.testing.assert_array_equal(space.from_unit(jnp.asarray([-5.0, 0.1, 5.0])), np.float32([-1, 0.1, 1]))
-
-
-@pytest.mark.parametrize("low, high", [((), ()), ((0.0,), (1.0, 1.0)), ((1.0,), (1.0,)), ((-math.inf,), (1.0,))])
-def test_action_space_refuses_bounds_that_make_no_box(low, high):
-    with pytest.raises(ConfigurationError, match="Action bounds must"):
-        environments.ActionSpace(low, high)
 
 
 def test_settings_are_flat_sorted_and_plain():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reppo import environments
 from reppo.component import static
-from reppo.environments import ActionSpace, Episodes, Observation, Transition
+from reppo.environments import Box, Episodes, Observation, Transition
 
 STEPS, HORIZON = 14, 5
 
@@ -20,7 +20,7 @@ class Scripted(environments.AbstractEnvironment):
     """Does what the action says: terminate, truncate, give NaN. Observes where it started and how far it is."""
 
     horizon: int = static(default=HORIZON)
-    action_space: ActionSpace = static(default=ActionSpace.unit(4))
+    action_space: Box = static(default=Box.unit(4))
     reward_range: tuple[float, float] | None = static(default=None)
     cheap: bool = static(default=False)
 
@@ -168,7 +168,7 @@ def test_environments_of_a_batch_differ_and_the_state_can_be_carried():
 def test_an_absurd_number_ends_the_episode_before_it_is_infinite(size):
     class Exploding(environments.AbstractEnvironment):
         horizon: int = static(default=9)
-        action_space: ActionSpace = static(default=ActionSpace.unit(1))
+        action_space: Box = static(default=Box.unit(1))
         reward_range: tuple[float, float] | None = static(default=(-2.0, 1.0))
 
         def reset(self, key):

@@ -255,7 +255,7 @@ def _fake(action_repeat=1, randomize=False):
         spec=playground_adapter.PlaygroundTask("Go1Getup", "jax", (), randomize),
         horizon=10,
         action_repeat=action_repeat,
-        action_space=environments.ActionSpace.unit(2),
+        action_space=environments.Box.unit(2),
         reward_range=None,
         names_of_metrics=("cost",),
         resolved_backend="jax",

@@ -13,7 +13,7 @@ from reppo.component import static
 from reppo.environments import (
     AbstractEnvironment,
     AbstractEnvironmentSpec,
-    ActionSpace,
+    Box,
     Episodes,
     Observation,
     Transition,
@@ -34,7 +34,7 @@ class Counting(AbstractEnvironment):
     gain: jax.Array = eqx.field(default=1.0, converter=jnp.asarray)
     randomizes: bool = static(default=False)
     horizon: int = static(default=HORIZON)
-    action_space: ActionSpace = static(default=ActionSpace.unit(1))
+    action_space: Box = static(default=Box.unit(1))
     reward_range: tuple[float, float] | None = static(default=None)
 
     @property
