@@ -281,7 +281,7 @@ def _load_experiment(file: Path) -> "Experiment":
     from reppo.results.files import check_python_file
 
     check_python_file(file)
-    from reppo.sweep.loading import load_experiment
+    from reppo.sweep.experiment_file import load_experiment
 
     return load_experiment(file)
 
@@ -359,7 +359,7 @@ def _bytes(text: str) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     experiment = _chosen_experiment(arguments)
 
-    from reppo.sweep.cache import use_compilation_cache
+    from reppo.runtime.cache import use_compilation_cache
     from reppo.sweep.execute import execute
     from reppo.sweep.interruption import stoppable
 
@@ -490,9 +490,9 @@ def _chosen_experiment(arguments: argparse.Namespace) -> "Experiment":
 def _plan(arguments: argparse.Namespace) -> int:
     experiment = _chosen_experiment(arguments)
 
-    from reppo.sweep.cache import use_compilation_cache
+    from reppo.runtime.cache import use_compilation_cache
+    from reppo.runtime.machine import use_all_cores
     from reppo.sweep.forecast import forecast, format_forecast, measure
-    from reppo.sweep.machine import use_all_cores
     from reppo.sweep.plan import arrange_batches, choose_execution
 
     use_all_cores(experiment.results_path(arguments.out))
@@ -682,7 +682,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
     from reppo.analysis import iqm
     from reppo.policies import evaluate_policy, load_policy
-    from reppo.sweep.cache import use_compilation_cache
+    from reppo.runtime.cache import use_compilation_cache
 
     policy = load_policy(arguments.run, arguments.which)
     use_compilation_cache()
@@ -737,7 +737,7 @@ def _render(arguments: argparse.Namespace) -> int:
     _read_policy_arguments(arguments)
     from reppo.policies import load_policy, render_episode
     from reppo.policies.video import check_video_path
-    from reppo.sweep.cache import use_compilation_cache
+    from reppo.runtime.cache import use_compilation_cache
 
     check_video_path(out)
     policy = load_policy(arguments.run, arguments.which)

@@ -200,8 +200,8 @@ def plan(
     import jax
 
     from reppo.results.lock import only_process
+    from reppo.runtime.machine import MAX_CPU_DEVICES, use_all_cores
     from reppo.sweep.execute import plan_batches, prepare_folder
-    from reppo.sweep.machine import MAX_CPU_DEVICES, use_all_cores
     from reppo.sweep.plan import by_program, needed_bytes
 
     with contextlib.suppress(RuntimeError):  # where JAX has started already
@@ -283,7 +283,7 @@ def run_locally(payloads: dict[str, Payload], resources: Resources, logs: Path, 
     """
     import submitit  # pyright: ignore[reportMissingImports]
 
-    from reppo.sweep.machine import MAX_CPU_DEVICES, usable_cores
+    from reppo.runtime.machine import MAX_CPU_DEVICES, usable_cores
 
     cpus = resources.cpus or min(usable_cores(), MAX_CPU_DEVICES)
     at_once = min(resources.at_once or max(2, usable_cores() // cpus), len(payloads))

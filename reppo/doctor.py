@@ -142,7 +142,7 @@ def bad_combinations(versions: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _devices() -> Iterator[Finding]:
-    from reppo.sweep.machine import usable_cores, use_all_cores
+    from reppo.runtime.machine import usable_cores, use_all_cores
 
     use_all_cores(Path(os.devnull))
     import jax
@@ -192,7 +192,7 @@ def _graphics() -> Iterator[Finding]:
 
 
 def _cache() -> Iterator[Finding]:
-    from reppo.sweep.cache import ENVIRONMENT_VARIABLE, use_compilation_cache
+    from reppo.runtime.cache import ENVIRONMENT_VARIABLE, use_compilation_cache
 
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")

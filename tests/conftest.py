@@ -9,7 +9,7 @@ import hypothesis
 import jax
 import pytest
 
-from reppo.sweep.cache import use_compilation_cache
+from reppo.runtime.cache import use_compilation_cache
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 2)

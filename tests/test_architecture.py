@@ -17,9 +17,11 @@ ROOT = Path(reppo.__file__).parent
 ORDER = [
     "errors",
     "text",
+    "runtime",
     "component",
     "numerics",
     "keys",
+    "arrays",
     "summary",
     "environments",
     "distributions",

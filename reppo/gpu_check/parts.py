@@ -29,8 +29,8 @@ from reppo.networks import Actor, Critic
 from reppo.optimization import Epochs
 from reppo.results import ResultsFolder
 from reppo.rollout import Trajectory
+from reppo.runtime.cache import use_compilation_cache
 from reppo.spec import Evaluation, Spec, replace_path, resolve
-from reppo.sweep.cache import use_compilation_cache
 from reppo.training import BatchProgram, lanes_mode
 
 Tell = Callable[..., None]

@@ -7,7 +7,7 @@ from jaxtyping import Array, Key
 from reppo.environments import AbstractEnvironment, Episodes, EpisodeState
 from reppo.errors import require
 from reppo.keys import subkey
-from reppo.policies.loading import TrainedPolicy
+from reppo.policies.trained import TrainedPolicy
 from reppo.rollout import Evaluated, evaluate
 
 

@@ -19,7 +19,7 @@ from reppo.errors import ConfigurationError, require
 from reppo.keys import subkey
 from reppo.policies.drawing import DRAWINGS, draw_frames
 from reppo.policies.evaluation import evaluation_starts
-from reppo.policies.loading import TrainedPolicy
+from reppo.policies.trained import TrainedPolicy
 from reppo.policies.video import check_video_path, write_video
 
 MAX_FPS = 30.0

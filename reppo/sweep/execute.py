@@ -16,6 +16,7 @@ from reppo.errors import ConfigurationError, DamagedFile, RunDiverged, RunsFaile
 from reppo.policies import save_policy
 from reppo.results import ResultsFolder, RunFolder, RunRecord, write_runs_csv
 from reppo.results.lock import only_process
+from reppo.runtime.machine import return_freed_memory, use_all_cores
 from reppo.spec import Spec, concerns, to_json
 from reppo.spec.source import source_hashes
 from reppo.sweep.claims import (
@@ -28,7 +29,6 @@ from reppo.sweep.claims import (
     own_ledger,
 )
 from reppo.sweep.experiment import Experiment, Run
-from reppo.sweep.machine import return_freed_memory, use_all_cores
 from reppo.sweep.pace import Pace
 from reppo.sweep.plan import (
     Batch,

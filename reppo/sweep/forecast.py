@@ -9,9 +9,9 @@ import equinox as eqx
 import jax
 
 from reppo.results.formatting import human_bytes, human_count, human_seconds
+from reppo.runtime.machine import usable_memory
 from reppo.spec import Spec, difference
 from reppo.sweep.experiment import Experiment
-from reppo.sweep.machine import usable_memory
 from reppo.sweep.plan import RESIDENT_BYTES, Batch, Execution, by_program, needed_bytes
 from reppo.training import BatchProgram
 from reppo.training.plan import evaluation_points, total_iterations

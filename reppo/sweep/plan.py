@@ -14,10 +14,10 @@ from reppo.errors import ConfigurationError, DamagedFile, require, unknown_name
 from reppo.results import ResultsFolder
 from reppo.results.files import read_json, write_json
 from reppo.results.formatting import human_bytes
+from reppo.runtime.machine import usable_memory
 from reppo.spec import Spec, difference, format_value, from_json
 from reppo.spec.source import source_hashes
 from reppo.sweep.experiment import Experiment, Run
-from reppo.sweep.machine import usable_memory
 from reppo.training.checkpoints import Checkpoints
 from reppo.training.lanes import compile_key, lane_devices, lanes_at_once, lanes_mode
 from reppo.training.memory import abstract_state, lane_bytes, tree_bytes

@@ -1,6 +1,6 @@
 """Training: initial state, one chunk, lanes, checkpoints."""
 
-from reppo.training.checkpoints import Checkpoints, load_arrays, save_arrays
+from reppo.training.checkpoints import Checkpoints
 from reppo.training.lanes import BatchProgram, LaneStates, lanes_mode
 from reppo.training.loop import ChunkReport, TrainState, init, train, train_chunk
 from reppo.training.memory import lane_bytes
@@ -14,8 +14,6 @@ __all__ = [
     "init",
     "lane_bytes",
     "lanes_mode",
-    "load_arrays",
-    "save_arrays",
     "train",
     "train_chunk",
 ]

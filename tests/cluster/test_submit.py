@@ -17,7 +17,7 @@ from reppo import cli, cluster
 from reppo.cluster import Payload, Resources, parse_minutes
 from reppo.errors import ConfigurationError, RunsFailed
 from reppo.sweep import execute
-from reppo.sweep.loading import load_experiment
+from reppo.sweep.experiment_file import load_experiment
 from reppo.tracking import NoTracker
 from tests.cluster.conftest import STUDY, python_path, wait_for
 from tests.sweep.test_resume import contents

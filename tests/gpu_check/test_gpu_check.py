@@ -17,7 +17,7 @@ from reppo.gpu_check import parts as check_parts
 from reppo.gpu_check.plan import ARMS, Part, parts
 from reppo.gpu_check.schedule import Check
 from reppo.gpu_check.table import format_check
-from reppo.sweep.loading import load_experiment
+from reppo.sweep.experiment_file import load_experiment
 
 ROOT = Path(__file__).parents[2]
 FINDS = "import json, os; print(json.dumps({}), file=open(os.environ['REPPO_GPU_CHECK_FOUND'], 'a'), flush=True)"

@@ -15,7 +15,7 @@ from reppo.algorithms.contract import AbstractAlgorithm
 from reppo.environments import Episodes
 from reppo.errors import ConfigurationError
 from reppo.policies import evaluate_policy, load_policy
-from reppo.policies.loading import TrainedPolicy
+from reppo.policies.trained import TrainedPolicy
 from reppo.results import RunFolder
 from reppo.rollout import AbstractPolicy
 from reppo.spec import from_json, to_json

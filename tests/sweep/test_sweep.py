@@ -11,8 +11,8 @@ from ablations import kl
 from reppo import cli, environments
 from reppo.ablation import setting
 from reppo.results import load_results
+from reppo.runtime.cache import remove_damaged
 from reppo.sweep import Experiment, execute
-from reppo.sweep.cache import remove_damaged
 from reppo.tracking import AbstractTracker, ChunkFinished, Noticed, NoTracker
 from tests.tiny import save_at_every_iteration, tiny_preset
 

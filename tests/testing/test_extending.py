@@ -10,7 +10,7 @@ import pytest
 from reppo.ablation.ablation import _registered
 from reppo.component import Component
 from reppo.spec import from_json, to_json
-from reppo.sweep.loading import load_experiment
+from reppo.sweep.experiment_file import load_experiment
 from reppo.training import init, train_chunk
 
 PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text()

@@ -9,12 +9,12 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
+from reppo.arrays import load_arrays, read_headers, save_arrays, tree_from_paths
 from reppo.environments import AbstractEnvironment, Observation
 from reppo.errors import ConfigurationError, require, unknown_name
 from reppo.results import RunRecord, open_run
 from reppo.rollout import AbstractPolicy
 from reppo.spec import Spec, from_json, spec_id
-from reppo.training.checkpoints import ArrayHeader, load_arrays, save_arrays, tree_from_paths
 
 WHICH = ("best", "last")
 """The policies that a run keeps: that of its best evaluation, and that of its last checkpoint."""
@@ -135,7 +135,7 @@ def load_policy(run_folder: str | Path, which: str = "best") -> TrainedPolicy:
     arrays, static = eqx.partition(like, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct))
     expected = {"policy": arrays, "spec_id": np.array(spec_id(spec))}
     try:
-        headers, found = _read_headers(path), _read_spec_id(path)
+        headers, found = read_headers(path), _read_spec_id(path)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ConfigurationError(
             f"The policy in {str(path)!r} cannot be read: {error}. Restore it from a copy, or repeat the run."
@@ -148,18 +148,6 @@ def load_policy(run_folder: str | Path, which: str = "best") -> TrainedPolicy:
     tree_from_paths(headers, expected, str(path))
     loaded = load_arrays(path, expected)["policy"]
     return TrainedPolicy(eqx.combine(loaded, static), spec, environment, record, which)
-
-
-def _read_headers(path: Path) -> dict[str, ArrayHeader]:
-    """Shape and dtype of each array of an `.npz` file, from the headers alone."""
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    found = {}
-    with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            with archive.open(name) as stream:
-                shape, _, dtype = readers[np.lib.format.read_magic(stream)](stream)
-            found[name.removesuffix(".npy")] = ArrayHeader(shape, dtype)
-    return found
 
 
 def _read_spec_id(path: Path) -> str:

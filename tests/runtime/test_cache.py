@@ -9,8 +9,8 @@ from pathlib import Path
 import jax
 import pytest
 
-from reppo.sweep import cache
-from reppo.sweep.cache import ENVIRONMENT_VARIABLE, remove_damaged, use_compilation_cache
+from reppo.runtime import cache
+from reppo.runtime.cache import ENVIRONMENT_VARIABLE, remove_damaged, use_compilation_cache
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import reppo
-from reppo.sweep import machine
-from reppo.sweep.machine import usable_cores, usable_memory
+from reppo.runtime import machine
+from reppo.runtime.machine import usable_cores, usable_memory
 
 
 def tree(root: Path, files: dict[str, str]) -> Path:
@@ -104,7 +104,7 @@ def test_memory_is_what_the_control_groups_leave(tmp_path, files, number):
 def test_jax_gets_one_device_where_one_core_is_allowed(tmp_path):
     code = (
         "import os, sys; from pathlib import Path; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-        "from reppo.sweep.machine import use_all_cores; use_all_cores(Path(sys.argv[1]))\n"
+        "from reppo.runtime.machine import use_all_cores; use_all_cores(Path(sys.argv[1]))\n"
         "import jax; print(len(jax.devices()))"
     )
     place = os.environ | {"PYTHONPATH": str(Path(reppo.__file__).parents[1]), "JAX_PLATFORMS": "cpu"}
