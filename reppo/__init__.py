@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from reppo.errors import ConfigurationError
     from reppo.policies import load_policy
     from reppo.spec import Evaluation, Spec, resolve
-    from reppo.sweep import Experiment, execute
+    from reppo.sweep import Experiment, Rival, execute
     from reppo.training import train
 
 __version__ = "0.1.0"
@@ -67,6 +67,7 @@ _NAMES = {
     "Evaluation": "reppo.spec",
     "Experiment": "reppo.sweep",
     "Reppo": "reppo.algorithms",
+    "Rival": "reppo.sweep",
     "Spec": "reppo.spec",
     "all_ablations": "reppo.ablation",
     "designs": "reppo.ablation",

@@ -7,7 +7,6 @@ works of an experiment are those that its components and ablations name.
 import dataclasses
 from typing import Any, final
 
-from reppo.ablation import Arm
 from reppo.component import Component
 from reppo.spec import list_paths
 from reppo.sweep import Experiment
@@ -302,8 +301,8 @@ def cite(experiment: Experiment) -> list[tuple[Work, list[str]]]:
     parts = [part for run in experiment.runs() for part in list_paths(run.spec).values()]
     for component in dict.fromkeys(type(part) for part in parts if isinstance(part, Component)):
         add(component.__name__, component.__doc__ or "")
-    for arm in experiment.arms:
-        for ablation in (Arm() + arm).ablations:
+    for arm in experiment.declared_arms():
+        for ablation in arm.arm.ablations:
             add(ablation.name, ablation.reference)
     return [(work, list(named_by[work])) for work in WORKS if work in named_by]
 

@@ -177,11 +177,13 @@ def find_environment(name: str) -> AbstractEnvironmentSpec:
 def find_arm(text: str) -> Arm:
     """The arm that a text names: ablations and `path=value` settings, joined by `+`; `base` is none of them.
 
+    A preset may come first: the ablations are then applied to it, as those of a rival are.
+
     Raises:
         ConfigurationError: if a name is not known.
     """
-    arm = Arm()
-    for part in arm_parts(text):
+    arm, parts = Arm(), arm_parts(text)
+    for part in parts[1:] if parts[0].strip() in presets.__all__ else parts:
         path, equals, value = part.partition("=")
         if equals:
             arm += setting(path.strip(), parse_value(value.strip()))
@@ -191,7 +193,7 @@ def find_arm(text: str) -> Arm:
 
 
 def find_spec(name: str, base: str, environment: str) -> Spec:
-    """The resolved spec of a preset, or of ablations of the base, on an environment.
+    """The resolved spec of a preset, of ablations of one (`preset+ablation`), or of the base, on an environment.
 
     Raises:
         ConfigurationError: if a name is not known, or the spec is not valid.
@@ -206,7 +208,8 @@ def find_spec(name: str, base: str, environment: str) -> Spec:
             raise
         known = (*presets.__all__, *all_ablations())
         raise unknown_name("preset or ablation", name, known, "List them by: reppo list presets, ablations") from None
-    return resolve(arm(find_preset(base)(task)))
+    first = arm_parts(name)[0].strip()
+    return resolve(arm(find_preset(first if first in presets.__all__ else base)(task)))
 
 
 def kind_of(name: str) -> str:

@@ -105,7 +105,7 @@ def _paths(spec):
 
 def test_a_count_may_be_written_as_a_power_of_ten_on_the_command_line():
     chosen = declare().select(overrides=["evaluation.interval=1e3"])
-    assert get_path(chosen.base_spec(TASK), "evaluation.interval") == 1000
+    assert get_path(chosen.starts(TASK)["base"], "evaluation.interval") == 1000
 
 
 def test_settings_of_tasks_may_come_from_numpy():

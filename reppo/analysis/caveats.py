@@ -71,10 +71,10 @@ def _missing(table: ScoreTable) -> list[str]:
 
 def _unequal_budgets(table: ScoreTable) -> list[str]:
     found = []
-    for j, task in enumerate(table.tasks):
-        steps = table.environment_steps[:, j][(table.environment_steps[:, j] > 0) & ~table.diverged[:, j]]
-        if steps.size and steps.min() != steps.max():
-            span = f"{human_count(int(steps.min()))} to {human_count(int(steps.max()))}"
+    for task in table.tasks:
+        fewest, most = table.steps_behind(task)
+        if most - fewest >= max(table.longest_iteration.get(task, 0), 1):
+            span = f"{human_count(fewest)} to {human_count(most)}"
             found.append(f"{task}: scores are of unequal numbers of steps ({span}), and do not compare.")
     return found
 

@@ -107,7 +107,8 @@ class ScoreTable:
         environment_steps: training steps behind each score; 0 where there is none.
         broken: evaluation episodes of each run that have no return because the simulation broke, from the evaluation
             behind its score on; None if unknown.
-        ablations: for each arm the ablations that made it from the base.
+        ablations: for each arm the ablations that made it from what the base starts from; none for arms that start
+            from another preset.
         measure: what a score is: `"final"`, the mean return of the last evaluation, or `"area"`, the time-averaged
             return.
         at_steps: where runs were cut off: after so many training steps, at the highest number that all runs of the
@@ -117,6 +118,7 @@ class ScoreTable:
         normalization: how returns became scores.
         limits: for each task the least and the greatest return that is possible, as far as that is known; in returns,
             also where scores are normalized.
+        longest_iteration: for each task the environment steps of the longest iteration of any run, as far as known.
     """
 
     arms: tuple[str, ...]
@@ -133,6 +135,7 @@ class ScoreTable:
     normalization: Normalization = field(default_factory=Normalization)
     limits: Mapping[str, Bounds] = field(default_factory=dict)
     broken: Int[np.ndarray, "arms tasks seeds"] | None = None
+    longest_iteration: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Checks the shapes; whole scores become floats."""
@@ -207,6 +210,12 @@ class ScoreTable:
         """The tasks on which every arm has a score."""
         known = np.isfinite(self.scores)
         return tuple(task for j, task in enumerate(self.tasks) if known[:, j].any(axis=1).all())
+
+    def steps_behind(self, task: str) -> tuple[int, int]:
+        """The fewest and the most training steps behind a score of a task, of runs that did not diverge; 0 if none."""
+        j = self.tasks.index(task)
+        steps = self.environment_steps[:, j][(self.environment_steps[:, j] > 0) & ~self.diverged[:, j]]
+        return (int(steps.min()), int(steps.max())) if steps.size else (0, 0)
 
     def possible(self) -> Float[np.ndarray, "tasks 2"]:
         """The least and the greatest score of each task that is possible, on the table's scale; infinite if unknown."""
@@ -333,7 +342,8 @@ def score_table(
     shape = (len(arms), len(tasks), len(seeds))
     scores, present = np.full(shape, np.nan), np.zeros(shape, np.bool_)
     lost, steps, broken = np.zeros(shape, np.bool_), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    limits = cut_offs(results, at_steps)
+    limits, longest = cut_offs(results, at_steps), dict.fromkeys(tasks, 0)
+    start = next((r.rival for r in records if r.arm == base), None)
     rows, columns = ({name: i for i, name in enumerate(names)} for names in (arms, tasks))
     for run in results:
         record = run.record
@@ -344,6 +354,7 @@ def score_table(
         )
         present[cell], lost[cell] = True, record.status == "diverged"
         scores[cell], steps[cell] = _score(run, measure, limits.get(record.environment))
+        longest[record.environment] = max(longest[record.environment], record.steps_per_iteration or 0)
         broken[cell] = broken_episodes(run, int(steps[cell]))
     if diverged == "exclude":
         scores[lost] = np.nan
@@ -359,12 +370,13 @@ def score_table(
         present=present,
         diverged=lost,
         environment_steps=steps,
-        ablations={r.arm: tuple(r.ablations) for r in records},
+        ablations={r.arm: tuple(r.ablations) if r.rival == start else () for r in records},
         measure=measure,
         at_steps=at_steps,
         diverged_policy=diverged,
         limits=task_limits(results),
         broken=broken,
+        longest_iteration=longest,
     )
     return table if normalization is None else table.normalized(normalization)
 
@@ -414,12 +426,24 @@ def cut_offs(results: Sequence[RunData], at_steps: int | Literal["common"] | Non
     return limits
 
 
+def _until(run: RunData, steps: Int[np.ndarray, " evaluations"], limit: int) -> int:
+    """The last evaluation that counts where runs are cut off, in steps.
+
+    That is the last up to the limit, or the first after it where that is nearer and less than an iteration away: no run
+    can be evaluated at the very steps of another whose iterations are of another length.
+    """
+    before = steps[steps <= limit].max(initial=0)
+    after = steps[steps > limit].min(initial=np.iinfo(np.int64).max)
+    nearer = after - limit < min(run.record.steps_per_iteration or 0, limit - before)
+    return int(after if nearer else before)
+
+
 def _score(run: RunData, measure: Measure, limit: int | None) -> tuple[float, int]:
     """The score of a run and the training steps behind it."""
     from reppo.analysis.learning import area_under_curve
 
     steps, means = run.evaluations.curve()
-    used = np.isfinite(means) & (steps <= limit if limit is not None else True)
+    used = np.isfinite(means) & (steps <= _until(run, steps, limit) if limit is not None else True)
     if not used.any():
         return float("nan"), 0
     steps, means = steps[used], means[used]

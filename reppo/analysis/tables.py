@@ -40,6 +40,7 @@ class SummaryRow:
             there is none.
         steps_per_second: median over runs; None if unknown.
         environment_steps: fewest and most training steps of a run that did not diverge (of all, if all did).
+        steps_per_iteration: environment steps of an iteration, of the longest; 0 if unknown.
         at_steps: training steps at which runs are compared; 0 if none was evaluated.
         broken: evaluation episodes behind the scores that ended because the simulation broke.
         diverged: runs that diverged.
@@ -56,6 +57,7 @@ class SummaryRow:
     best: float
     steps_per_second: float | None
     environment_steps: tuple[int, int]
+    steps_per_iteration: int
     at_steps: int
     broken: int
     diverged: int
@@ -127,6 +129,7 @@ def summary_table(
                 best=float(sound.max()) if sound.size else float("nan"),
                 steps_per_second=float(np.median(speeds)) if speeds else None,
                 environment_steps=(min(steps), max(steps)),
+                steps_per_iteration=max(run.record.steps_per_iteration or 0 for run in runs),
                 at_steps=cuts.get(environment, 0),
                 broken=int(broken.sum()),
                 diverged=sum(run.record.status == "diverged" for run in runs),
@@ -240,7 +243,14 @@ def _notes(rows: Sequence[SummaryRow]) -> list[str]:
         notes.append(f"Few seeds (as few as {seeds}): intervals may be too narrow, and arms may differ by chance.")
     for environment, group in groupby(rows, lambda row: row.environment):
         steps = [count for row in group for count in row.environment_steps]
-        if min(steps) != max(steps):
+        longest = max(row.steps_per_iteration for row in rows if row.environment == environment)
+        if 0 < max(steps) - min(steps) < longest:
+            span = f"{human_count(min(steps))} to {human_count(max(steps))}"
+            notes.append(
+                f"{environment}: iterations of the arms differ in length; runs are compared at equal steps up to one "
+                f"of them ({span})."
+            )
+        elif min(steps) != max(steps):
             span = f"{human_count(min(steps))} to {human_count(max(steps))}"
             at = human_count(next(row.at_steps for row in rows if row.environment == environment))
             notes.append(

@@ -7,7 +7,7 @@ from typing import Any, Literal, final, get_args
 from reppo.errors import ConfigurationError, require
 from reppo.results.formatting import human_count
 
-SCHEMA = 4
+SCHEMA = 5
 """The version of the record's fields. It grows when a field is added, removed, or changes its meaning."""
 
 Status = Literal["running", "finished", "diverged"]
@@ -27,13 +27,15 @@ class RunRecord:
         seed: the seed, 0 or more.
         status: `"running"` (or interrupted), `"finished"` or `"diverged"`.
         environment_steps: steps trained so far.
+        steps_per_iteration: environment steps of an iteration, the least that two evaluations are apart.
         diverged_at: environment steps at which the run diverged, if it did.
         diverged_iteration: the iteration, from 0, whose update gave numbers that are not finite.
         diverged_by: the first quantity of that iteration that was not finite: a metric such as `critic/loss`, a part
             of the rollout such as `rollout/action`, or an array of the new state such as `state/learner/critic/...`.
         spec: the resolved spec, as JSON.
         sources: a hash of the source of each component's class, as it was when the run began (`source_hashes`).
-        ablations: names of the ablations that made the arm from the base.
+        ablations: names of the ablations that made the arm from the base, or from its rival.
+        rival: name of the rival (another preset) that the arm starts from; None for the base.
         warnings: what was said about the spec before training began.
         versions: versions of the packages in use.
         backend: the accelerator's backend, such as `"cpu"` or `"gpu"`.
@@ -59,12 +61,14 @@ class RunRecord:
     seed: int
     status: Status
     environment_steps: int = 0
+    steps_per_iteration: int | None = None
     diverged_at: int | None = None
     diverged_iteration: int | None = None
     diverged_by: str | None = None
     spec: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     ablations: list[str] = field(default_factory=list)
+    rival: str | None = None
     warnings: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     backend: str | None = None
@@ -153,8 +157,12 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(("spec", "sources", "versions", "files"), _OBJECT),
     "ablations": ((list,), "a list of names"),
     "warnings": ((list,), "a list of texts"),
-    **dict.fromkeys(("backend", "device", "batch", "lanes_mode", "matmul_precision", "diverged_by"), _MAYBE_TEXT),
-    **dict.fromkeys(("diverged_at", "diverged_iteration", "width", "program_bytes"), _MAYBE_WHOLE),
+    **dict.fromkeys(
+        ("backend", "device", "batch", "lanes_mode", "matmul_precision", "diverged_by", "rival"), _MAYBE_TEXT
+    ),
+    **dict.fromkeys(
+        ("steps_per_iteration", "diverged_at", "diverged_iteration", "width", "program_bytes"), _MAYBE_WHOLE
+    ),
     **dict.fromkeys(_NUMBERS, _MAYBE_NUMBER),
 }
 _REQUIRED = ("run_id", "experiment", "arm", "environment", "seed", "status")

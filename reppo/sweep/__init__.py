@@ -3,5 +3,6 @@
 from reppo.sweep.execute import execute
 from reppo.sweep.experiment import Experiment, Run
 from reppo.sweep.plan import Batch, make_batches
+from reppo.sweep.rivals import Rival
 
-__all__ = ["Batch", "Experiment", "Run", "execute", "make_batches"]
+__all__ = ["Batch", "Experiment", "Rival", "Run", "execute", "make_batches"]

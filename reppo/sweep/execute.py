@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, final
 import jax
 import numpy as np
 
-from reppo.ablation import Arm
 from reppo.errors import ConfigurationError, DamagedFile, RunDiverged, RunsFailed, require
 from reppo.policies import save_policy
 from reppo.results import ResultsFolder, RunFolder, RunRecord, write_runs_csv
@@ -65,7 +64,7 @@ from reppo.tracking import (
 from reppo.training import BatchProgram, ChunkReport, LaneStates
 from reppo.training.faults import suspects
 from reppo.training.memory import tree_bytes
-from reppo.training.plan import evaluation_points, total_iterations
+from reppo.training.plan import total_iterations
 
 
 def execute(
@@ -194,7 +193,11 @@ def _write_table(folder: ResultsFolder, seconds: float = PLANNING_SECONDS) -> No
 def _note_questions(experiment: Experiment, folder: ResultsFolder) -> None:
     """Writes down what each ablation asks, for the report, which cannot import the ablations."""
     described = folder.read_experiment()
-    asked = {a.name: a.question for arm in experiment.arms for a in (Arm() + arm).ablations}
+    arms = experiment.declared_arms()
+    asked = {a.name: a.question for arm in arms for a in arm.arm.ablations}
+    for rival in (arm for arm in arms if arm.rival):
+        own = [f"How does {rival.rival}, another preset, do?", *(a.question for a in rival.arm.ablations)]
+        asked[rival.name] = " ".join(own)
     questions = described.get("questions", {}) | asked
     if questions != described.get("questions", {}):
         folder.update_experiment(described | {"questions": questions})
@@ -471,7 +474,7 @@ class _Sweep:
             states, iteration = restored.states, restored.iteration
             seconds = restored.records[0].train_seconds or 0.0
         self.done[batch.id] = iteration
-        points = evaluation_points(specs[0], self.experiment.steps, None if restored is None else iteration)
+        points = self.experiment.evaluation_points(specs[0], None if restored is None else iteration)
         # A checkpoint beyond an end that came nearer is evaluated where it is.
         self._train(batch, program, states, iteration, seconds, points or [iteration])
 
@@ -589,6 +592,7 @@ class _Sweep:
                         environment=run.environment,
                         seed=run.seed,
                         ablations=run.ablations,
+                        rival=run.rival,
                         spec=to_json(run.spec),
                     )
                     for _, run in batch.own
@@ -688,12 +692,14 @@ class _Sweep:
                 seed=run.seed,
                 status="diverged" if lost else "finished" if last else "running",
                 environment_steps=steps,
+                steps_per_iteration=run.spec.algorithm.steps_per_iteration,
                 diverged_at=self._steps(run.spec, diverged_at) if lost else None,
                 diverged_iteration=diverged_at if lost else None,
                 diverged_by=named[int(states.arrays.diverged_by[lane])] if lost else None,
                 spec=to_json(run.spec),
                 sources=self.sources.get(run.id) or source_hashes(run.spec),
                 ablations=list(run.ablations),
+                rival=run.rival or None,
                 warnings=_said(run),
                 versions=self.attempt["versions"],
                 backend=jax.default_backend(),

@@ -1,9 +1,10 @@
 """The declaration of an experiment, and the runs that it stands for."""
 
+import copy
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, final
 
@@ -11,9 +12,9 @@ from reppo.ablation import Ablation, Arm
 from reppo.component import as_plain
 from reppo.environments import AbstractEnvironmentSpec
 from reppo.errors import ConfigurationError, require, unknown_name
-from reppo.spec import Spec, difference, from_json, parse_value, replace_path, resolve, run_id, spec_id, to_json
-
-Preset = Callable[[AbstractEnvironmentSpec], Spec]
+from reppo.spec import Spec, from_json, resolve, run_id, spec_id, to_json
+from reppo.sweep.rivals import BASE, DeclaredArm, Preset, Rival, checked_arms, make_starts
+from reppo.training.plan import evaluation_interval, evaluation_points
 
 
 @final
@@ -23,15 +24,17 @@ class Run:
 
     Attributes:
         arm: name of the arm.
-        ablations: names of the ablations that made it from the base.
+        ablations: names of the ablations that made it from the base, or from its rival.
         spec: the resolved spec.
         seed: the seed.
+        rival: name of the rival that the arm starts from; empty for the base.
     """
 
     arm: str
     ablations: tuple[str, ...]
     spec: Spec
     seed: int
+    rival: str = ""
 
     @functools.cached_property
     def id(self) -> str:
@@ -50,6 +53,7 @@ class Run:
             "arm": self.arm,
             "environment": self.environment,
             "ablations": list(self.ablations),
+            "rival": self.rival,
             "seed": self.seed,
             "spec": to_json(self.spec),
         }
@@ -57,7 +61,8 @@ class Run:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Run":
         """Reads what `to_json` gave."""
-        return cls(data["arm"], tuple(data["ablations"]), from_json(data["spec"]), data["seed"])
+        spec = from_json(data["spec"])
+        return cls(data["arm"], tuple(data["ablations"]), spec, data["seed"], data.get("rival", ""))
 
 
 @final
@@ -71,10 +76,13 @@ class Experiment:
         name: names the folder of results.
         base: a preset: a function from environment spec to spec.
         environments: environment specs.
-        arms: ablations, or several of them joined by `+`.
+        arms: ablations of the base, or several of them joined by `+`.
+        rivals: other presets, or `Rival`s, which have ablations of their own; each is an arm, paired by seed with the
+            base as all are, and evaluated as the base is.
         seeds: whole numbers from 0 to 2^32 - 1.
         steps: environment steps of each run, rounded up to whole iterations.
-        overrides: `path=value` settings, applied to the base before the arms.
+        overrides: settings, applied before the arms: `path=value` to the base and all rivals, `name:path=value` to the
+            rival of that name, or to `base`, alone.
 
     Raises:
         ConfigurationError: if any of it cannot be run.
@@ -84,12 +92,15 @@ class Experiment:
     base: Preset
     environments: Sequence[AbstractEnvironmentSpec]
     arms: Sequence[Ablation | Arm] = ()
+    rivals: Sequence[Preset | Rival] = ()
     seeds: Iterable[int] = (0,)
     steps: int
     overrides: Sequence[str] = ()
+    _specs: dict[tuple[str, str], Spec] = dataclasses.field(init=False, repr=False, compare=False)
+    _runs: tuple[Run, ...] = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for field in ("environments", "arms", "seeds", "overrides"):
+        for field in ("environments", "arms", "rivals", "seeds", "overrides"):
             try:
                 object.__setattr__(self, field, tuple(getattr(self, field)))
             except TypeError:
@@ -111,11 +122,9 @@ class Experiment:
             )
         names = [environment.name for environment in self.environments]
         require(len(set(names)) == len(names), f"An environment is listed twice: {', '.join(_twice(names))}.")
-        for arm in self.arms:
-            require(
-                isinstance(arm, Ablation | Arm), f"{arm!r} is no ablation; import one from the catalog, or declare it."
-            )
-        arms = [arm.name for arm in self.arms]
+        checked_arms(self.arms)
+        object.__setattr__(self, "rivals", tuple(map(Rival.of, self.rivals)))
+        arms = [arm.name for arm in self.declared_arms()]
         require(len(set(arms)) == len(arms), f"An arm is listed twice: {', '.join(_twice(arms))}.")
         object.__setattr__(self, "seeds", as_plain(self.seeds))
         object.__setattr__(self, "steps", as_plain(self.steps))
@@ -131,51 +140,69 @@ class Experiment:
             type(self.steps) is int and self.steps >= 1,
             f"The experiment's steps are {self.steps!r}; give a whole number of at least 1.",
         )
-        object.__setattr__(self, "_runs", tuple(self._declared_runs()))
+        if not hasattr(self, "_specs"):  # a selection has those of what it was selected from
+            object.__setattr__(self, "_specs", self._resolve())
+        object.__setattr__(self, "_runs", tuple(run for task in self.environments for run in self._runs_on(task.name)))
 
     @property
     def id(self) -> str:
         """Identity of the folder of results. What its runs are is checked run by run."""
         return hashlib.sha256(f"reppo experiment {self.name}".encode()).hexdigest()[:12]
 
+    def declared_arms(self) -> list[DeclaredArm]:
+        """Every arm: the base, its ablations, then each rival before its own."""
+        arms = [DeclaredArm("", Arm() + arm) for arm in (Arm(), *self.arms)]
+        for rival in map(Rival.of, self.rivals):
+            arms += [DeclaredArm(rival.name, Arm() + arm) for arm in (Arm(), *rival.arms)]
+        return arms
+
     def runs(self) -> list[Run]:
         """Every run, by environment, arm (base first) and seed."""
-        return list(self._runs)  # pyright: ignore[reportAttributeAccessIssue]
+        return list(self._runs)
 
-    def _declared_runs(self) -> list[Run]:
-        runs = []
+    def evaluation_points(self, spec: Spec, done: int | None = None) -> list[int]:
+        """The iterations after which a run is evaluated (see `reppo.training.plan.evaluation_points`).
+
+        A run whose iterations are of another length than the base's is evaluated as soon as it has the environment
+        steps at which the base is, unless its arm has an interval of its own.
+
+        Args:
+            spec: of the run.
+            done: iterations done already; None for a run that has not begun.
+        """
+        base = self._specs[spec.environment.name, BASE]
+        same = spec.evaluation.interval == base.evaluation.interval
+        return evaluation_points(spec, self.steps, done, evaluation_interval(base) if same else None)
+
+    def _resolve(self) -> dict[tuple[str, str], Spec]:
+        """The resolved spec of each environment and arm."""
+        specs = {}
         for environment in self.environments:
-            base = self.base_spec(environment)
-            arms = [(arm, resolve(arm(base))) for arm in [Arm(), *(Arm() + arm for arm in self.arms)]]
-            kept: dict[str, str] = {}  # id of the spec -> arm; those that no grid made come first
-            for arm, spec in sorted(arms, key=lambda made: made[0].may_be_base):
-                other = kept.setdefault(spec_id(spec), arm.name)
-                require(
-                    other == arm.name or arm.may_be_base,
-                    f"The arms {other!r} and {arm.name!r} are the same on {environment.name}: their specs are equal, "
-                    "so every run would be trained twice. Leave one of them out.",
-                )
-            for arm, spec in arms:
-                if kept[spec_id(spec)] != arm.name:
-                    continue  # a value of a grid that another arm has: its runs are that arm's
-                names = tuple(ablation.name for ablation in arm.ablations)
-                runs += [Run(arm.name, names, spec, seed) for seed in self.seeds]
+            starts = self.starts(environment)
+            for arm in self.declared_arms():
+                specs[environment.name, arm.name] = resolve(arm.arm(starts[arm.rival or BASE]))
+        return specs
+
+    def _runs_on(self, environment: str) -> list[Run]:
+        arms = [(arm, spec := self._specs[environment, arm.name], spec_id(spec)) for arm in self.declared_arms()]
+        kept: dict[str, str] = {}  # id of the spec -> arm; those that no grid made come first
+        for arm, _, id in sorted(arms, key=lambda made: made[0].arm.may_be_base):
+            other = kept.setdefault(id, arm.name)
+            require(
+                other == arm.name or arm.arm.may_be_base,
+                f"The arms {other!r} and {arm.name!r} are the same on {environment}: their specs are equal, "
+                "so every run would be trained twice. Leave one of them out.",
+            )
+        runs = []
+        for arm, spec, id in arms:
+            if kept[id] == arm.name:  # else a value of a grid that another arm has: its runs are that arm's
+                names = tuple(ablation.name for ablation in arm.arm.ablations)
+                runs += [Run(arm.name, names, spec, seed, arm.rival) for seed in self.seeds]
         return runs
 
-    def base_spec(self, environment: AbstractEnvironmentSpec) -> Spec:
-        """The base on an environment, after the overrides and before any ablation."""
-        spec = self.base(environment)
-        require(isinstance(spec, Spec), f"The preset {self.base!r} gave {spec!r}, not a spec.")
-        for override in self.overrides:
-            path, equals, text = override.partition("=")
-            require(bool(equals), f"The setting {override!r} is not of the form path=value.")
-            try:
-                changed = replace_path(spec, path.strip(), parse_value(text.strip()))
-            except ConfigurationError as error:
-                raise ConfigurationError(f"The setting {override!r} does not fit. {error}") from None
-            require(bool(difference(spec, changed)), f"The setting {override!r} has no effect: the base is already so.")
-            spec = changed
-        return spec
+    def starts(self, environment: AbstractEnvironmentSpec) -> dict[str, Spec]:
+        """The base (`"base"`) and the rivals by name on an environment, after the overrides, before any ablation."""
+        return make_starts(self.base, tuple(map(Rival.of, self.rivals)), environment, self.overrides)
 
     def select(
         self,
@@ -188,13 +215,23 @@ class Experiment:
     ) -> "Experiment":
         """A copy that keeps some arms and environments (by name), or has other seeds, steps or settings.
 
+        The base stays, and so does each rival of which an arm is kept.
+
         Raises:
             ConfigurationError: for a name that is not in the experiment.
         """
         chosen: dict[str, Any] = {}
         if arms is not None:
-            known = {arm.name: arm for arm in self.arms}
-            chosen["arms"] = [_find("arm", name, known) for name in arms if name != "base"]
+            known = {arm.name: arm for arm in self.declared_arms() if arm.name != BASE}
+            kept = [_find("arm", name, known) for name in arms if name != BASE]
+            chosen["arms"] = [arm.arm for arm in kept if not arm.rival]
+            chosen["rivals"] = [
+                dataclasses.replace(
+                    rival, arms=[arm.arm for arm in kept if arm.rival == rival.name and arm.arm.ablations]
+                )
+                for rival in map(Rival.of, self.rivals)
+                if any(arm.rival == rival.name for arm in kept)
+            ]
         if environments is not None:
             known = {environment.name: environment for environment in self.environments}
             chosen["environments"] = [_find("environment", name, known) for name in environments]
@@ -202,7 +239,13 @@ class Experiment:
             chosen["seeds"] = seeds
         if steps is not None:
             chosen["steps"] = steps
-        return dataclasses.replace(self, **chosen, overrides=(*self.overrides, *overrides))
+        if overrides:
+            return dataclasses.replace(self, **chosen, overrides=(*self.overrides, *overrides))
+        selected = copy.copy(self)  # with the specs that are resolved already
+        for name, value in chosen.items():
+            object.__setattr__(selected, name, value)
+        selected.__post_init__()
+        return selected
 
     def main(self) -> None:
         """Runs the experiment from the command line, as `reppo run FILE` does, and exits."""

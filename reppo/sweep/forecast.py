@@ -14,7 +14,7 @@ from reppo.spec import Spec, difference
 from reppo.sweep.experiment import Experiment
 from reppo.sweep.plan import RESIDENT_BYTES, Batch, Execution, by_program, needed_bytes
 from reppo.training import BatchProgram
-from reppo.training.plan import evaluation_points, total_iterations
+from reppo.training.plan import total_iterations
 
 
 @final
@@ -44,7 +44,8 @@ class GroupForecast:
         runs: number of runs.
         batches: number of batches.
         differs: the paths for which it needs a program of its own: where its shapes or code differ from those of the
-            first group of the environment.
+            first group of the environment, or of its rival.
+        steps_per_iteration: environment steps of an iteration.
         training_steps: environment steps of training, all runs together.
         evaluation_steps: environment steps of evaluation, all runs together. An episode that ends early still costs
             the whole horizon.
@@ -58,6 +59,7 @@ class GroupForecast:
     runs: int
     batches: int
     differs: tuple[str, ...]
+    steps_per_iteration: int
     training_steps: int
     evaluation_steps: int
     bytes: int
@@ -107,12 +109,14 @@ def forecast(experiment: Experiment, batches: Sequence[Batch], execution: Execut
         batches: its batches, as `make_batches` arranges them.
         execution: how lanes are executed.
     """
-    first: dict[str, Spec] = {}
+    first: dict[tuple[str, str], Spec] = {}
     groups = []
     for group in by_program(batches):
         runs = [run for batch in group for run in batch.runs]
         spec = runs[0].spec
-        reference = first.setdefault(spec.environment.name, spec)
+        of_base = first.setdefault((spec.environment.name, ""), spec)
+        reference = first.get((spec.environment.name, runs[0].rival), of_base)
+        first.setdefault((spec.environment.name, runs[0].rival), spec)
         episode_steps = spec.evaluation.episodes * spec.environment.make().horizon
         groups.append(
             GroupForecast(
@@ -121,10 +125,11 @@ def forecast(experiment: Experiment, batches: Sequence[Batch], execution: Execut
                 runs=len(runs),
                 batches=len(group),
                 differs=tuple(_structural(reference, spec)),
+                steps_per_iteration=spec.algorithm.steps_per_iteration,
                 training_steps=len(runs)
                 * total_iterations(spec, experiment.steps)
                 * spec.algorithm.steps_per_iteration,
-                evaluation_steps=len(runs) * len(evaluation_points(spec, experiment.steps)) * episode_steps,
+                evaluation_steps=len(runs) * len(experiment.evaluation_points(spec)) * episode_steps,
                 bytes=execution.held_bytes(*needed_bytes(runs[0])),
             )
         )
@@ -143,7 +148,7 @@ def measure(planned: Forecast, experiment: Experiment, batches: Sequence[Batch])
     for group, own in zip(planned.groups, by_program(batches), strict=True):
         specs, seeds = [run.spec for run in own[0].runs], [run.seed for run in own[0].runs]
         program = BatchProgram(specs[0], execution.width, execution.mode, devices=execution.devices).compile()
-        points = evaluation_points(specs[0], experiment.steps)
+        points = experiment.evaluation_points(specs[0])
         states = program.start(specs, seeds)
         states, evaluation = _timed(program, states, specs, 0)
         states, chunk = _timed(program, states, specs, points[1])
@@ -184,6 +189,15 @@ def format_forecast(planned: Forecast) -> str:
             f"more than this process may use: {human_bytes(usable)}, {human_bytes(RESIDENT_BYTES)} of them for "
             f"libraries and programs. With --memory {usable // 10**6}MB fewer lanes train at a time"
         )
+    lengths: dict[str, set[int]] = {}
+    for group in planned.groups:
+        lengths.setdefault(group.environment, set()).add(group.steps_per_iteration)
+    for environment, own in lengths.items():
+        if len(own) > 1:
+            lines.append(
+                f"iterations take {min(own):,} to {max(own):,} steps on {environment}: its arms are evaluated and "
+                "compared at the same steps up to one iteration"
+            )
     measured = [group.measured for group in planned.groups if group.measured is not None]
     if measured:
         compiling, training = sum(m.compile_seconds for m in measured), sum(m.seconds for m in measured)

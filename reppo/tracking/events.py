@@ -49,7 +49,8 @@ class LaneStart:
         arm: its arm.
         environment: its environment.
         seed: its seed.
-        ablations: names of the ablations that made its arm from the base.
+        ablations: names of the ablations that made its arm from the base, or from its rival.
+        rival: name of the rival (another preset) that its arm starts from; empty for the base.
         spec: its resolved spec, as JSON.
     """
 
@@ -58,6 +59,7 @@ class LaneStart:
     environment: str
     seed: int
     ablations: Sequence[str] = ()
+    rival: str = ""
     spec: Mapping[str, Any] = field(default_factory=dict)
 
 

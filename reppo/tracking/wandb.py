@@ -151,6 +151,7 @@ class Wandb(AbstractTracker):
 
     def _open(self, lane: LaneStart) -> Any:
         wandb = _client()
+        parts = [*([lane.rival] if lane.rival else []), *lane.ablations]
         init: Callable[..., Any] = wandb.init if self._init is None else self._init
         settings = wandb.Settings(
             silent=True,
@@ -177,11 +178,12 @@ class Wandb(AbstractTracker):
             name=f"{lane.arm} {lane.environment} seed{lane.seed}",
             group=f"{self._experiment}/{lane.environment}/{lane.arm}"[: _LONGEST["group"]],
             job_type="train",
-            tags=[tag[: _LONGEST["tag"]] for tag in (self._experiment, lane.environment, *lane.ablations)],
+            tags=[tag[: _LONGEST["tag"]] for tag in (self._experiment, lane.environment, *parts)],
             config={
                 **lane.spec,
                 "arm": lane.arm,
                 "ablations": list(lane.ablations),
+                **({"rival": lane.rival} if lane.rival else {}),
                 "task": lane.environment,
                 "seed": lane.seed,
                 "experiment": self._experiment,

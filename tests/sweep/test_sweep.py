@@ -121,6 +121,7 @@ def test_wrong_types_are_refused_without_the_type_checker(tmp_path):
     cases = {
         'environments=["Pendulum-v1"]': "is no environment spec",
         'arms=["kl/no_kl"]': "is no ablation",
+        'rivals=["reppo"]': "is no preset; a rival is one",
         "steps=1e6": "whole number",
         'overrides=["actor_loss.gate=RMSNorm()"]': "slot for AbstractGate",
     }

@@ -219,7 +219,12 @@ def build_report(
         question=question,
         summary=base_sentence(lead, base, unit, own.common_tasks()),
         findings=tuple(
-            replace(one, question=" ".join(asked[name] for name in table.ablations.get(one.arm, ()) if name in asked))
+            replace(
+                one,
+                question=" ".join(
+                    asked[name] for name in (table.ablations.get(one.arm) or (one.arm,)) if name in asked
+                ),
+            )
             for one in findings(effects, positive, unit)
         ),
         score=f"{table.describe()}{_budget(raw, unequal)} {_repeatability(results, several)}",
@@ -258,21 +263,32 @@ def _repeatability(results: Sequence[RunData], several: bool) -> str:
     return f"{text}."
 
 
-def _unequal(results: Sequence[RunData]) -> bool:
-    """Whether runs of a task that have not diverged have come unequally far."""
+def _unequal(results: Sequence[RunData]) -> Literal["", "iterations", "progress"]:
+    """Why runs of a task that have not diverged have come unequally far, if they have.
+
+    `"iterations"`: by less than one of the longest iterations, which differ in length; `"progress"`: by more.
+    """
     ends: dict[str, set[int]] = {}
+    longest: dict[str, int] = {}
     for run in results:
+        task, length = run.record.environment, run.record.steps_per_iteration or 0
+        longest[task] = max(longest.get(task, 0), length)
         if run.record.status != "diverged" and len(run.evaluations.environment_steps):
-            ends.setdefault(run.record.environment, set()).add(int(run.evaluations.environment_steps[-1]))
-    return any(len(steps) > 1 for steps in ends.values())
+            ends.setdefault(task, set()).add(int(run.evaluations.environment_steps[-1]))
+    apart = [(max(steps) - min(steps), longest[task]) for task, steps in ends.items() if len(steps) > 1]
+    if not apart:
+        return ""
+    return "iterations" if all(steps < length for steps, length in apart) else "progress"
 
 
-def _budget(table: ScoreTable, unequal: bool) -> str:
+def _budget(table: ScoreTable, unequal: str) -> str:
     steps = table.environment_steps[np.isfinite(table.scores) & ~table.diverged]
     if not steps.size:
         return ""
     low, high = human_count(int(steps.min())), human_count(int(steps.max()))
     span = low if low == high else f"{low} to {high}"
+    if unequal == "iterations":
+        return f" Iterations of the arms differ in length: runs are compared at equal steps up to one of them ({span})."
     if unequal:
         return f" Runs have come unequally far; each task is compared at the last step that all have reached ({span})."
     return f" Runs went on for {span} steps."

@@ -1,0 +1,144 @@
+"""Arms that start from another preset than the base's."""
+
+import dataclasses
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, final
+
+from reppo.ablation import Ablation, Arm
+from reppo.environments import AbstractEnvironmentSpec
+from reppo.errors import ConfigurationError, require, unknown_name
+from reppo.spec import Spec, difference, parse_value, replace_path
+
+Preset = Callable[[AbstractEnvironmentSpec], Spec]
+
+BASE = "base"
+"""The name of the arm that all others are compared with."""
+
+_NAME = re.compile(r"[a-z0-9_]+")
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Rival:
+    """Another preset that is compared with the base: an arm, named by it, and its ablations, `name+ablation`.
+
+    No such name is an ablation's: those have a slash or an equals sign.
+
+    Attributes:
+        preset: a function from environment spec to spec.
+        name: lower-case letters, digits and `_`; that of the function by default.
+        arms: ablations of this preset, or several of them joined by `+`.
+
+    Raises:
+        ConfigurationError: if one of these is something else.
+    """
+
+    preset: Preset
+    name: str = ""
+    arms: Sequence[Ablation | Arm] = ()
+
+    def __post_init__(self) -> None:
+        require(
+            callable(self.preset),
+            f"{self.preset!r} is no preset; a rival is one, such as presets.reppo_reference, or Rival(preset).",
+        )
+        object.__setattr__(self, "name", self.name or getattr(self.preset, "__name__", ""))
+        require(
+            isinstance(self.name, str) and bool(_NAME.fullmatch(self.name)) and self.name != BASE,
+            f"A rival is named {self.name!r}; give it a name of lower-case letters, digits and _, other than {BASE!r}: "
+            "Rival(preset, name=...).",
+        )
+        object.__setattr__(self, "arms", checked_arms(self.arms, f"The rival {self.name!r} has arms that"))
+
+    @classmethod
+    def of(cls, given: "Preset | Rival") -> "Rival":
+        """A rival of its preset alone, or what is one already."""
+        return given if isinstance(given, cls) else cls(given)  # pyright: ignore[reportArgumentType]
+
+
+@final
+class DeclaredArm(NamedTuple):
+    """An arm of an experiment.
+
+    Attributes:
+        rival: name of the rival that it starts from; empty for the base.
+        arm: the ablations that are applied to that.
+    """
+
+    rival: str
+    arm: Arm
+
+    @property
+    def name(self) -> str:
+        """That of the arm, after the rival's if it has one."""
+        if not self.rival:
+            return self.arm.name
+        return f"{self.rival}+{self.arm.name}" if self.arm.ablations else self.rival
+
+
+def checked_arms(arms: Any, what: str = "An experiment's arms") -> tuple[Arm, ...]:
+    """A list of ablations as arms.
+
+    Raises:
+        ConfigurationError: if it is no list, or one of them is none.
+    """
+    if isinstance(arms, str | Ablation | Arm) or not hasattr(arms, "__iter__"):
+        raise ConfigurationError(f"{what} must be a list, not {arms!r}.")
+    arms = tuple(arms)
+    for arm in arms:
+        require(isinstance(arm, Ablation | Arm), f"{arm!r} is no ablation; import one from the catalog, or declare it.")
+    return tuple(Arm() + arm for arm in arms)
+
+
+def make_starts(
+    base: Preset, rivals: Sequence[Rival], environment: AbstractEnvironmentSpec, overrides: Sequence[str]
+) -> dict[str, Spec]:
+    """What arms start from on an environment: the base (named `base`) and each rival, after the overrides.
+
+    A rival is evaluated as the base is: it has the base's evaluation before the overrides.
+
+    Raises:
+        ConfigurationError: if a preset gives no spec or changes the task, or an override does not fit.
+    """
+    starts = {BASE: _made(base, environment)}
+    for rival in rivals:
+        spec = _made(rival.preset, environment)
+        require(
+            spec.environment == starts[BASE].environment,
+            f"The rival {rival.name!r} is trained on {spec.environment!r}, and the base on "
+            f"{starts[BASE].environment!r}. Take the task's settings out of the preset, and give them in the "
+            "experiment's environments.",
+        )
+        starts[rival.name] = dataclasses.replace(spec, evaluation=starts[BASE].evaluation)
+    for override in overrides:
+        starts |= _overridden(starts, override)
+    return starts
+
+
+def _made(preset: Preset, environment: AbstractEnvironmentSpec) -> Spec:
+    spec = preset(environment)
+    require(isinstance(spec, Spec), f"The preset {preset!r} gave {spec!r}, not a spec.")
+    return spec
+
+
+def _overridden(starts: dict[str, Spec], override: str) -> dict[str, Spec]:
+    """What changes by a setting `path=value` of everything that arms start from, or `name:path=value` of one."""
+    path, equals, text = override.partition("=")
+    require(bool(equals), f"The setting {override!r} is not of the form path=value.")
+    scope, colon, path = path.rpartition(":")
+    scope = scope.strip()
+    if colon and scope not in starts:
+        raise unknown_name("arm", scope, starts, f"In {override!r} it says what the setting is for: base or a rival.")
+    changed, effect = {}, False
+    for name in [scope] if colon else starts:
+        try:
+            changed[name] = replace_path(starts[name], path.strip(), parse_value(text.strip()))
+        except ConfigurationError as error:
+            where = f" the rival {name!r}" if name != BASE else ""
+            cure = "" if colon or name == BASE else f" For one of them alone: --set {BASE}:{override}"
+            raise ConfigurationError(f"The setting {override!r} does not fit{where}. {error}{cure}") from None
+        effect |= bool(difference(starts[name], changed[name]))
+    which = f"{scope!r}" if colon and scope != BASE else "the base"
+    require(effect, f"The setting {override!r} has no effect: {which} is already so.")
+    return changed
