@@ -8,7 +8,7 @@ import pytest
 from reppo import environments
 from reppo.algorithms import Reppo
 from reppo.component import Component, concrete_components, is_hyper
-from reppo.distributions import TanhNormalHead
+from reppo.distributions import CategoricalHead, TanhNormalHead
 from reppo.errors import ConfigurationError
 from reppo.losses import (
     ClippedKL,
@@ -217,7 +217,7 @@ def test_static_fields_refuse_other_types(path, kind, unchecked):
 
 
 def test_minibatches_must_divide_the_rollout():
-    with pytest.raises(ConfigurationError, match=r"1024 x 128 = 131072 rows, which 60 minibatches do not divide"):
+    with pytest.raises(ConfigurationError, match=r"131072 rows, which 60 minibatches do not divide"):
         validate(replace_path(SPEC, "num_minibatches", 60))
 
 
