@@ -9,13 +9,13 @@ import pytest
 
 from reppo.analysis import Table, build_report
 from reppo.analysis.report.page import to_html
-from reppo.completion import completion_script
+from reppo.cli.completion import completion_script
 from reppo.results import load_results
 from reppo.results.folder import write_csv
 from reppo.text import cell_text, markdown_text, plain, plain_lines
 from reppo.tracking import Console, Noticed, RunFinished
 from tests.analysis.synthetic import make_results
-from tests.tracking.test_tracking import START, Stream, chunk, lane, record
+from tests.tracking.events import START, Stream, chunk, lane, record
 
 CLEAR = "\x1b[2J\x1b]0;title\x07"
 EVIL = f"</script><!--<script>{CLEAR}\n=1|"

@@ -60,7 +60,6 @@ class Run:
         return cls(data["arm"], tuple(data["ablations"]), from_json(data["spec"]), data["seed"])
 
 
-@final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
     """Arms x environments x seeds x budget. The base is always an arm, named `base`.
@@ -203,12 +202,6 @@ class Experiment:
         if steps is not None:
             chosen["steps"] = steps
         return dataclasses.replace(self, **chosen, overrides=(*self.overrides, *overrides))
-
-    def main(self) -> None:
-        """Runs the experiment from the command line, as `reppo run FILE` does, and exits."""
-        from reppo.cli import run_declared
-
-        raise SystemExit(run_declared(self))
 
     def results_path(self, out: str | Path = "results") -> Path:
         """The folder of results below `out`."""

@@ -4,6 +4,8 @@ import argparse
 import shlex
 from collections.abc import Mapping, Sequence
 
+from reppo.cli.parser import Commands
+
 SHELLS = ("bash", "zsh", "fish")
 
 _INSTALL = {
@@ -11,6 +13,25 @@ _INSTALL = {
     "zsh": 'eval "$(reppo completion zsh)", in ~/.zshrc',
     "fish": "reppo completion fish > ~/.config/fish/completions/reppo.fish",
 }
+
+
+def add_commands(commands: Commands) -> None:
+    """Adds the command."""
+    completion = commands.add("completion", print_script, "print a script that completes commands and names in a shell")
+    completion.add_argument("shell", choices=SHELLS)
+    completion.set_defaults(whole=commands.parser)
+
+
+def print_script(arguments: argparse.Namespace) -> int:
+    """`reppo completion SHELL`: prints the script of a shell."""
+    from reppo.ablation import all_ablations
+    from reppo.descriptions.entries import all_names, list_entries
+
+    names = {kind: [entry["name"] for entry in list_entries(kind)] for kind in ("presets", "environments")}
+    specs = [*names["presets"], *all_ablations()]
+    allowed = {"NAME": all_names(), "A": specs, "B": specs, "PRESET": names["presets"], "TASK": names["environments"]}
+    print(completion_script(arguments.whole, arguments.shell, allowed), end="")
+    return 0
 
 
 def completion_script(parser: argparse.ArgumentParser, shell: str, names: Mapping[str, Sequence[str]]) -> str:
