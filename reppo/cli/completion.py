@@ -1,18 +1,13 @@
-"""Completion scripts for shells, made from the tree of the command line. Imports no JAX."""
+"""`reppo completion`: a script of a shell that completes commands, options, choices and names, and elsewhere files."""
 
 import argparse
-import shlex
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from reppo.cli.parser import Commands
 
 SHELLS = ("bash", "zsh", "fish")
-
-_INSTALL = {
-    "bash": 'eval "$(reppo completion bash)", in ~/.bashrc',
-    "zsh": 'eval "$(reppo completion zsh)", in ~/.zshrc',
-    "fish": "reppo completion fish > ~/.config/fish/completions/reppo.fish",
-}
 
 
 def add_commands(commands: Commands) -> None:
@@ -30,82 +25,31 @@ def print_script(arguments: argparse.Namespace) -> int:
     names = {kind: [entry["name"] for entry in list_entries(kind)] for kind in ("presets", "environments")}
     specs = [*names["presets"], *all_ablations()]
     allowed = {"NAME": all_names(), "A": specs, "B": specs, "PRESET": names["presets"], "TASK": names["environments"]}
-    print(completion_script(arguments.whole, arguments.shell, allowed), end="")
+    print(completion_script(arguments.whole, arguments.shell, allowed))
     return 0
 
 
 def completion_script(parser: argparse.ArgumentParser, shell: str, names: Mapping[str, Sequence[str]]) -> str:
-    """A script that completes commands, options, choices and names; elsewhere files.
+    """The script.
 
     Args:
         parser: the parser, with its commands.
         shell: one of `SHELLS`.
-        names: for the metavar of an argument (such as `"NAME"`), what may stand there.
+        names: for the metavar of an argument (such as `"NAME"`), what may stand there. Left out are names that a shell
+            would take apart or run.
     """
-    commands = _commands(parser)
-    return (_fish if shell == "fish" else _bash)(commands, shell, names)
+    import shtab
+
+    for action in _actions(parser):
+        if action.type is Path:
+            action.complete = shtab.FILE  # pyright: ignore[reportAttributeAccessIssue]
+        elif action.choices is None and action.metavar in names:
+            action.choices = [name for name in names[str(action.metavar)] if re.fullmatch(r"[\w./+=-]+", name)]
+    return shtab.complete(parser, shell)
 
 
-def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            return dict(action.choices)
-    return {}
-
-
-def _values(action: argparse.Action, names: Mapping[str, Sequence[str]]) -> list[str]:
-    """What may stand there, as words of a shell, which expands them once more when it completes."""
-    known = names.get(str(action.metavar), ()) if action.choices is None else map(str, action.choices)
-    return [shlex.quote(name) for name in known if name.isprintable()]
-
-
-def _bash(commands: Mapping[str, argparse.ArgumentParser], shell: str, names: Mapping[str, Sequence[str]]) -> str:
-    lines = [f"# {_INSTALL[shell]}"]
-    if shell == "zsh":
-        lines.append("autoload -U +X compinit && compinit; autoload -U +X bashcompinit && bashcompinit")
-    lines += [
-        "_reppo() {",
-        '  local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}" words=""',
-        '  if [ "$COMP_CWORD" -eq 1 ]; then',
-        f"    words={shlex.quote(' '.join(commands))}",
-        "  else",
-        '    case "${COMP_WORDS[1]}:$previous" in',
-    ]
-    for command, parser in commands.items():
-        for action in parser._actions:
-            if action.option_strings and (values := _values(action, names)):
-                pattern = "|".join(f"{command}:{option}" for option in action.option_strings)
-                lines.append(f"      {pattern}) words={shlex.quote(' '.join(values))} ;;")
-    for command, parser in commands.items():
-        options = [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
-        places = [value for a in parser._actions if not a.option_strings for value in _values(a, names)]
-        lines.append(f"      {command}:*) words={shlex.quote(' '.join(dict.fromkeys([*options, *places])))} ;;")
-    lines += [
-        "    esac",
-        "  fi",
-        '  COMPREPLY=($(compgen -W "$words" -- "$current"))',
-        "}",
-        "complete -o default -F _reppo reppo",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _fish(commands: Mapping[str, argparse.ArgumentParser], shell: str, names: Mapping[str, Sequence[str]]) -> str:
-    lines = [f"# {_INSTALL[shell]}"]
-    for command, parser in commands.items():
-        lines.append(f"complete -c reppo -n __fish_use_subcommand -f -a {command} -d {shlex.quote(_about(parser))}")
-        here = f"complete -c reppo -n '__fish_seen_subcommand_from {command}'"
-        for action in parser._actions:
-            values = _values(action, names)
-            given = f" -f -a {shlex.quote(' '.join(values))}" if values else ""
-            for option in action.option_strings:
-                if option.startswith("--"):
-                    takes = " -r" if action.nargs != 0 else ""
-                    lines.append(f"{here} -l {option[2:]}{takes}{given} -d {shlex.quote(action.help or '')}")
-            if not action.option_strings and values:
-                lines.append(f"{here}{given}")
-    return "\n".join(lines) + "\n"
-
-
-def _about(parser: argparse.ArgumentParser) -> str:
-    return parser.description or ""
+def _actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    """The arguments of a parser and of its commands."""
+    commands = [action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    below = [action for choices in commands for command in choices.values() for action in command._actions]
+    return [*parser._actions, *below]
