@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     )
     from reppo.ablation import Ablation, Arm, all_ablations, designs, find_ablation, setting
     from reppo.algorithms import Reppo
+    from reppo.cli.experiment import Experiment
     from reppo.component import Component, hyper, static
     from reppo.errors import ConfigurationError
     from reppo.policies import load_policy
     from reppo.spec import Evaluation, Spec, resolve
-    from reppo.sweep import Experiment, Rival, execute
+    from reppo.sweep import Rival, execute
     from reppo.training import train
 
 __version__ = "0.1.0"
@@ -65,7 +66,7 @@ _NAMES = {
     "Component": "reppo.component",
     "ConfigurationError": "reppo.errors",
     "Evaluation": "reppo.spec",
-    "Experiment": "reppo.sweep",
+    "Experiment": "reppo.cli.experiment",
     "Reppo": "reppo.algorithms",
     "Rival": "reppo.sweep",
     "Spec": "reppo.spec",

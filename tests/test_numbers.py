@@ -8,7 +8,7 @@ import pytest
 
 from reppo import Experiment, designs, environments, presets, setting
 from reppo.component import as_float32, as_plain
-from reppo.describe import find_arm
+from reppo.descriptions.entries import find_arm
 from reppo.errors import ConfigurationError
 from reppo.losses import FixedSupport, HLGauss
 from reppo.networks import Critic

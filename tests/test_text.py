@@ -3,19 +3,17 @@
 import csv
 import io
 import json
-import subprocess
 
 import pytest
 
 from reppo.analysis import Table, build_report
 from reppo.analysis.report.page import to_html
-from reppo.completion import completion_script
 from reppo.results import load_results
 from reppo.results.folder import write_csv
 from reppo.text import cell_text, markdown_text, plain, plain_lines
 from reppo.tracking import Console, Noticed, RunFinished
 from tests.analysis.synthetic import make_results
-from tests.tracking.test_tracking import START, Stream, chunk, lane, record
+from tests.tracking.events import START, Stream, chunk, lane, record
 
 CLEAR = "\x1b[2J\x1b]0;title\x07"
 EVIL = f"</script><!--<script>{CLEAR}\n=1|"
@@ -84,17 +82,3 @@ def test_progress_shows_names_as_text(terminal):
     console.close()
     shown = stream.getvalue()
     assert "\x1b[2J" not in shown and "\x07" not in shown and "\\x1b[2J" in shown
-
-
-def test_completion_runs_nothing_and_keeps_names_whole(tmp_path):
-    import argparse
-
-    parser = argparse.ArgumentParser()
-    show = parser.add_subparsers().add_parser("show")
-    show.add_argument("name", metavar="NAME")
-    names = {"NAME": ["kl/no_kl", f"$(touch {tmp_path}/ran)", "two words", f"bad{CLEAR}"]}
-    script = completion_script(parser, "bash", names)
-    assert "\x1b" not in script
-    ask = 'COMP_WORDS=(reppo show ""); COMP_CWORD=2; _reppo; printf "%s\\n" "${COMPREPLY[@]}"'
-    done = subprocess.run(["bash", "-c", f"{script}\n{ask}"], capture_output=True, text=True)
-    assert "kl/no_kl" in done.stdout.split() and not (tmp_path / "ran").exists(), done.stderr

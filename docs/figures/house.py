@@ -1,4 +1,4 @@
-"""Draws the rooms of the library and which builds on which: python docs/figures/house.py
+"""Draws the rooms of the library, and which builds on which, by `python docs/figures/house.py`.
 
 Each room is a folder or file of `reppo/`. It stands one row above the highest of those that it imports; an arrow to a
 room that another arrow leads to anyway is left out.
@@ -54,6 +54,7 @@ def reduced(imports: dict[str, set[str]]) -> dict[str, set[str]]:
 
 
 def draw() -> None:
+    """Writes the picture."""
     imports = rooms()
     rows: dict[int, list[str]] = {}
     for room, row in levels(imports).items():

@@ -65,7 +65,6 @@ class Run:
         return cls(data["arm"], tuple(data["ablations"]), spec, data["seed"], data.get("rival", ""))
 
 
-@final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
     """Arms x environments x seeds x budget. The base is always an arm, named `base`.
@@ -246,12 +245,6 @@ class Experiment:
             object.__setattr__(selected, name, value)
         selected.__post_init__()
         return selected
-
-    def main(self) -> None:
-        """Runs the experiment from the command line, as `reppo run FILE` does, and exits."""
-        from reppo.cli import run_declared
-
-        raise SystemExit(run_declared(self))
 
     def results_path(self, out: str | Path = "results") -> Path:
         """The folder of results below `out`."""

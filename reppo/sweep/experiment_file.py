@@ -58,9 +58,11 @@ def _line(error: BaseException, file: Path) -> str:
 def _describe(error: Exception) -> str:
     if isinstance(error, ConfigurationError):
         return str(error)
-    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "ablations":
-        hiding = getattr(sys.modules.get("ablations"), "__file__", None)
+    catalog = sys.modules.get("ablations")
+    missing = isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "ablations"
+    if missing or (isinstance(error, AttributeError) and catalog is not None and error.obj is catalog):
+        hiding = getattr(catalog, "__file__", None)
         found = f"here {hiding!r} has that name" if hiding else "that name leads nowhere here"
-        return f"{error.msg}. If the catalog is meant, {found}: write `from reppo.ablations import ...`."
+        return f"{error}. If the catalog is meant, {found}: write `from reppo.ablations import ...`."
     message = error.msg if isinstance(error, SyntaxError) else str(error)
     return f"{type(error).__name__}: {message}"

@@ -29,6 +29,7 @@ def test_the_catalog_has_a_name_that_no_module_of_ones_own_hides(tmp_path):
     (tmp_path / "ablations.py").write_text("RUNS = []")
     (tmp_path / "study.py").write_text(OWN.format(imported="from reppo.ablations import kl"))
     (tmp_path / "hidden.py").write_text(OWN.format(imported="from ablations import kl"))
+    (tmp_path / "whole.py").write_text(OWN.format(imported="import ablations; ablations.kl.no_kl"))
     (tmp_path / "gone.py").write_text(OWN.format(imported="from ablations.kl import no_kl"))
     place = os.environ | {"PYTHONPATH": str(ROOT)}
     run = lambda *command: subprocess.run(
@@ -37,7 +38,7 @@ def test_the_catalog_has_a_name_that_no_module_of_ones_own_hides(tmp_path):
     assert run("study.py").stdout == "kl/no_kl\n"
     cite = ["-m", "reppo.cli", "cite"]
     assert run(*cite, "study.py").returncode == 0
-    for file in ("hidden.py", "gone.py"):
+    for file in ("hidden.py", "gone.py", "whole.py"):
         refused = run(*cite, file)
         assert refused.returncode == 2 and "from reppo.ablations import" in refused.stderr
         assert repr(str(tmp_path / "ablations.py")) in refused.stderr
@@ -47,7 +48,7 @@ def test_both_names_of_the_catalog_give_the_same_ablations():
     themes = {file.stem for file in Path(ablations.__file__).parent.glob("*.py")} - {"__init__"}
     assert themes == set(reppo.ablations.__all__) >= set(ablations.__all__)
     stub = Path(reppo.ablations.__file__).with_suffix(".pyi").read_text()
-    assert set(re.findall(r"^from ablations import (\w+) as \1$", stub, re.MULTILINE)) == themes
+    assert set(re.findall(r"^from \.\.ablations import (\w+) as \1$", stub, re.MULTILINE)) == themes
     for theme in ablations.__all__:
         ours, theirs = getattr(ablations, theme), getattr(reppo.ablations, theme)
         for name, one in vars(ours).items():

@@ -59,6 +59,7 @@ CASES = {
     "the beginning of an option": (run("--seed", "3"), r"Unknown option '--seed'. Did you mean '--seeds'.*3, is seed"),
     "the beginning of another": (run("--environment=X"), r"Unknown option '--environment'. Did you mean '--environmen"),
     "an unknown option of a report": (command("report", "{tmp}", "--sclae=none"), r"'--sclae'. Did you mean '--scale'"),
+    "an unknown option of a report and its value": (command("report", "x", "--formt", "md"), r"'--format' .*report --"),
     "an argument too many": (run("more"), r"an argument too many: 'more'. See: reppo run --help"),
     "an option without its value": (run("--steps"), r"Argument --steps: expected one argument"),
     "steps that are no number": (run("--steps", "many"), r"'many' is not a whole number; write it like 500000, 500k"),

@@ -14,6 +14,7 @@ import jax
 import pytest
 
 from reppo import cli, cluster
+from reppo.cli.study import run_arguments
 from reppo.cluster import Payload, Resources, parse_minutes
 from reppo.errors import ConfigurationError, RunsFailed
 from reppo.sweep import execute
@@ -207,5 +208,5 @@ def test_a_local_task_that_fails_is_told(study):
 
 @pytest.mark.parametrize("flags", [[], ["--tensorboard"], ["--tensorboard", "--stop-on-divergence"]])
 def test_flags_reach_the_tasks(flags):
-    arguments = cli._parser().parse_all(["submit", "study.py", *flags])
-    assert [word for word in cli._run_arguments(arguments)[1:] if "=" not in word] == flags
+    arguments = cli.build_parser().parse_args(["submit", "study.py", *flags])
+    assert [word for word in run_arguments(arguments)[1:] if "=" not in word] == flags

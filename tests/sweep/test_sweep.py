@@ -10,6 +10,7 @@ import pytest
 from ablations import kl
 from reppo import cli, environments
 from reppo.ablation import setting
+from reppo.cli.study import run_declared
 from reppo.results import load_results
 from reppo.runtime.cache import remove_damaged
 from reppo.sweep import Experiment, execute
@@ -158,7 +159,7 @@ def test_the_command_line_runs_a_file_and_names_faults(tmp_path, capsys):
 
 def test_the_command_line_ends_with_a_table_and_a_report(undisturbed, capsys):
     experiment = declare()
-    assert cli.run_declared(experiment, ["--out", str(undisturbed.parent)]) == 0
+    assert run_declared(experiment, ["--out", str(undisturbed.parent)]) == 0
     shown = capsys.readouterr().out
     assert "kl_bound=0.2" in shown and "IQM" in shown
     assert all((run.record.program_bytes or 0) > 10_000 for run in load_results(undisturbed))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from reppo import cli
-from tests.upkeep.test_status import Study, run
+from tests.results.study import Study, run
 
 
 @pytest.fixture

@@ -1,16 +1,19 @@
-"""What of this machine and installation is sound: each finding in a line, with a cure where it is not."""
+"""`reppo doctor`: what of this machine and installation is sound, in a line each, with a cure where it is not."""
 
+import argparse
 import dataclasses
+import json
 import os
 import platform
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Literal, final
 
+from reppo.cli import options
+from reppo.cli.parser import Commands
 from reppo.errors import ConfigurationError
-from reppo.results.formatting import human_bytes
 from reppo.text import plain
 
 Verdict = Literal["ok", "warning", "wrong"]
@@ -41,6 +44,25 @@ TESTED: dict[str, dict[str, str]] = {
 
 _ROOM = 2 * 1000**3
 _ITERATIONS = 5
+
+
+def add_commands(commands: Commands) -> None:
+    """Adds the command."""
+    options.add_json(
+        commands.add("doctor", run_doctor, "check versions, devices, caches, and that training repeats itself")
+    )
+
+
+def run_doctor(arguments: argparse.Namespace) -> int:
+    """`reppo doctor`: prints a line for each thing that was looked at; returns 1 if one is wrong."""
+    found: list[Finding] = []
+    for finding in examine():
+        found.append(finding)
+        if not arguments.json:
+            print(format_finding(finding), flush=True)
+    if arguments.json:
+        print(json.dumps([dataclasses.asdict(finding) for finding in found], indent=2))
+    return int(any(finding.verdict == "wrong" for finding in found))
 
 
 @final
@@ -192,6 +214,7 @@ def _graphics() -> Iterator[Finding]:
 
 
 def _cache() -> Iterator[Finding]:
+    from reppo.results.formatting import human_bytes
     from reppo.runtime.cache import ENVIRONMENT_VARIABLE, use_compilation_cache
 
     with warnings.catch_warnings(record=True) as said:
@@ -246,12 +269,3 @@ def _repetition() -> Iterator[Finding]:
 
 
 _LOOKS = (_python, _versions, _combinations, _devices, _precision, _graphics, _cache, _wandb, _repetition)
-
-
-def run(say: Callable[[Finding], Any]) -> int:
-    """Examines everything and says each finding as it is found; returns 1 if anything is wrong, else 0."""
-    verdicts = []
-    for finding in examine():
-        say(finding)
-        verdicts.append(finding.verdict)
-    return int("wrong" in verdicts)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reppo import cli, doctor
-from reppo.doctor import TESTED, bad_combinations, examine, format_finding
+from reppo import cli
+from reppo.cli import doctor
+from reppo.cli.doctor import TESTED, bad_combinations, examine, format_finding
 from reppo.gpu_check import parts
 
 ROOT = Path(__file__).parents[2]
@@ -95,7 +96,7 @@ def test_a_look_that_fails_hides_no_other(monkeypatch):
     found = list(examine())
     assert [finding.what for finding in found] == ["python", "devices", "precision"]
     assert found[1].verdict == "wrong" and "\x1b" not in format_finding(found[1])
-    assert doctor.run(lambda finding: None) == 1
+    assert cli.main(["doctor"]) == 1
 
 
 def test_this_installation_is_sound(capsys, monkeypatch, tmp_path):

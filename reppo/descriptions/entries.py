@@ -12,13 +12,9 @@ from reppo.component import Component, concrete_components, is_hyper
 from reppo.environments import GYMNAX, PLAYGROUND, PROBES, AbstractEnvironmentSpec
 from reppo.errors import ConfigurationError, unknown_name
 from reppo.results.formatting import arm_parts
-from reppo.spec import Difference, Spec, difference, format_value, list_paths, parse_value, resolve, to_json
-
-DEFAULT_ENVIRONMENT = "CartpoleBalance"
-"""The task on which specs are shown where no other is named."""
+from reppo.spec import Difference, Spec, format_value, list_paths, parse_value, resolve, to_json
 
 Entry = dict[str, Any]
-Preset = Callable[[AbstractEnvironmentSpec], Spec]
 
 
 def list_entries(kind: str, theme: str | None = None) -> list[Entry]:
@@ -147,7 +143,7 @@ def describe_preset(name: str) -> Entry:
     }
 
 
-def find_preset(name: str) -> Preset:
+def find_preset(name: str) -> Callable[[AbstractEnvironmentSpec], Spec]:
     """The preset of that name.
 
     Raises:
@@ -255,11 +251,6 @@ def format_differences(changes: list[Difference], indent: str = "") -> list[str]
 def differences_as_json(changes: list[Difference]) -> list[Entry]:
     """Differences as plain data."""
     return [{"path": path, "before": to_json(before), "after": to_json(after)} for path, before, after in changes]
-
-
-def compare(a: Spec, b: Spec) -> list[Difference]:
-    """The places in which two specs differ."""
-    return difference(a, b)
 
 
 def _first_line(thing: Any) -> str:

@@ -1,43 +1,47 @@
-"""The commands of the command line that read results: `reppo report`, `reppo compare`, `reppo power`."""
+"""The commands that read results and look after them: `reppo report`, `compare`, `power`, `status`, `inspect`, `gc`."""
 
 import argparse
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
-from reppo.errors import require
+from reppo.cli import options
+from reppo.cli.parser import Commands
+from reppo.errors import ConfigurationError, require
 from reppo.text import plain
 
 
-def add_commands(commands: Any) -> None:
-    """Registers the commands.
-
-    Args:
-        commands: what `argparse.ArgumentParser.add_subparsers` returns.
-    """
-    report = commands.add_parser("report", help="what an experiment has shown: a page, figures and tables")
+def add_commands(commands: Commands) -> None:
+    """Adds the commands."""
+    report = commands.add("report", run_report, "what an experiment has shown: a page, figures and tables")
     report.add_argument("folder", type=Path, metavar="DIR", help="a results folder, such as results/quickstart")
     report.add_argument(
-        "--against", type=_names, default=[], metavar="A,B", help="set beside published curves: published:reppo-large"
+        "--against",
+        type=options.names,
+        default=[],
+        metavar="A,B",
+        help="set beside published curves: published:reppo-large",
     )
-    report.add_argument("--format", type=_names, default=["html"], metavar="A,B", help="html, md, latex, csv")
-    report.add_argument("--figures", type=_names, default=[], metavar="A,B", help="figures as files: png, svg, pdf")
+    report.add_argument("--format", type=options.names, default=["html"], metavar="A,B", help="html, md, latex, csv")
+    report.add_argument(
+        "--figures", type=options.names, default=[], metavar="A,B", help="figures as files: png, svg, pdf"
+    )
     report.add_argument("--out", type=Path, metavar="DIR", help="where to; default: DIR/report")
     report.add_argument(
         "--scale", default="auto", choices=["auto", "none"], help="of scores; none: returns as they are"
     )
     _add_bounds(report)
     _add_base(report)
-    report.set_defaults(command=run_report, parser=report)
 
-    compare = commands.add_parser("compare", help="compare the arms that two experiments have in common")
+    compare = commands.add("compare", run_compare, "compare the arms that two experiments have in common")
     compare.add_argument("first", type=Path, metavar="DIR_A", help="the folder of an experiment")
     compare.add_argument("second", type=Path, metavar="DIR_B", help="the folder of another: differences are B minus A")
     compare.add_argument("--csv", type=Path, metavar="FILE", help="write the differences as tidy CSV")
     _add_bounds(compare)
-    compare.set_defaults(command=run_compare, parser=compare)
 
-    power = commands.add_parser("power", help="how many seeds an effect needs, from the variance seen so far")
-    power.add_argument("folder", type=Path, metavar="DIR", help="the folder of an experiment")
+    power = commands.add("power", run_power, "how many seeds an effect needs, from the variance seen so far")
+    options.add_folder(power)
     power.add_argument(
         "--effect", type=float, required=True, metavar="X",
         help="the smallest difference worth finding, as a share of each task's scale: 0.05 is 5%%",
@@ -52,7 +56,21 @@ def add_commands(commands: Any) -> None:
     power.add_argument("--tasks", action="store_true", help="each task, too")
     _add_bounds(power)
     _add_base(power)
-    power.set_defaults(command=run_power, parser=power)
+
+    status = commands.add("status", run_status, "how far the runs of an experiment are, and who writes to its folder")
+    options.add_folder(status)
+    options.add_json(status, "as JSON, each run and each session")
+
+    inspect = commands.add("inspect", run_inspect, "what a run is, how it ended, and its last metrics")
+    options.add_run(inspect)
+    options.add_json(inspect)
+
+    gc = commands.add("gc", run_gc, "remove what a folder of results no longer needs, after asking")
+    options.add_folder(gc)
+    gc.add_argument(
+        "--finished", action="store_true", help="checkpoints of finished runs too: only more steps need them"
+    )
+    gc.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def _add_base(parser: argparse.ArgumentParser) -> None:
@@ -64,10 +82,6 @@ def _add_bounds(parser: argparse.ArgumentParser) -> None:
         "--bounds", action="append", default=[], metavar="TASK=LOW:HIGH",
         help="the lowest and the highest return of a task, such as Pendulum-v1=-1500:0; may be repeated",
     )  # fmt: skip
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def run_report(arguments: argparse.Namespace) -> int:
@@ -144,4 +158,61 @@ def run_power(arguments: argparse.Namespace) -> int:
         "known. Run a second seed, or name another arm with --base.",
     )
     print(table)
+    return 0
+
+
+def run_status(arguments: argparse.Namespace) -> int:
+    """`reppo status DIR`: prints how far its runs are."""
+    from reppo.results.status import format_status, read_status
+
+    status = read_status(arguments.folder)
+    print(json.dumps(status.to_json(), indent=2) if arguments.json else format_status(status))
+    return 0
+
+
+def run_inspect(arguments: argparse.Namespace) -> int:
+    """`reppo inspect RUN`: prints what a run is, how it ended, and its last metrics."""
+    from reppo.results import open_run
+    from reppo.results.inspection import format_inspection, inspect_run
+
+    found = inspect_run(open_run(arguments.run))
+    print(json.dumps(found, indent=2) if arguments.json else format_inspection(found))
+    return 0
+
+
+def run_gc(arguments: argparse.Namespace) -> int:
+    """`reppo gc DIR`: lists what is superfluous, asks, and removes it."""
+    from reppo.results import ResultsFolder
+    from reppo.results.formatting import human_bytes
+    from reppo.results.lock import only_process
+    from reppo.results.status import read_holders
+
+    folder = ResultsFolder.open(arguments.folder)
+    with only_process(folder.path):
+        for holder in read_holders(folder).values():
+            raise ConfigurationError(f"{str(folder.path)!r} is being worked on: {holder}. Wait until it ends.")
+        from reppo.sweep.garbage import find_garbage, remove
+
+        found = find_garbage(folder)
+        chosen = [item for item in found if arguments.finished or not item.to_extend]
+        rest = [item for item in found if item not in chosen]
+        for item in chosen:
+            print(f"{human_bytes(item.bytes):>9}  {item.path.relative_to(folder.path)}: {item.reason}")
+        total = human_bytes(sum(item.bytes for item in chosen))
+        if not chosen:
+            print("Nothing is superfluous.")
+        if rest:
+            print(
+                f"Checkpoints of finished runs, which only more steps need: {len(rest)}, "
+                f"{human_bytes(sum(item.bytes for item in rest))}. To remove them too: --finished"
+            )
+        if not chosen:
+            return 0
+        if not arguments.yes:
+            require(sys.stdin is not None and sys.stdin.isatty(), "There is nobody to ask: --yes removes it without.")
+            if input(f"Remove {total}? [y/N] ").strip().lower() not in ("y", "yes"):
+                print("Nothing was removed.")
+                return 0
+        remove(chosen)
+        print(f"Removed {total}.")
     return 0

@@ -13,17 +13,12 @@ import reppo
 from ablations.normalization import layer_norm
 from ablations.value import two_hot
 from reppo import environments, presets
-from reppo.citations import WORKS, cite, format_bibtex, works_in
+from reppo.descriptions.citations import WORKS, cite, format_bibtex, works_in
 from reppo.sweep import Experiment
 
 ROOT = Path(reppo.__path__[0]).parent
 
-SOURCES = {
-    path: path.read_text()
-    for package in (reppo, ablations)
-    for path in Path(package.__path__[0]).rglob("*.py")
-    if path.name != "citations.py"
-}
+SOURCES = {path: path.read_text() for package in (reppo, ablations) for path in Path(package.__path__[0]).rglob("*.py")}
 
 
 def study(*arms, task="Pendulum-v1"):
@@ -52,7 +47,7 @@ def test_keys_and_names_are_unique():
 
 @pytest.mark.parametrize("work", WORKS, ids=lambda work: work.key)
 def test_entries_are_well_formed(work):
-    entry = work.bibtex()
+    entry = work.bibtex
     assert entry.count("{") == entry.count("}")
     assert re.fullmatch(r"@(misc|inproceedings)\{" + work.key + r",\n(  [a-z]+ = \{.+\},\n)+\}", entry)
     assert work.key.startswith(re.sub("[^a-z]", "", work.author.split(",")[0].lower()))

@@ -1,0 +1,55 @@
+"""`reppo completion`: a script of a shell that completes commands, options, choices and names, and elsewhere files."""
+
+import argparse
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from reppo.cli.parser import Commands
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+def add_commands(commands: Commands) -> None:
+    """Adds the command."""
+    completion = commands.add("completion", print_script, "print a script that completes commands and names in a shell")
+    completion.add_argument("shell", choices=SHELLS)
+    completion.set_defaults(whole=commands.parser)
+
+
+def print_script(arguments: argparse.Namespace) -> int:
+    """`reppo completion SHELL`: prints the script of a shell."""
+    from reppo.ablation import all_ablations
+    from reppo.descriptions.entries import all_names, list_entries
+
+    names = {kind: [entry["name"] for entry in list_entries(kind)] for kind in ("presets", "environments")}
+    specs = [*names["presets"], *all_ablations()]
+    allowed = {"NAME": all_names(), "A": specs, "B": specs, "PRESET": names["presets"], "TASK": names["environments"]}
+    print(completion_script(arguments.whole, arguments.shell, allowed))
+    return 0
+
+
+def completion_script(parser: argparse.ArgumentParser, shell: str, names: Mapping[str, Sequence[str]]) -> str:
+    """The script.
+
+    Args:
+        parser: the parser, with its commands.
+        shell: one of `SHELLS`.
+        names: for the metavar of an argument (such as `"NAME"`), what may stand there. Left out are names that a shell
+            would take apart or run.
+    """
+    import shtab
+
+    for action in _actions(parser):
+        if action.type is Path:
+            action.complete = shtab.FILE  # pyright: ignore[reportAttributeAccessIssue]
+        elif action.choices is None and action.metavar in names:
+            action.choices = [name for name in names[str(action.metavar)] if re.fullmatch(r"[\w./+=-]+", name)]
+    return shtab.complete(parser, shell)
+
+
+def _actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    """The arguments of a parser and of its commands."""
+    commands = [action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    below = [action for choices in commands for command in choices.values() for action in command._actions]
+    return [*parser._actions, *below]

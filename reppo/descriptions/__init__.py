@@ -1,0 +1,1 @@
+"""What there is, in words and as data (`entries`), and the works that it comes from (`citations`)."""

@@ -1,0 +1,103 @@
+"""The commands that list, show and compare what there is."""
+
+import subprocess
+import sys
+
+import pytest
+
+from reppo import environments, presets
+from reppo.ablation import all_ablations, find_ablation
+from reppo.component import Component, concrete_components
+from reppo.descriptions.entries import find_spec
+from reppo.spec import difference, from_json, resolve
+from tests.cli.calls import as_json, shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("ablations", lambda: set(all_ablations())),
+        ("presets", lambda: set(presets.__all__)),
+        ("environments", lambda: {*environments.PLAYGROUND, *environments.GYMNAX, *environments.PROBES}),
+        ("components", lambda: {name for name in concrete_components() if not name.endswith("Task")}),
+    ],
+)
+def test_everything_is_listed_in_words_and_as_data(kind, names, capsys):
+    entries = as_json(capsys, "list", kind)
+    assert {entry["name"] for entry in entries} == names()
+    text = shown(capsys, "list", kind)
+    for entry in entries:
+        assert entry["summary"] and entry["summary"] in text and entry["name"] in text
+    theme = entries[0]["theme"]
+    some = as_json(capsys, "list", kind, "--theme", theme)
+    assert some == [entry for entry in entries if entry["theme"] == theme]
+
+
+def test_a_slot_is_shown_with_what_fills_it_and_what_its_methods_are_given(capsys):
+    entry = as_json(capsys, "show", "AbstractGate")
+    assert {"PerState", "PerBatch", "NoGate"} <= set(entry["filled_by"]) and entry["fields"] == []
+    (method,) = entry["methods"]
+    assert method["signature"] == "(self, kl: Float[batch], bound: Float[]) -> Bool[batch]"
+    text = shown(capsys, "show", "AbstractGate")
+    assert "__call__(self, kl: Float[batch]" in text and "True where the policy is within the bound." in text
+    assert as_json(capsys, "show", "PerState")["methods"] == []
+    for name, cls in Component.registry.items():
+        if name not in concrete_components() and cls.__module__.startswith("reppo."):
+            assert name in shown(capsys, "show", name)
+
+
+def test_an_ablation_is_shown_with_its_question_its_difference_and_the_spec_that_it_gives(capsys):
+    text = shown(capsys, "show", "kl/no_kl")
+    ablation = find_ablation("kl/no_kl")
+    assert ablation.question in text and ablation.reference in text
+    assert "  - ClippedKL(kl_bound=0.1)\n    + Unconstrained()" in text
+    assert "* algorithm.actor_loss.objective = Unconstrained" in text
+    assert "    algorithm.gamma = 0.99" in text
+    data = as_json(capsys, "show", "kl/no_kl", "--base", "reppo_small", "--environment", "Pendulum-v1")
+    base = resolve(presets.reppo_small(environments.gymnax("Pendulum-v1")))
+    assert from_json(data["spec"]) == resolve(ablation(presets.reppo_small(environments.gymnax("Pendulum-v1"))))
+    assert [change["path"] for change in data["changes"]] == [
+        path for path, _, _ in difference(base, from_json(data["spec"]))
+    ]
+
+
+def test_several_ablations_and_settings_are_shown_as_one_arm(capsys):
+    data = as_json(capsys, "show", "kl/no_kl+value/mse+gamma=0.9")
+    assert data["name"] == "gamma=0.9+kl/no_kl+value/mse"
+    spec = from_json(data["spec"])
+    assert str(spec.algorithm.gamma) == "0.9" and spec == find_spec(data["name"], "reppo", "CartpoleBalance")
+    assert {"algorithm.gamma", "algorithm.value"} <= {change["path"] for change in data["changes"]}
+
+
+def test_presets_components_and_environments_are_shown(capsys):
+    text = shown(capsys, "show", "reppo_small")
+    assert "REPPO for two CPU cores" in text and "* algorithm.num_environments = 64" in text
+    assert from_json(as_json(capsys, "show", "reppo")["spec"]) == find_spec("reppo", "reppo", "CartpoleBalance")
+    text = shown(capsys, "show", "HLGauss")
+    assert "fills      AbstractValue" in text and "num_bins              static  151" in text
+    assert as_json(capsys, "show", "HLGauss")["fields"][2] == {"name": "sigma", "kind": "scalar", "default": "0.75"}
+    text = shown(capsys, "show", "Pendulum-v1")
+    assert 'environments.gymnax("Pendulum-v1")' in text and "200 steps" in text
+    assert "robots' models" in shown(capsys, "show", "Go1JoystickFlatTerrain")
+
+
+def test_specs_are_compared(capsys):
+    text = shown(capsys, "diff", "reppo", "reppo_small")
+    assert text.startswith("- reppo\n+ reppo_small\non CartpoleBalance\n")
+    assert "algorithm.num_environments\n  - 1024\n  + 64\n" in text
+    changes = as_json(capsys, "diff", "reppo", "gamma=0.9", "--environment", "Pendulum-v1")
+    assert {"path": "algorithm.gamma", "before": 0.99, "after": 0.9} in changes
+    forth = as_json(capsys, "diff", "kl/no_kl", "value/mse")
+    back = as_json(capsys, "diff", "value/mse", "kl/no_kl")
+    assert [(c["before"], c["after"]) for c in forth] == [(c["after"], c["before"]) for c in back]
+    assert "do not differ" in shown(capsys, "diff", "reppo", "base")
+
+
+def test_listing_imports_no_simulator():
+    code = (
+        "import sys\nfrom reppo.cli import main\nmain()\n"
+        "heavy = ('mujoco', 'mujoco_playground', 'gymnax', 'orbax', 'wandb', 'matplotlib', 'scipy.stats')\n"
+        "print([m for m in heavy if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "list", "ablations"], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
