@@ -10,6 +10,7 @@ from typing import Any, final
 from reppo.ablation import Ablation, Arm
 from reppo.component import as_plain
 from reppo.environments import AbstractEnvironmentSpec
+from reppo.environments.suites import all_suites
 from reppo.errors import ConfigurationError, require, unknown_name
 from reppo.spec import Spec, difference, from_json, parse_value, replace_path, resolve, run_id, spec_id, to_json
 
@@ -107,7 +108,8 @@ class Experiment:
         for environment in self.environments:
             require(
                 isinstance(environment, AbstractEnvironmentSpec),
-                f"{environment!r} is no environment spec; use environments.playground(...) or gymnax(...).",
+                f"{environment!r} is no environment spec; use "
+                f"{' or '.join(f'environments.{suite.name}(...)' for suite in all_suites())}.",
             )
         names = [environment.name for environment in self.environments]
         require(len(set(names)) == len(names), f"An environment is listed twice: {', '.join(_twice(names))}.")
