@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 import reppo
 from reppo.component import Component
+from reppo.environments.suites import all_suites
 
 ROOT = Path(reppo.__file__).parent
 ORDER = [
@@ -113,6 +115,35 @@ def test_texts_are_read_and_written_in_utf8_wherever_they_are(file):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             if node.func.attr in ("read_text", "write_text"):
                 assert "encoding" in {keyword.arg for keyword in node.keywords}, f"{file}, line {node.lineno}"
+
+
+def words(tree: ast.AST) -> set[str]:
+    """Every name and every text of a module, but for docstrings and what only type checkers read."""
+    found: set[str] = set()
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.add(node.value)
+        for field in ("id", "attr", "name"):
+            if isinstance(name := getattr(node, field, None), str):
+                found.add(name)
+        found |= words(node)
+    return found
+
+
+@pytest.mark.parametrize("suite", all_suites(), ids=lambda suite: suite.name)
+def test_nothing_outside_the_folder_of_a_suite_names_its_tasks_or_classes(suite):
+    home = ROOT.parent.joinpath(*suite.module.split(".")[:-1])
+    names = {*suite.tasks, *suite.refused, *suite.offers} - {suite.name}
+    task = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, names))})(?![\w-])")
+    assert home.is_dir() and task.search("the task " + suite.example)
+    for file in [*ROOT.rglob("*.py"), *(ROOT.parent / "ablations").rglob("*.py")]:
+        if home not in file.parents:
+            said = {text for text in words(ast.parse(file.read_text(encoding="utf-8"))) if task.search(text)}
+            assert not said, f"{file} names what only {home} should know"
 
 
 def classes():

@@ -1,12 +1,10 @@
 """What is known of the returns of a task before anything was run."""
 
-import functools
 import math
-import runpy
 from collections.abc import Mapping, Sequence
-from importlib.resources import as_file, files
 from typing import Any
 
+from reppo.environments.suites import suite_of_component
 from reppo.errors import require
 from reppo.results import RunData
 
@@ -25,24 +23,17 @@ def possible_returns(spec: Mapping[str, Any]) -> Bounds:
     task = spec.get("environment")
     if not isinstance(task, Mapping):
         return NOT_KNOWN
-    suite = {"PlaygroundTask": "PLAYGROUND", "GymnaxTask": "GYMNAX"}.get(str(task.get("component")))
-    entry = _tables()[suite].get(task.get("task")) if suite else None
-    if entry is None or entry.reward_range is None:
-        return NOT_KNOWN
-    changed = {key: value for key, value in task.get("config", ())}
-    if changed.keys() & {*entry.range_settings, "action_repeat"}:
-        return NOT_KNOWN
-    limit = "episode_length" if suite == "PLAYGROUND" else "max_steps_in_episode"
-    horizon = changed.get(limit, entry.horizon)
-    low, high = entry.reward_range
-    return min(0.0, low * horizon), max(0.0, high * horizon)  # an episode may end at once
+    suite, name = suite_of_component(str(task.get("component"))), str(task.get("task"))
+    return (suite and suite.possible_returns(name, dict(task.get("config", ())))) or NOT_KNOWN
 
 
 def solved_scale(spec: Mapping[str, Any]) -> Bounds | None:
-    """The returns of failing and of solving a task, where rewards of each step go from 0 to 1: the control suite."""
+    """The returns of failing and of solving a task, where rewards of each step go from the one to the other."""
     low, high = possible_returns(spec)
     task = spec.get("environment", {})
-    return (low, high) if low == 0 < high < math.inf and task.get("component") == "PlaygroundTask" else None
+    suite = suite_of_component(str(task.get("component")))
+    scored = suite is not None and str(task.get("task")) in suite.tasks and suite.tasks[task["task"]].scored
+    return (low, high) if low == 0 < high < math.inf and scored else None
 
 
 def task_limits(results: Sequence[RunData]) -> dict[str, Bounds]:
@@ -54,7 +45,7 @@ def task_limits(results: Sequence[RunData]) -> dict[str, Bounds]:
 
 
 def parse_bounds(text: str) -> tuple[str, Bounds]:
-    """Reads `TASK=LOW:HIGH`, such as `Pendulum-v1=-1500:0`.
+    """Reads `TASK=LOW:HIGH`, such as `MyTask=-1500:0`.
 
     Raises:
         ConfigurationError: if it is something else.
@@ -68,13 +59,6 @@ def parse_bounds(text: str) -> tuple[str, Bounds]:
     require(
         equals and colon and task and math.isfinite(bounds[0]) and math.isfinite(bounds[1]) and bounds[0] < bounds[1],
         f"--bounds {text!r} is not of the form TASK=LOW:HIGH with two numbers, the lower one first, such as "
-        "Pendulum-v1=-1500:0.",
+        "MyTask=-1500:0.",
     )
     return task, bounds
-
-
-@functools.cache
-def _tables() -> dict[str, Any]:
-    """The tables of tasks, read as a file: importing their package would import JAX."""
-    with as_file(files("reppo").joinpath("environments/table.py")) as path:
-        return runpy.run_path(str(path))

@@ -13,6 +13,7 @@ from typing import Literal, final
 
 from reppo.cli import options
 from reppo.cli.parser import Commands
+from reppo.environments.suites import all_suites, quick_suite, suite_packages
 from reppo.errors import ConfigurationError
 from reppo.text import plain
 
@@ -24,23 +25,19 @@ TESTED: dict[str, dict[str, str]] = {
     "3.12": {"jax": "0.11.2", "jaxlib": "0.11.2", "numpy": "2.5.5", "flax": "0.12.12"},
     "": {
         "beartype": "0.23.1",
-        "brax": "0.14.2",
         "equinox": "0.13.8",
         "filelock": "4.2.12",
-        "gymnax": "1.0.1",
         "jaxtyping": "0.3.11",
-        "mujoco": "3.8.1",
-        "mujoco-mjx": "3.8.1",
         "optax": "0.2.8",
         "orbax-checkpoint": "0.12.8",
-        "playground": "0.2.0",
         "scipy": "1.17.1",
         "tensorstore": "0.1.86",
         "wandb": "0.31.0",
-        "warp-lang": "1.12.1",
     },
 }
-"""The versions that are tested together: those of a Python, up to the next that is listed, and those of all."""
+"""The versions that are tested together: those of a Python, up to the next that is listed, and those of all.
+
+What a suite needs is in its own folder."""
 
 _ROOM = 2 * 1000**3
 _ITERATIONS = 5
@@ -110,7 +107,7 @@ def tested_versions(python: str) -> dict[str, str]:
     """The tested set for a version of Python, such as `"3.12"`."""
     number = lambda text: tuple(map(int, text.split(".")))
     sets = [name for name in TESTED if name and number(name) <= number(python)]
-    return TESTED[""] | TESTED[max(sets, key=number, default=TESTED_PYTHONS[0])]
+    return TESTED[""] | suite_packages() | TESTED[max(sets, key=number, default=TESTED_PYTHONS[0])]
 
 
 def _versions() -> Iterator[Finding]:
@@ -148,19 +145,11 @@ def bad_combinations(versions: dict[str, str]) -> Iterator[tuple[str, str]]:
     from packaging.version import Version
 
     number = {name: Version(text) for name, text in versions.items() if text}
-    mujoco, mjx, warp = (number.get(name) for name in ("mujoco", "mujoco-mjx", "warp-lang"))
-    together = "pip install mujoco==3.8.1 mujoco-mjx==3.8.1 warp-lang==1.12.1"
-    if mujoco and mjx and mujoco != mjx:
-        yield f"mujoco {mujoco} with mujoco-mjx {mjx}: MJX calls into its own version of MuJoCo", together
-    if mujoco and mujoco >= Version("3.10"):
-        yield f"mujoco {mujoco}: Playground's Reacher and its Warp backend fail from 3.10 on", together
-    if mujoco and warp and mujoco < Version("3.9") and warp >= Version("1.13"):
-        yield f"warp-lang {warp} with mujoco {mujoco}: the Warp backend fails", together
+    for suite in all_suites():
+        yield from suite.broken(number)
     jax, jaxlib = number.get("jax"), number.get("jaxlib")
     if jax and jaxlib and jax < jaxlib:
         yield f"jaxlib {jaxlib} is newer than jax {jax}", f"pip install jaxlib=={jax}"
-    if jax and mjx and jax >= Version("0.10") and mjx < Version("3.8"):
-        yield f"mujoco-mjx {mjx} with jax {jax}: Fish and Swimmer fail", together
 
 
 def _devices() -> Iterator[Finding]:
@@ -200,17 +189,10 @@ def _precision() -> Iterator[Finding]:
         yield Finding("precision", "warning", "64-bit numbers are on, which changes results and is not tested", cure)
 
 
-def _graphics() -> Iterator[Finding]:
-    from reppo.policies.rendering import use_offscreen_context
-
-    asked = os.environ.get("MUJOCO_GL")
-    found = f"MUJOCO_GL is {asked!r}" if asked else "MUJOCO_GL is not set"
-    try:
-        use_offscreen_context()
-    except (ConfigurationError, ImportError, AttributeError, RuntimeError) as error:  # MuJoCo's are of these kinds
-        yield Finding("graphics", "warning", f"{found}; only `reppo render` of MuJoCo's tasks needs it", str(error))
-        return
-    yield Finding("graphics", "ok", found)
+def _suites() -> Iterator[Finding]:
+    for suite in all_suites():
+        for look in suite.examine():
+            yield Finding(*look)
 
 
 def _cache() -> Iterator[Finding]:
@@ -246,16 +228,16 @@ def _repetition() -> Iterator[Finding]:
     import jax
     import numpy as np
 
-    from reppo import environments
     from reppo.gpu_check.parts import difference, tiny_spec, trained
     from reppo.spec import resolve
     from reppo.training import BatchProgram, lanes_mode
 
-    spec = resolve(tiny_spec(environments.probe("BestAction")))
+    suite = quick_suite()
+    spec = resolve(tiny_spec(suite.declare(suite.example)))
     program = BatchProgram(spec, 2, lanes_mode()).compile()
     (first, _, report), (second, _, _) = (trained(program, spec, 2, _ITERATIONS) for _ in range(2))
     if not np.isfinite(report.evaluated.episode_return).all():
-        yield Finding("training", "wrong", "a probe gave returns that are not finite", "See the lines above.")
+        yield Finding("training", "wrong", f"{suite.example} gave returns that are not finite", "See the lines above.")
     apart = difference(first, second)
     if apart["identical"]:
         yield Finding("repetition", "ok", f"the same {_ITERATIONS} iterations twice: the same bits")
@@ -268,4 +250,4 @@ def _repetition() -> Iterator[Finding]:
     yield Finding("repetition", "wrong" if on_cpu else "warning", found, cure)
 
 
-_LOOKS = (_python, _versions, _combinations, _devices, _precision, _graphics, _cache, _wandb, _repetition)
+_LOOKS = (_python, _versions, _combinations, _devices, _precision, _suites, _cache, _wandb, _repetition)

@@ -80,7 +80,7 @@ def _add_base(parser: argparse.ArgumentParser) -> None:
 def _add_bounds(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bounds", action="append", default=[], metavar="TASK=LOW:HIGH",
-        help="the lowest and the highest return of a task, such as Pendulum-v1=-1500:0; may be repeated",
+        help="the lowest and the highest return of a task, such as MyTask=-1500:0; may be repeated",
     )  # fmt: skip
 
 

@@ -36,9 +36,11 @@ def add_commands(commands: Commands) -> None:
 
 
 def _add_base(parser: argparse.ArgumentParser) -> None:
+    from reppo.environments.suites import default_task
+
     parser.add_argument("--base", default="reppo", metavar="PRESET", help="what ablations change; default: reppo")
     parser.add_argument(
-        "--environment", default="CartpoleBalance", metavar="TASK", help="the task; default: CartpoleBalance"
+        "--environment", default=default_task(), metavar="TASK", help=f"the task; default: {default_task()}"
     )
 
 

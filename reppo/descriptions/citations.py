@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any, final
 
 from reppo.component import Component
+from reppo.environments.suites import all_suites
 from reppo.spec import list_paths
 from reppo.sweep import Experiment
 
@@ -50,8 +51,7 @@ def read_works(text: str) -> tuple[Work, ...]:
     return tuple(works)
 
 
-WORKS = read_works(files("reppo.descriptions").joinpath("works.bib").read_text(encoding="utf-8"))
-"""Every work that a docstring of this library or an ablation of its catalog names."""
+_OWN = read_works(files("reppo.descriptions").joinpath("works.bib").read_text(encoding="utf-8"))
 
 _EVERY_EXPERIMENT = {
     "written in JAX": "github.com/jax-ml/jax",
@@ -60,13 +60,19 @@ _EVERY_EXPERIMENT = {
 }
 
 
+def works() -> tuple[Work, ...]:
+    """Every work that a docstring of this library, an ablation of its catalog or a suite of environments names."""
+    of_suites = (suite.works.read_text(encoding="utf-8") for suite in all_suites() if suite.works)
+    return _OWN + tuple(work for text in of_suites for work in read_works(text))
+
+
 def works_in(text: str) -> list[Work]:
-    """The works that a text names, in the order of `WORKS`."""
-    return [work for work in WORKS if work.name in text.replace("arXiv:", "arXiv ")]
+    """The works that a text names, in the order of `works`."""
+    return [work for work in works() if work.name in text.replace("arXiv:", "arXiv ")]
 
 
 def cite(experiment: Experiment) -> list[tuple[Work, list[str]]]:
-    """The works that an experiment builds on, in the order of `WORKS`, each with what it is cited for.
+    """The works that an experiment builds on, in the order of `works`, each with what it is cited for.
 
     What names a work is a component, an ablation or, in every experiment, the toolkit and its report.
     """
@@ -84,7 +90,7 @@ def cite(experiment: Experiment) -> list[tuple[Work, list[str]]]:
     for arm in experiment.declared_arms():
         for ablation in arm.arm.ablations:
             add(ablation.name, ablation.reference)
-    return [(work, list(named_by[work])) for work in WORKS if work in named_by]
+    return [(work, list(named_by[work])) for work in works() if work in named_by]
 
 
 def format_bibtex(cited: list[tuple[Work, list[str]]]) -> str:

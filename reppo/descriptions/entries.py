@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from reppo import environments, presets
+from reppo import presets
 from reppo.ablation import Arm, all_ablations, find_ablation, setting
 from reppo.component import Component, concrete_components, is_hyper
-from reppo.environments import GYMNAX, PLAYGROUND, PROBES, AbstractEnvironmentSpec
+from reppo.environments import AbstractEnvironmentSpec
+from reppo.environments.suites import all_suites, suite_of_task
 from reppo.errors import ConfigurationError, unknown_name
 from reppo.results.formatting import arm_parts
 from reppo.spec import Difference, Spec, format_value, list_paths, parse_value, resolve, to_json
@@ -49,7 +50,7 @@ def _components() -> list[Entry]:
 
 
 def _environments() -> list[Entry]:
-    return [describe_environment(name) for name in (*PLAYGROUND, *GYMNAX, *PROBES)]
+    return [describe_environment(name) for suite in all_suites() for name in suite.tasks]
 
 
 def _presets() -> list[Entry]:
@@ -115,10 +116,9 @@ def describe_component(name: str) -> Entry:
 def describe_environment(name: str) -> Entry:
     """Suite, family, time limit and range of rewards of a task, and how an experiment file names it."""
     spec = find_environment(name)
-    entry = PLAYGROUND.get(name) or GYMNAX.get(name)
-    family = entry.family if entry else "probe"
+    entry = suite_of_task(name).tasks[name]
+    family, needs = entry.family, entry.needs or None
     reward = "rewards unknown" if spec.reward_range is None else "rewards {:g} to {:g}".format(*spec.reward_range)
-    needs = "robots' models of mujoco_menagerie" if family in ("locomotion", "manipulation") else None
     return {
         "name": name,
         "theme": spec.suite,
@@ -126,7 +126,7 @@ def describe_environment(name: str) -> Entry:
         "family": family,
         "horizon": spec.horizon,
         "reward_range": None if spec.reward_range is None else list(spec.reward_range),
-        "randomizes": bool(entry and entry.randomizes),
+        "randomizes": entry.randomizes,
         "needs": needs,
         "declared": f'environments.{spec.suite}("{name}")',
     }
@@ -160,14 +160,7 @@ def find_environment(name: str) -> AbstractEnvironmentSpec:
     Raises:
         ConfigurationError: if there is none; names close matches.
     """
-    if name in PLAYGROUND:
-        return environments.playground(name)
-    if name in PROBES:
-        return environments.probe(name)
-    if name in GYMNAX or name in environments.GYMNAX_DISCRETE:
-        return environments.gymnax(name)
-    known = (*PLAYGROUND, *GYMNAX, *PROBES)
-    raise unknown_name("environment", name, known, "List them by: reppo list environments")
+    return suite_of_task(name).declare(name)
 
 
 def find_arm(text: str) -> Arm:
@@ -218,7 +211,7 @@ def kind_of(name: str) -> str:
         return "ablations"
     if name in presets.__all__:
         return "presets"
-    if name in PLAYGROUND or name in GYMNAX or name in PROBES or name in environments.GYMNAX_DISCRETE:
+    if any(name in suite for suite in all_suites()):
         return "environments"
     if name in Component.registry:
         return "components"

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
 from reppo.component import Component, as_plain
+from reppo.environments.pictures import Picture
 from reppo.environments.spaces import ActionSpace
 from reppo.errors import ConfigurationError, require
 
@@ -158,6 +159,19 @@ class AbstractEnvironment(eqx.Module):
         """Whether no number of the state, the observation and the reward is NaN or beyond `largest`."""
         return tree_is_within((state, transition.observation, transition.reward), self.largest)
 
+    def picture(self, camera: str | None = None) -> Picture:
+        """How the task is drawn in the video of an episode; asked for by `reppo render` alone.
+
+        Args:
+            camera: the name of one of the task's cameras; the task's own view by default.
+
+        Raises:
+            ConfigurationError: if there is no picture of the task, no such camera, or nothing here can draw it.
+        """
+        raise ConfigurationError(
+            f"There is no picture of {type(self).__name__}. Tasks are drawn whose environment has a method `picture`."
+        )
+
     def observation_shapes(self) -> Observation:
         """The observation with a `jax.ShapeDtypeStruct` in place of each array. Runs nothing."""
         return eqx.filter_eval_shape(_first_observation, self, jax.random.key(0))
@@ -186,7 +200,7 @@ class AbstractEnvironmentSpec(Component):
     @property
     @abc.abstractmethod
     def suite(self) -> str:
-        """Where the task comes from: `"playground"`, `"gymnax"` or `"probe"`."""
+        """The name of the suite that the task is of (see `reppo.environments.suites`)."""
 
     @property
     @abc.abstractmethod

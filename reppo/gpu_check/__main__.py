@@ -75,7 +75,8 @@ def _check(arguments: argparse.Namespace, cache: str) -> int:
         print(f"{'=' * 80}\n{REHEARSAL}\n{'=' * 80}", flush=True)
     else:
         os.environ["REPPO_CACHE"] = cache  # an empty one, so that times of compilation are what they seem
-    chosen = [part for part in parts(rehearsal, machine.found["warp"]) if (arguments.only or "") in part.name]
+    missing = [name for name, version in machine.found["versions"].items() if version is None]
+    chosen = [part for part in parts(rehearsal, missing) if (arguments.only or "") in part.name]
     if not chosen:
         print(f"No part has {arguments.only!r} in its name.")
         return 2

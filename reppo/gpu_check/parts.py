@@ -21,10 +21,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from reppo import environments, presets
+from reppo import presets
 from reppo.ablation import Arm, find_ablation
 from reppo.environments import AbstractEnvironmentSpec
-from reppo.gpu_check.plan import first_part, parts
+from reppo.environments.suites import find_suite, suite_packages
+from reppo.gpu_check.plan import first_part, parts, published_suite
 from reppo.networks import Actor, Critic
 from reppo.optimization import Epochs
 from reppo.results import ResultsFolder
@@ -35,7 +36,7 @@ from reppo.training import BatchProgram, lanes_mode
 
 Tell = Callable[..., None]
 
-_PACKAGES = ("jax", "jaxlib", "equinox", "optax", "numpy", "playground", "mujoco", "mujoco-mjx", "warp-lang", "gymnax")
+_PACKAGES = ("jax", "jaxlib", "equinox", "optax", "numpy")
 
 _RESUME_STUDY = """\
 from reppo import Experiment, environments, presets
@@ -53,7 +54,7 @@ experiment = Experiment(
 
 def run_part(name: str, rehearsal: bool, out: Path) -> int:
     """Runs the part of that name in this process; what it finds goes where the environment says, or is printed."""
-    every = [first_part(), *parts(rehearsal, warp=True), *parts(rehearsal, warp=False)]
+    every = [first_part(), *parts(rehearsal), *parts(rehearsal, missing=suite_packages())]
     part = next(part for part in every if part.name == name)
     place = os.environ.get("REPPO_GPU_CHECK_FOUND", "/dev/stdout")
 
@@ -68,7 +69,7 @@ def run_part(name: str, rehearsal: bool, out: Path) -> int:
 
 def machine(tell: Tell, rehearsal: bool, out: Path) -> None:
     """Versions, the device, and one product of matrices on it."""
-    versions = {name: installed(name) for name in _PACKAGES}
+    versions = {name: installed(name) for name in (*_PACKAGES, *suite_packages())}
     tell(python=platform.python_version(), cores=len(os.sched_getaffinity(0)), versions=versions, unmet=unmet())
     device = jax.devices()[0]
     stats = device.memory_stats() or {}
@@ -80,7 +81,6 @@ def machine(tell: Tell, rehearsal: bool, out: Path) -> None:
         driver=driver(),
         memory=stats.get("bytes_limit"),
         xla_flags=os.environ.get("XLA_FLAGS", ""),
-        warp=versions["warp-lang"] is not None,
     )
     with jax.default_matmul_precision("highest"):
         product = jnp.ones((512, 512)) @ jnp.ones((512, 512))
@@ -90,7 +90,8 @@ def machine(tell: Tell, rehearsal: bool, out: Path) -> None:
 def tiny(tell: Tell, rehearsal: bool, out: Path, suite: str, task: str, backend: str, lanes: int) -> None:
     """A few iterations of a tiny network, the same seeds twice in one program."""
     spec = resolve(tiny_spec(_task(suite, task, backend)))
-    iterations = 60 if suite == "probe" else 4
+    least = find_suite(suite).device.learned
+    iterations = 4 if least is None else 60
     program = _compiled(tell, spec, lanes)
     outcomes = []
     for _ in range(2):
@@ -99,13 +100,13 @@ def tiny(tell: Tell, rehearsal: bool, out: Path, suite: str, task: str, backend:
         outcomes.append((states, after.evaluated.episode_return))
     first, second = outcomes
     tell(twice=difference(first[0], second[0]) | {"returns": difference(first[1], second[1])["largest"]})
-    if suite == "probe":
+    if least is not None:
         best, untrained = (np.asarray(report.evaluated.episode_return).mean() for report in (after, before))
-        assert best > max(-0.1, untrained), f"the probe was not learned: return {best:.3f}, {untrained:.3f} before"
+        assert best > max(least, untrained), f"{task} was not learned: return {best:.3f}, {untrained:.3f} before"
 
 
 def published(tell: Tell, rehearsal: bool, out: Path, backend: str, lanes: int) -> None:
-    """`presets.reppo` on CartpoleSwingup: seconds of an iteration (collection and update) and of an evaluation."""
+    """`presets.reppo` at its published size: seconds of an iteration (collection and update) and of an evaluation."""
     spec = _main_spec(backend, rehearsal)
     program = _compiled(tell, spec, lanes)
     specs, iterations = [spec] * lanes, 2
@@ -129,8 +130,9 @@ def published(tell: Tell, rehearsal: bool, out: Path, backend: str, lanes: int) 
 
 
 def update(tell: Tell, rehearsal: bool, out: Path, lanes: int, precisions: Sequence[str]) -> None:
-    """The update of `presets.reppo` on CartpoleSwingup alone, on invented data, in several matmul precisions."""
-    spec = _main_spec("jax", rehearsal)
+    """The update of `presets.reppo` at its published size alone, on invented data, in several matmul precisions."""
+    backends = list(published_suite().device.backends) or [""]
+    spec = _main_spec(backends[-1], rehearsal)  # nothing is simulated: any will do
     environment = spec.environment.make()
     algorithm = spec.algorithm
     keys = jax.random.split(jax.random.key(0), lanes)
@@ -218,9 +220,7 @@ def _numbers(folder: ResultsFolder) -> dict[str, np.ndarray]:
 
 
 def _task(suite: str, task: str, backend: str) -> AbstractEnvironmentSpec:
-    if suite == "playground":
-        return environments.playground(task, backend or "auto")
-    return environments.gymnax(task) if suite == "gymnax" else environments.probe(task)
+    return find_suite(suite).declare(task, **({"backend": backend} if backend else {}))
 
 
 def tiny_spec(environment: AbstractEnvironmentSpec) -> Spec:
@@ -242,8 +242,9 @@ def tiny_spec(environment: AbstractEnvironmentSpec) -> Spec:
 
 
 def _main_spec(backend: str, rehearsal: bool) -> Spec:
-    """`presets.reppo` on CartpoleSwingup at its published size; tiny in a rehearsal."""
-    environment = environments.playground("CartpoleSwingup", backend)
+    """`presets.reppo` at its published size on the task that is timed; tiny in a rehearsal."""
+    suite = published_suite()
+    environment = _task(suite.name, suite.device.published, backend)
     return resolve(tiny_spec(environment) if rehearsal else presets.reppo(environment))
 
 

@@ -1,8 +1,10 @@
 """The parts of the check, the most important first. Imports no JAX."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, final
+
+from reppo.environments.suites import Suite, all_suites, find_suite
 
 PRECISIONS = ("highest", "high", "default")
 """Of float32 matrix products; the first is that of the presets."""
@@ -39,31 +41,46 @@ def first_part() -> Part:
     return Part(MACHINE, "machine", limit=90.0, least=5.0)
 
 
-def parts(rehearsal: bool, warp: bool) -> list[Part]:
+def parts(rehearsal: bool, missing: Container[str] = ()) -> list[Part]:
     """Every part but the first.
 
     Args:
         rehearsal: whether there is no GPU: tiny sizes, and one arm and one width where a GPU gets several.
-        warp: whether Playground's Warp backend is installed.
+        missing: packages that are not installed; what needs one of them is left out.
     """
-    backends = ("warp", "jax") if warp else ("jax",)
-    main = backends[0]
     widths = (1, 4) if rehearsal else (1, 4, 16)
-    tasks = [("probe", "BestAction", ""), ("gymnax", "Pendulum-v1", "")]
-    tasks += [("playground", "CartpoleBalance", backend) for backend in backends]
-    contacts = [("playground", "BallInCup", "warp")] * warp
+    suites = all_suites()[::-1]  # the smallest first
+    tasks = [(suite.name, suite.example, backend) for suite in suites for backend in _backends(suite, missing)]
+    sharing = [(suite.name, task, at) for suite in suites for at, task in suite.device.sharing.items()]
+    sharing = [(name, task, at) for name, task, at in sharing if at in _backends(find_suite(name), missing)]
+    studied = [suite for suite in suites if suite.device.quickstart]
+    costly = [suite for suite in studied if suite.device.costly]
+    backends = _backends(published_suite(), missing)
+    main = backends[0]
     found = [_tiny(*task, lanes=1) for task in tasks]
-    found += [_published(main, 1), _update(1, PRECISIONS), _resume("gymnax", "Pendulum-v1")]
-    found += [_tiny(*task, lanes=4) for task in tasks + contacts]
+    found += [_published(main, 1), _update(1, PRECISIONS)]
+    found += [_resume(suite.name, suite.example) for suite in studied if suite not in costly]
+    found += [_tiny(*task, lanes=4) for task in tasks + sharing]
     found += [_published(backend, 1) for backend in backends[1:]]
     for lanes in widths[1:]:
         found += [_published(main, lanes), _update(lanes, PRECISIONS[:1])]
-    found += [_quickstart("gymnax", "Pendulum-v1", arm) for arm in ARMS]
-    found += [_quickstart("playground", "CartpoleBalance", arm) for arm in ARMS[: 1 if rehearsal else None]]
+    for suite in studied:
+        arms = ARMS[:1] if rehearsal and suite in costly else ARMS
+        found += [_quickstart(suite.name, suite.example, arm) for arm in arms]
     if rehearsal:  # a CPU that others use too may be slow: the budget alone is the limit
         return [dataclasses.replace(part, limit=float("inf")) for part in found]
-    found += [_resume("playground", "CartpoleBalance")]
+    found += [_resume(suite.name, suite.example) for suite in costly]
     return found + [_published(backend, lanes) for backend in backends[1:] for lanes in widths[1:]]
+
+
+def published_suite() -> Suite:
+    """The suite on whose task presets of published size are timed."""
+    return next(suite for suite in all_suites() if suite.device.published)
+
+
+def _backends(suite: Suite, missing: Container[str]) -> list[str]:
+    """The backends of a suite that can be used, the main one first; an empty text alone where it has none."""
+    return [name for name, package in suite.device.backends.items() if package not in missing] or [""]
 
 
 def _tiny(suite: str, task: str, backend: str, lanes: int) -> Part:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from reppo.gpu_check.plan import published_suite
 from reppo.results.formatting import human_bytes, human_count
 
 _HIDDEN = ("lanes", "backend", "program_bytes")
@@ -55,7 +56,7 @@ def _throughput(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
         "compilation",
         "memory",
     )
-    title = "## `reppo` on CartpoleSwingup, steps per second of all lanes together"
+    title = f"## `reppo` on {published_suite().device.published}, steps per second of all lanes together"
     return ["", title, "", *_rows(header, rows)] if rows else []
 
 

@@ -63,7 +63,7 @@ def open_run(path: str | Path) -> RunFolder:
         runs = [str(run.path) for run in ResultsFolder.open(path).runs()]
         hint = f"one of its {len(runs)} runs, such as {runs[0]!r}" if runs else "a run of it; it has none yet"
         raise ConfigurationError(f"{str(path)!r} is the folder of a whole experiment. Give {hint}.")
-    example = "results/quickstart/runs/base/Pendulum-v1/seed0"
+    example = "results/quickstart/runs/base/<task>/seed0"
     require(path.exists(), f"There is no folder {str(path)!r}. Give the folder of a run: {example}.")
     require(
         (path / "record.json").is_file(),

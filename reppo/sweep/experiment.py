@@ -11,6 +11,7 @@ from typing import Any, final
 from reppo.ablation import Ablation, Arm
 from reppo.component import as_plain
 from reppo.environments import AbstractEnvironmentSpec
+from reppo.environments.suites import all_suites
 from reppo.errors import ConfigurationError, require, unknown_name
 from reppo.spec import Spec, from_json, resolve, run_id, spec_id, to_json
 from reppo.sweep.rivals import BASE, DeclaredArm, Preset, Rival, checked_arms, make_starts
@@ -117,7 +118,8 @@ class Experiment:
         for environment in self.environments:
             require(
                 isinstance(environment, AbstractEnvironmentSpec),
-                f"{environment!r} is no environment spec; use environments.playground(...) or gymnax(...).",
+                f"{environment!r} is no environment spec; use "
+                f"{' or '.join(f'environments.{suite.name}(...)' for suite in all_suites())}.",
             )
         names = [environment.name for environment in self.environments]
         require(len(set(names)) == len(names), f"An environment is listed twice: {', '.join(_twice(names))}.")

@@ -1,5 +1,6 @@
 """What a sweep ran with: versions, the state of the repository of its experiment file, and the machine."""
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -8,13 +9,21 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("reppo", "jax", "jaxlib", "equinox", "optax", "numpy", "playground", "mujoco", "mujoco-mjx", "gymnax")
+from reppo.environments.suites import suite_packages
+
+PACKAGES = ("reppo", "jax", "jaxlib", "equinox", "optax", "numpy")
+"""What results depend on besides the packages of suites."""
+
 _GIT_SECONDS = 10.0
 
 
 def versions() -> dict[str, str]:
-    """The versions of what results depend on."""
-    return {name: importlib.metadata.version(name) for name in PACKAGES}
+    """The versions of what results depend on, as far as it is installed."""
+    found = {}
+    for name in (*PACKAGES, *suite_packages()):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def machine() -> dict[str, Any]:

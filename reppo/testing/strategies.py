@@ -16,7 +16,8 @@ from jaxtyping import Bool, Float, PyTree
 from reppo.algorithms import Reppo
 from reppo.component import Component
 from reppo.distributions import TanhNormal
-from reppo.environments import Observation, probe
+from reppo.environments import Observation
+from reppo.environments.suites import all_suites
 from reppo.errors import ConfigurationError
 from reppo.losses import FixedSupport, HLGauss
 from reppo.networks import Actor, Critic
@@ -165,7 +166,7 @@ def components(draw: Draw, slot: type[Component]) -> Any:
 
 @st.composite
 def specs(draw: Draw) -> Spec:
-    """Resolved specs of `Reppo` on a probe, small enough to run, with any shipped component in any of its slots."""
+    """Resolved specs of `Reppo` on a small task, with any shipped component in any of its slots."""
     algorithm: Any = Reppo(
         num_environments=4,
         rollout_length=4,
@@ -181,8 +182,9 @@ def specs(draw: Draw) -> Spec:
     for name in draw(st.permutations(fields)):
         # One that does not go with what is already there is left out.
         algorithm = _replaced(algorithm, name, draw(components(slots[name])))
+    suite, task = draw(st.sampled_from([(suite, task) for suite in all_suites() for task in suite.samples]))
     spec = Spec(
-        environment=probe(draw(st.sampled_from(["BestAction", "ConstantReward", "TruncatedStep", "PrivilegedValue"]))),
+        environment=suite.declare(task),
         algorithm=algorithm,
         evaluation=Evaluation(interval=64, episodes=2),
     )

@@ -59,7 +59,7 @@ def test_a_requirement_that_is_not_met_is_wrong_and_another_version_deserves_a_l
 
 def test_what_is_closed_or_off_is_said(monkeypatch, tmp_path):
     monkeypatch.setenv("MUJOCO_GL", "nonsense")
-    (graphics,) = doctor._graphics()
+    (graphics,) = doctor._suites()
     assert graphics.verdict == "warning" and "set it to egl, osmesa or glfw" in graphics.cure
     monkeypatch.setenv("REPPO_CACHE", "off")
     (cache,) = doctor._cache()

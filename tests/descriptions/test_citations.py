@@ -13,12 +13,14 @@ import reppo
 from ablations.normalization import layer_norm
 from ablations.value import two_hot
 from reppo import environments, presets
-from reppo.descriptions.citations import WORKS, cite, format_bibtex, works_in
+from reppo.descriptions.citations import cite, format_bibtex, works, works_in
 from reppo.sweep import Experiment
 
 ROOT = Path(reppo.__path__[0]).parent
 
 SOURCES = {path: path.read_text() for package in (reppo, ablations) for path in Path(package.__path__[0]).rglob("*.py")}
+
+WORKS = works()
 
 
 def study(*arms, task="Pendulum-v1"):

@@ -9,7 +9,7 @@ import jax
 import pytest
 
 from reppo import environments
-from reppo.environments.table import PLAYGROUND
+from reppo.environments import PLAYGROUND
 from reppo.results import load_results
 from reppo.spec import resolve
 from reppo.sweep import execute

@@ -1,11 +1,7 @@
 """Videos of episodes: not blank, as long as the episode, and moving as the states do."""
 
-import os
 import subprocess
-import sys
-from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,7 +9,6 @@ from PIL import Image
 from reppo import environments
 from reppo.errors import ConfigurationError
 from reppo.policies import evaluate_policy, load_policy, render_episode, rendering, video, write_video
-from reppo.policies.drawing import DRAWINGS, draw_frames
 
 
 @pytest.fixture(scope="module")
@@ -47,105 +42,6 @@ def test_the_first_steps_alone_can_be_shown(policy, tmp_path):
     assert rendered.frames == 3 and rendered.episode_length == 200
 
 
-@pytest.mark.parametrize("name", environments.GYMNAX)
-def test_every_gymnax_task_has_a_picture_that_follows_its_state(name):
-    environment = environments.gymnax(name).make()
-    states = [environment.reset(jax.random.key(seed))[0] for seed in (0, 1)]
-    first, second = draw_frames(name, states, environment.params, [0.0, 0.0], 200, 150)
-    assert first.shape == (150, 200, 3) and first.dtype == np.uint8
-    picture, other = first[20:].astype(int), second[20:].astype(int)  # below the caption
-    assert (picture < 128).any(axis=2).sum() > 20
-    assert (np.abs(picture - other).max(axis=2) > 50).sum() > 20
-    assert name in DRAWINGS
-
-
-def test_an_upright_pendulum_points_up():
-    environment = environments.gymnax("Pendulum-v1").make()
-    state, _ = environment.reset(jax.random.key(0))
-    up, down = draw_frames(
-        "Pendulum-v1",
-        [state.replace(theta=np.float32(angle)) for angle in (0.0, np.pi)],
-        environment.params,
-        [0.0, 0.0],
-        200,
-        200,
-    )
-    blue = lambda frame: ((frame[20:, :, 2] > 150) & (frame[20:, :, 0] < 100)).nonzero()[0].mean()
-    assert blue(up) < 90 - 20 < 90 + 20 < blue(down)
-
-
-def test_mujoco_renders_without_a_display_and_what_it_shows_moves(monkeypatch):
-    monkeypatch.delenv("DISPLAY", raising=False)
-    environment = environments.playground("CartpoleBalance", backend="jax").make()
-    renderer = rendering._renderer(environment, None)
-    model = environment.task.mj_model
-    assert renderer.steps_per_second == pytest.approx(100)
-
-    def state(angle):
-        return {
-            "qpos": np.array([0.0, angle]),
-            "qvel": np.zeros(model.nv),
-            "mocap_pos": np.zeros((0, 3)),
-            "mocap_quat": np.zeros((0, 4)),
-        }
-
-    up, down = (frame.astype(int) for frame in renderer.draw([state(0.0), state(np.pi)], None, 160, 120))
-    assert up.shape == (120, 160, 3)
-    assert up.std() > 5 and len(np.unique(up)) > 30
-    assert (np.abs(up - down).max(axis=2) > 40).sum() > 50
-    with pytest.raises(ConfigurationError, match="has no camera 'side'; it has 'fixed'"):
-        rendering._renderer(environment, "side")
-
-
-def test_without_a_library_the_error_says_what_to_install(monkeypatch):
-    monkeypatch.delenv("MUJOCO_GL", raising=False)
-    monkeypatch.setattr(rendering.ctypes.util, "find_library", lambda name: None)
-    with pytest.raises(ConfigurationError, match=r"no library EGL; no library OSMesa\).*apt-get install libegl1 "):
-        rendering.use_offscreen_context()
-
-
-@pytest.mark.parametrize(
-    ("asked", "message"),
-    [
-        ("osmesa", "renders, with MUJOCO_GL=osmesa .no library OSMesa.. Install Mesa"),
-        ("off", "MUJOCO_GL is 'off'; to render, set it to egl, osmesa or glfw"),
-    ],
-)
-def test_a_library_that_was_asked_for_and_is_missing_is_named(asked, message, monkeypatch):
-    monkeypatch.setenv("MUJOCO_GL", asked)
-    monkeypatch.setattr(rendering.ctypes.util, "find_library", lambda name: None)
-    with pytest.raises(ConfigurationError, match=message):
-        rendering.use_offscreen_context()
-
-
-WITHOUT_GRAPHICS = """
-import ctypes.util, os, sys
-from reppo import environments
-environments.playground("CartpoleBalance", backend="jax").make()
-print(os.environ["MUJOCO_GL"], "mujoco" in sys.modules)
-"""
-
-
-@pytest.mark.parametrize("asked", ["osmesa", "nonsense"])
-def test_a_task_is_made_where_what_draws_is_missing(asked):
-    environ = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
-    place = environ | {"MUJOCO_GL": asked, "PYTHONPATH": str(Path(rendering.__file__).parents[2])}
-    done = subprocess.run([sys.executable, "-c", WITHOUT_GRAPHICS], capture_output=True, text=True, env=place)
-    assert done.stdout.split() == [asked, "True"], done.stderr
-
-
-def test_a_context_that_cannot_be_made_is_no_fault_of_the_policy(monkeypatch):
-    import mujoco
-
-    def broken(*arguments, **named):
-        raise mujoco.FatalError("gladLoadGL error")
-
-    renderer = rendering._renderer(environments.playground("CartpoleBalance", backend="jax").make(), None)
-    monkeypatch.setattr(mujoco, "Renderer", broken)
-    with pytest.raises(ConfigurationError, match=r"Nothing on this machine renders.*gladLoadGL error.*Install Mesa"):
-        renderer.draw([], None, 160, 120)
-
-
 def test_what_cannot_be_written_or_shown_is_refused_before_anything_runs(policy, tmp_path, monkeypatch):
     monkeypatch.setattr(rendering, "_play", None)
     monkeypatch.setattr(video, "find_ffmpeg", lambda: None)
@@ -162,14 +58,14 @@ def test_what_cannot_be_written_or_shown_is_refused_before_anything_runs(policy,
         ({"width": 8}, "width of the video is 8 pixels; give one from 16 to 4096"),
         ({"steps": 0}, "number of steps is 0; give at least 1"),
         ({"episode": -1}, "episode is -1; give 0 or more"),
-        ({"camera": "side"}, "only tasks of Playground have cameras"),
+        ({"camera": "side"}, "The camera is 'side', but tasks of gymnax have none"),
     ):
         with pytest.raises(ConfigurationError, match=message):
             render_episode(policy, tmp_path / "a.gif", **arguments)
     policy_of_a_probe = type(policy)(
         policy.policy, policy.spec, environments.probe("BestAction").make(), policy.record, "best"
     )
-    with pytest.raises(ConfigurationError, match="no picture of BestAction. Tasks of Playground and these of gymnax"):
+    with pytest.raises(ConfigurationError, match="no picture of BestAction. Tasks are drawn whose environment has"):
         render_episode(policy_of_a_probe, tmp_path / "a.gif")
 
 

@@ -2,7 +2,7 @@ import warnings
 
 import pytest
 
-from reppo.environments.table import GYMNAX, GYMNAX_DISCRETE, PLAYGROUND
+from reppo.environments import GYMNAX, GYMNAX_DISCRETE, PLAYGROUND
 
 
 def test_gymnax_table_is_its_registry():

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from reppo import environments
-from reppo.environments import Episodes, playground_adapter
+from reppo.environments import Episodes
+from reppo.environments.suites.playground import adapter
+from reppo.environments.suites.playground.library import resolve_backend
+from reppo.environments.suites.playground.physics import Structure
 from reppo.errors import ConfigurationError
 from reppo.spec import resolve
 from reppo.training import BatchProgram
@@ -81,7 +84,7 @@ def test_cartpole_facts(cartpole):
     assert cartpole.randomize(jax.random.key(0)) is cartpole and not cartpole.randomizes
     assert environments.playground("CartpoleBalance") != spec
     expected = "warp" if jax.default_backend() == "gpu" and importlib.util.find_spec("warp") else "jax"
-    assert playground_adapter._resolve_backend("auto") == expected
+    assert resolve_backend("auto") == expected
 
 
 WARP = ["CartpoleBalance", "BallInCup"]  # without contacts and with
@@ -247,12 +250,12 @@ class _Data(eqx.Module):
 
 def _fake(action_repeat=1, randomize=False):
     task = _FakeTask()
-    return playground_adapter.PlaygroundEnvironment(
+    return adapter.PlaygroundEnvironment(
         model_leaves=jax.tree.leaves(task._mjx_model),
-        model_structure=playground_adapter.Structure(task._mjx_model),
+        model_structure=Structure(task._mjx_model),
         task=task,
-        workspace=playground_adapter.Structure(jnp.zeros(3)),
-        spec=playground_adapter.PlaygroundTask("Go1Getup", "jax", (), randomize),
+        workspace=Structure(jnp.zeros(3)),
+        spec=adapter.PlaygroundTask("Go1Getup", "jax", (), randomize),
         horizon=10,
         action_repeat=action_repeat,
         action_space=environments.Box.unit(2),
@@ -295,7 +298,7 @@ def test_environments_with_different_physics_share_one_program(monkeypatch):
         return {"mass": model["mass"] + jax.vmap(jax.random.uniform)(rng)}, {"mass": 0}
 
     registry = types.SimpleNamespace(get_domain_randomizer=lambda name: draw)
-    monkeypatch.setattr(playground_adapter, "_import_playground", lambda: (registry, None))
+    monkeypatch.setattr(adapter, "import_playground", lambda: (registry, None))
     nominal = _fake(randomize=True)
     assert nominal.randomizes
 

@@ -23,8 +23,9 @@ from reppo.environments.contract import (
     settings_label,
     strengthen,
 )
+from reppo.environments.pictures import Picture
 from reppo.environments.spaces import Box
-from reppo.environments.table import GYMNAX, GYMNAX_DISCRETE
+from reppo.environments.suites.gymnax.table import GYMNAX, GYMNAX_DISCRETE
 from reppo.errors import ConfigurationError, require, unknown_name
 
 
@@ -144,6 +145,12 @@ class GymnaxEnvironment(AbstractEnvironment):
             metrics={},
         )
         return cast_like(next_state, state), transition
+
+    def picture(self, camera: str | None = None) -> Picture:
+        """How the task is drawn, by matplotlib; it has no cameras."""
+        from reppo.environments.suites.gymnax.drawing import picture
+
+        return picture(self.task.name, self.params, camera)
 
 
 @functools.lru_cache(maxsize=128)

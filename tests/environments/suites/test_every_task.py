@@ -8,7 +8,7 @@ import pytest
 from reppo import environments
 from reppo.environments import GYMNAX, PLAYGROUND, Episodes
 from reppo.environments.contract import cast_like, strengthen
-from reppo.environments.playground_adapter import _without_workspace
+from reppo.environments.suites.playground.physics import without_workspace
 
 STEPS, LIMIT = 200, 150
 CONTROL = [name for name, entry in PLAYGROUND.items() if entry.family == "control suite"]
@@ -64,18 +64,18 @@ def check_steps(spec):
 
 
 @eqx.filter_jit
-def step_with_and_without_workspace(environment, action):
+def step_with_andwithout_workspace(environment, action):
     """The third state of an episode of Playground's own, and the same from a second one without its workspace."""
     task = environment.task
     with jax.numpy_rank_promotion("allow"):
         start = strengthen(task.reset(jax.random.key_data(jax.random.key(3))))
-        without = lambda state: environment._with_workspace(_without_workspace(state))
+        without = lambda state: environment._with_workspace(without_workspace(state))
         pair = lambda state: jax.tree.map(lambda *leaves: jax.numpy.stack(leaves), state, without(state))
         step = jax.vmap(lambda state: cast_like(task.step(state, action), start))
         states = jax.lax.fori_loop(
             0, 3, lambda _, now: step(pair(jax.tree.map(lambda leaf: leaf[0], now))), pair(start)
         )
-    return _without_workspace(states)
+    return without_workspace(states)
 
 
 @pytest.mark.slow
@@ -83,7 +83,7 @@ def step_with_and_without_workspace(environment, action):
 def test_a_step_needs_nothing_of_the_workspace_that_the_state_leaves_out(name):
     environment = environments.playground(name, "jax").make()
     action = np.linspace(-0.5, 0.5, environment.action_space.size, dtype=np.float32)
-    for leaf in jax.tree.leaves(step_with_and_without_workspace(environment, action)):
+    for leaf in jax.tree.leaves(step_with_andwithout_workspace(environment, action)):
         np.testing.assert_array_equal(leaf[0], leaf[1])
     jax.clear_caches()
 

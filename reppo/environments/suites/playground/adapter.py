@@ -3,19 +3,14 @@
 import contextlib
 import dataclasses
 import functools
-import importlib.util
 import math
-import os
-import pathlib
-import sys
 import threading
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, final
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Key, PyTree
+from jaxtyping import Array, Bool, Float, Key
 
 from reppo.component import static
 from reppo.environments.contract import (
@@ -33,14 +28,19 @@ from reppo.environments.contract import (
     tree_is_within,
     where_tree,
 )
+from reppo.environments.pictures import Picture
 from reppo.environments.spaces import Box
-from reppo.environments.table import PLAYGROUND
+from reppo.environments.suites.playground.library import (
+    BACKENDS,
+    compare_tiles_by_value,
+    find_robots,
+    import_playground,
+    read_settings,
+    resolve_backend,
+)
+from reppo.environments.suites.playground.physics import Structure, first_of_batch, overflow_of, without_workspace
+from reppo.environments.suites.playground.table import PLAYGROUND
 from reppo.errors import ConfigurationError, require, unknown_name
-
-BACKENDS = ("auto", "jax", "warp")
-
-MENAGERIE_VARIABLE = "REPPO_MENAGERIE"
-"""The environment variable that names a local copy of the robots' models."""
 
 # The numbers of worlds that the contact buffers of Playground's own configurations are made for.
 _CONTROL_WORLDS, _ROBOT_WORLDS = 2048, 8192
@@ -155,26 +155,6 @@ class PlaygroundTask(AbstractEnvironmentSpec):
 
 
 @final
-class Structure:
-    """The structure of a tree, with the shapes and dtypes of its leaves, compared by identity.
-
-    Those of Warp's models hold arrays, and a compiled program would compare them at every call.
-    """
-
-    def __init__(self, tree: PyTree) -> None:
-        leaves, self._structure = jax.tree.flatten(tree)
-        self.leaves = tuple(jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
-
-    def tree(self, leaves: Sequence[Any]) -> Any:
-        """The tree with these leaves."""
-        return jax.tree.unflatten(self._structure, leaves)
-
-    def zeros(self) -> Any:
-        """The tree with zeros in place of all leaves."""
-        return self.tree([jnp.zeros(leaf.shape, leaf.dtype) for leaf in self.leaves])
-
-
-@final
 class PlaygroundEnvironment(AbstractEnvironment):
     """A task of MuJoCo Playground, without time limit and without auto-reset.
 
@@ -223,7 +203,7 @@ class PlaygroundEnvironment(AbstractEnvironment):
     def reset(self, key: Key[Array, ""]) -> tuple[State, Observation]:
         """Starts an episode; see `AbstractEnvironment.reset`."""
         with self._physics():
-            state = strengthen(_without_workspace(self.task.reset(jax.random.key_data(key))))
+            state = strengthen(without_workspace(self.task.reset(jax.random.key_data(key))))
         return state, _observation(state.obs)
 
     def step(self, key: Key[Array, ""], state: State, action: Float[Array, " action"]) -> tuple[State, Transition]:
@@ -246,11 +226,11 @@ class PlaygroundEnvironment(AbstractEnvironment):
         """Draws the physics anew, as Playground does for this task; the identity unless the spec asks for it."""
         if not self.spec.randomize:
             return self
-        registry, _ = _import_playground()
+        registry, _ = import_playground()
         draw = registry.get_domain_randomizer(self.spec.task)
         with foreign_code():
             batch, axes = draw(self.model, jax.random.key_data(key)[None])
-        return self.with_model(_first_of_batch(batch, axes))
+        return self.with_model(first_of_batch(batch, axes))
 
     def with_worlds(self, worlds: int) -> "PlaygroundEnvironment":
         """The same task with room for the contacts of `worlds` copies; call it before any `randomize`.
@@ -270,6 +250,12 @@ class PlaygroundEnvironment(AbstractEnvironment):
         return tree_is_within(
             (state.data.qpos, state.data.qvel, transition.observation, transition.reward), self.largest
         )
+
+    def picture(self, camera: str | None = None) -> Picture:
+        """How the task is drawn: by MuJoCo's renderer, without a display."""
+        from reppo.environments.suites.playground.drawing import picture
+
+        return picture(self.task, self.action_repeat, camera)
 
     def with_model(self, model: Any) -> "PlaygroundEnvironment":
         """The same task with another physics model of the same structure."""
@@ -294,7 +280,7 @@ class PlaygroundEnvironment(AbstractEnvironment):
         def once(before: State) -> tuple[State, Bool[Array, ""] | None]:
             # The task writes into the dictionaries of the state that it is given: it gets a copy of them.
             after = self.task.step(self._with_workspace(jax.tree.map(lambda leaf: leaf, before)), action)
-            return cast_like(_without_workspace(after), before), _overflow(after.data._impl)
+            return cast_like(without_workspace(after), before), overflow_of(after.data._impl)
 
         if self.action_repeat == 1:
             after, overflow = once(state)
@@ -320,21 +306,6 @@ class PlaygroundEnvironment(AbstractEnvironment):
         return state.replace(data=state.data.replace(_impl=self.workspace.zeros()))
 
 
-def _without_workspace(state: State) -> State:
-    return state.replace(data=state.data.replace(_impl=None))
-
-
-def _overflow(workspace: Any) -> Bool[Array, ""] | None:
-    """Whether Warp had no room for all contacts or constraints of its last substep; `None` for the JAX backend.
-
-    Warp counts those that it leaves out too.
-    """
-    if not hasattr(workspace, "nacon"):
-        return None
-    contacts = jnp.maximum(workspace.nacon[0], workspace.ncollision[0]) > workspace.naconmax
-    return contacts | (workspace.nefc.reshape(()) > workspace.njmax)
-
-
 def _observation(observation: Any) -> Observation:
     """Splits what a task returns: `state` is the actor's, `privileged_state` the critic's."""
     observation = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), observation)
@@ -345,28 +316,18 @@ def _observation(observation: Any) -> Observation:
     return Observation(observation["state"], observation.get("privileged_state"))
 
 
-def _first_of_batch(model: PyTree, axes: PyTree) -> PyTree:
-    """Takes the only entry of a batch of models; `axes` holds 0 where a leaf is batched and None elsewhere."""
-    return jax.tree.map(
-        lambda axis, leaf: leaf if axis is None else jnp.take(leaf, 0, axis=axis),
-        axes,
-        model,
-        is_leaf=lambda axis: axis is None,
-    )
-
-
 @functools.lru_cache(maxsize=128)
 def _make(spec: PlaygroundTask, worlds: int | None) -> PlaygroundEnvironment:
     spec.validate()
-    registry, mjx_env = _import_playground()
+    registry, mjx_env = import_playground()
     if PLAYGROUND[spec.task].family != "control suite":
-        _find_robots(spec, mjx_env)
+        find_robots(spec.task, mjx_env)
     config = registry.get_default_config(spec.task)
-    overrides = _overrides(spec, config)
+    overrides = read_settings(spec.task, spec.config, config)
     if "impl" in config:
-        overrides["impl"] = _resolve_backend(spec.backend)
+        overrides["impl"] = resolve_backend(spec.backend)
         if overrides["impl"] == "warp":
-            _compare_tiles_by_value()
+            compare_tiles_by_value()
     elif spec.backend == "warp":
         raise ConfigurationError(f"The Playground task {spec.task!r} runs on the JAX backend only.")
     if worlds is not None and config.get("naconmax"):
@@ -391,107 +352,3 @@ def _make(spec: PlaygroundTask, worlds: int | None) -> PlaygroundEnvironment:
         names_of_metrics=tuple(sorted([*start.metrics, *([OVERFLOW] if backend == "warp" else [])])),
         resolved_backend=backend,
     )
-
-
-def _import_playground() -> tuple[Any, Any]:
-    with warnings.catch_warnings(), _import_without_graphics():
-        # Playground imports Brax, and Brax JAXopt, which announces its own end.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        try:
-            from mujoco_playground import registry
-            from mujoco_playground._src import mjx_env
-        except ImportError as error:
-            raise ConfigurationError(
-                f"MuJoCo Playground cannot be imported here: {error}. Install what is missing; what this library was "
-                "tested with is in its constraints.txt."
-            ) from error
-
-    return registry, mjx_env
-
-
-@contextlib.contextmanager
-def _import_without_graphics() -> Iterator[None]:
-    """MuJoCo fails to import where the graphics library is missing that `MUJOCO_GL` names, and training needs none.
-
-    That library is therefore loaded afterwards, where it is there; where not, rendering says so.
-    """
-    if "mujoco" in sys.modules:
-        yield
-        return
-    chosen = os.environ.get("MUJOCO_GL")
-    os.environ["MUJOCO_GL"] = "disabled"
-    try:
-        yield
-    finally:
-        os.environ.pop("MUJOCO_GL") if chosen is None else os.environ.update(MUJOCO_GL=chosen)
-    with contextlib.suppress(Exception), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of GLFW, where there is no display
-        import mujoco
-        from mujoco.rendering.classic import gl_context
-
-        mujoco.GLContext = importlib.reload(gl_context).GLContext
-
-
-def _compare_tiles_by_value() -> None:
-    """Lets two models of Warp of one structure be compared, as every cache of compiled programs does.
-
-    MJX 3.8 compares the arrays of their tiles by `==`, which has no truth value: the second model of a task in one
-    process then fails.
-    """
-    from mujoco.mjx.warp import types
-
-    content = lambda tiles: (tiles.size, tiles.adr.shape, tiles.adr.tobytes())
-    types.TileSet.__eq__ = lambda self, other: type(self) is type(other) and content(self) == content(other)
-    types.TileSet.__hash__ = lambda self: hash(content(self))
-
-
-def _resolve_backend(backend: str) -> str:
-    warp_is_installed = importlib.util.find_spec("warp") is not None
-    if backend == "warp":
-        require(warp_is_installed, "The Warp backend needs the package warp-lang: install it, or choose backend='jax'.")
-    if backend != "auto":
-        return backend
-    on_nvidia = jax.default_backend() == "gpu" and "cuda" in jax.devices()[0].client.platform_version.lower()
-    return "warp" if on_nvidia and warp_is_installed else "jax"
-
-
-def _find_robots(spec: PlaygroundTask, mjx_env: Any) -> None:
-    """Points Playground to the robots' models, which it would otherwise fetch from the network while loading."""
-    wanted = os.environ.get(MENAGERIE_VARIABLE)
-    folder = pathlib.Path(wanted) if wanted else pathlib.Path(str(mjx_env.MENAGERIE_PATH))
-    if not folder.is_dir() or not any(folder.iterdir()):
-        where = f"{MENAGERIE_VARIABLE} names {wanted!r}, where there are none" if wanted else "they are not installed"
-        raise ConfigurationError(
-            f"The Playground task {spec.task!r} needs the robots' models of mujoco_menagerie, and {where}. Get them "
-            "with `git clone https://github.com/google-deepmind/mujoco_menagerie`, check out the commit "
-            f"{mjx_env.MENAGERIE_COMMIT_SHA}, and set the environment variable {MENAGERIE_VARIABLE} to that folder."
-        )
-    if wanted:
-        mjx_env.MENAGERIE_PATH = type(mjx_env.MENAGERIE_PATH)(folder)
-
-
-def _overrides(spec: PlaygroundTask, config: Any) -> dict[str, Any]:
-    """The changed settings, in the types that the task's configuration wants."""
-    defaults = dict(_flatten(config.to_dict()))
-    overrides: dict[str, Any] = {}
-    for key, value in spec.config:
-        if key not in defaults:
-            raise unknown_name(f"setting of {spec.task}", key, defaults)
-        value = list(value) if isinstance(defaults[key], list) else value
-        try:
-            config.copy_and_resolve_references().update_from_flattened_dict({key: value})
-        except (TypeError, ValueError) as error:
-            raise ConfigurationError(
-                f"The setting {key!r} of {spec.task} is {value!r} of type {type(value).__name__}; "
-                f"give one of type {type(defaults[key]).__name__}, such as its default {defaults[key]!r}."
-            ) from error
-        overrides[key] = value
-    return overrides
-
-
-def _flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

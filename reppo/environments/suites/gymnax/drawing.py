@@ -4,14 +4,32 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+
+from reppo.environments.pictures import Frames, Picture
+from reppo.errors import ConfigurationError, require
 
 Draw = Callable[[Any, Any, Any], None]
 
 
+def picture(task: str, params: Any, camera: str | None) -> Picture:
+    """How a task is drawn.
+
+    Raises:
+        ConfigurationError: if it is not in `DRAWINGS`, or a camera is asked for.
+    """
+    require(camera is None, f"The camera is {camera!r}, but tasks of gymnax have none. Leave it out.")
+    if task not in DRAWINGS:
+        raise ConfigurationError(f"There is no picture of {task}; of gymnax these have one: {', '.join(DRAWINGS)}.")
+
+    def draw(states: Sequence[Any], returns: Sequence[float], width: int, height: int) -> Frames:
+        return draw_frames(task, states, params, returns, width, height)
+
+    return Picture(lambda state: state, 1 / float(getattr(params, "dt", 0.05)), draw)
+
+
 def draw_frames(
     task: str, states: Sequence[Any], params: Any, returns: Sequence[float], width: int, height: int
-) -> list[UInt8[np.ndarray, "height width 3"]]:
+) -> Frames:
     """Draws states of a task.
 
     Args:
