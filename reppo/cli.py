@@ -490,14 +490,15 @@ def _chosen_experiment(arguments: argparse.Namespace) -> "Experiment":
 def _plan(arguments: argparse.Namespace) -> int:
     experiment = _chosen_experiment(arguments)
 
+    from reppo.sweep.batches import arrange_batches
     from reppo.sweep.cache import use_compilation_cache
+    from reppo.sweep.execution import choose_execution
     from reppo.sweep.forecast import forecast, format_forecast, measure
     from reppo.sweep.machine import use_all_cores
-    from reppo.sweep.plan import arrange_batches, choose_execution
 
     use_all_cores(experiment.results_path(arguments.out))
     execution = choose_execution(experiment, arguments.memory)
-    batches = arrange_batches(experiment.runs(), execution.width)
+    batches = arrange_batches(experiment.runs(), execution)
     planned = forecast(experiment, batches, execution)
     if arguments.probe:
         use_compilation_cache()
