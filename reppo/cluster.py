@@ -201,8 +201,9 @@ def plan(
 
     from reppo.results.lock import only_process
     from reppo.runtime.machine import MAX_CPU_DEVICES, use_all_cores
-    from reppo.sweep.execute import plan_batches, prepare_folder
-    from reppo.sweep.plan import by_program, needed_bytes
+    from reppo.sweep.batches import by_program
+    from reppo.sweep.execution import needed_bytes
+    from reppo.sweep.plan import plan_batches, prepare_folder
 
     with contextlib.suppress(RuntimeError):  # where JAX has started already
         jax.config.update("jax_platforms", "cpu")  # a submitting node need not have what the tasks have

@@ -274,12 +274,13 @@ def plan_study(arguments: argparse.Namespace) -> int:
 
     from reppo.runtime.cache import use_compilation_cache
     from reppo.runtime.machine import use_all_cores
+    from reppo.sweep.batches import arrange_batches
+    from reppo.sweep.execution import choose_execution
     from reppo.sweep.forecast import forecast, format_forecast, measure
-    from reppo.sweep.plan import arrange_batches, choose_execution
 
     use_all_cores(experiment.results_path(arguments.out))
     execution = choose_execution(experiment, arguments.memory)
-    batches = arrange_batches(experiment.runs(), execution.width)
+    batches = arrange_batches(experiment.runs(), execution)
     planned = forecast(experiment, batches, execution)
     if arguments.probe:
         use_compilation_cache()

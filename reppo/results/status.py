@@ -144,9 +144,15 @@ def _batches(folder: ResultsFolder) -> list[tuple[str, list[dict[str, Any]]]]:
 
 def read_holders(folder: ResultsFolder) -> dict[str, str]:
     """The processes at work in a folder, in words: by the name of the ledger of each, and the batch that it trains."""
-    places = [(file.name, folder.path, f".{file.stem}") for file in folder.ledgers()]
-    places += [(place.name, place, "") for place in sorted((folder.path / "batches").glob("*"))]
-    return {name: describe_holder(place, lock) for name, place, lock in places if is_held(place, lock)}
+    places = {file.name: f".{file.stem}" for file in folder.ledgers()}
+    writing = {name: describe_holder(folder.path, lock) for name, lock in places.items() if is_held(folder.path, lock)}
+    return writing | batch_holders(folder)
+
+
+def batch_holders(folder: ResultsFolder) -> dict[str, str]:
+    """The processes that train now, in words, by the batch that each has."""
+    places = sorted((folder.path / "batches").glob("*"))
+    return {place.name: describe_holder(place) for place in places if is_held(place)}
 
 
 def attempts_of(folder: ResultsFolder, run_id: str | None = None) -> list[dict[str, Any]]:

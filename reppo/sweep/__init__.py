@@ -1,8 +1,9 @@
-"""Experiments: arms x environments x seeds, declared in a Python file, planned, and executed batch by batch."""
+"""Experiments: declared, resolved into runs, and executed batch by batch."""
 
+from reppo.sweep.batches import Batch
 from reppo.sweep.execute import execute
 from reppo.sweep.experiment import Experiment, Run
-from reppo.sweep.plan import Batch, make_batches
 from reppo.sweep.rivals import Rival
+from reppo.sweep.stored import make_batches
 
 __all__ = ["Batch", "Experiment", "Rival", "Run", "execute", "make_batches"]

@@ -50,12 +50,6 @@ def claimed_by(folder: ResultsFolder, batch: str) -> str:
     return describe_holder(folder.batch_path(batch))
 
 
-def claimed_batches(folder: ResultsFolder) -> list[str]:
-    """The batches that processes train now."""
-    places = sorted(place.name for place in (folder.path / "batches").glob("*"))
-    return [batch for batch in places if claimed(folder, batch)]
-
-
 @contextlib.contextmanager
 def own_ledger(folder: Path, batch: str | None = None) -> Iterator[Path]:
     """A ledger that no other process writes to while the context lasts.

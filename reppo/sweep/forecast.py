@@ -11,9 +11,10 @@ import jax
 from reppo.results.formatting import human_bytes, human_count, human_seconds
 from reppo.runtime.machine import usable_memory
 from reppo.spec import Spec, difference
+from reppo.sweep.batches import Batch, by_program
+from reppo.sweep.execution import RESIDENT_BYTES, Execution, needed_bytes
 from reppo.sweep.experiment import Experiment
-from reppo.sweep.plan import RESIDENT_BYTES, Batch, Execution, by_program, needed_bytes
-from reppo.training import BatchProgram
+from reppo.training import AbstractProgram, make_program
 from reppo.training.plan import total_iterations
 
 
@@ -43,6 +44,8 @@ class GroupForecast:
         arms: names of the arms.
         runs: number of runs.
         batches: number of batches.
+        width: lanes of the program.
+        at_once: lanes that train at the same time.
         differs: the paths for which it needs a program of its own: where its shapes or code differ from those of the
             first group of the environment, or of its rival.
         steps_per_iteration: environment steps of an iteration.
@@ -58,6 +61,8 @@ class GroupForecast:
     arms: tuple[str, ...]
     runs: int
     batches: int
+    width: int
+    at_once: int
     differs: tuple[str, ...]
     steps_per_iteration: int
     training_steps: int
@@ -124,13 +129,15 @@ def forecast(experiment: Experiment, batches: Sequence[Batch], execution: Execut
                 arms=tuple(dict.fromkeys(run.arm for run in runs)),
                 runs=len(runs),
                 batches=len(group),
+                width=group[0].width,
+                at_once=execution.at_once(group[0].width),
                 differs=tuple(_structural(reference, spec)),
                 steps_per_iteration=spec.algorithm.steps_per_iteration,
                 training_steps=len(runs)
                 * total_iterations(spec, experiment.steps)
                 * spec.algorithm.steps_per_iteration,
                 evaluation_steps=len(runs) * len(experiment.evaluation_points(spec)) * episode_steps,
-                bytes=execution.held_bytes(*needed_bytes(runs[0])),
+                bytes=execution.held_bytes(group[0].width, *needed_bytes(runs[0])),
             )
         )
     return Forecast(experiment.name, execution, tuple(groups))
@@ -147,7 +154,7 @@ def measure(planned: Forecast, experiment: Experiment, batches: Sequence[Batch])
     execution, groups = planned.execution, []
     for group, own in zip(planned.groups, by_program(batches), strict=True):
         specs, seeds = [run.spec for run in own[0].runs], [run.seed for run in own[0].runs]
-        program = BatchProgram(specs[0], execution.width, execution.mode, devices=execution.devices).compile()
+        program = make_program(specs[0], own[0].width, execution.mode, execution.devices).compile()
         points = experiment.evaluation_points(specs[0])
         states = program.start(specs, seeds)
         states, evaluation = _timed(program, states, specs, 0)
@@ -160,10 +167,12 @@ def measure(planned: Forecast, experiment: Experiment, batches: Sequence[Batch])
 
 def format_forecast(planned: Forecast) -> str:
     """A forecast as text: a paragraph a group, and the sums."""
-    total, execution = planned.to_json(), planned.execution
+    total = planned.to_json()
+    width = max((group.width for group in planned.groups), default=0)
+    at_once = max((group.at_once for group in planned.groups), default=0)
     lines = [
-        f"{planned.name}: {total['runs']} runs in {total['batches']} batches of up to {execution.width} lanes by "
-        f"{execution.mode}, {execution.at_once} at a time"
+        f"{planned.name}: {total['runs']} runs in {total['batches']} batches of up to {width} lanes by "
+        f"{planned.execution.mode}, {at_once} at a time"
     ]
     for number, group in enumerate(planned.groups, start=1):
         lines += [
@@ -208,7 +217,7 @@ def format_forecast(planned: Forecast) -> str:
     return "\n".join(lines)
 
 
-def _timed(program: BatchProgram, states: Any, specs: Sequence[Spec], iterations: int) -> tuple[Any, float]:
+def _timed(program: AbstractProgram, states: Any, specs: Sequence[Spec], iterations: int) -> tuple[Any, float]:
     start = time.perf_counter()
     states, _ = jax.block_until_ready(program.advance(states, specs, iterations))
     return states, time.perf_counter() - start

@@ -10,7 +10,7 @@ from typing import NamedTuple, final
 from reppo.errors import ConfigurationError, DamagedFile
 from reppo.results import ResultsFolder, RunFolder, RunRecord
 from reppo.results.files import fingerprint
-from reppo.sweep.plan import checkpoints_of, read_lanes
+from reppo.sweep.stored import checkpoints_of, read_lanes
 from reppo.training.checkpoints import Checkpoints
 
 _TEMPORARY = re.compile(r"\.(?:saving|.+\.\d+)\.tmp")  # of arrays, and of documents
@@ -46,7 +46,7 @@ def find_garbage(folder: ResultsFolder) -> list[Garbage]:
     """
     found = list(_leftovers(folder))
     places = sorted(place for place in (folder.path / "batches").glob("*") if place.is_dir())
-    lanes = {place.name: read_lanes(folder, place.name) for place in places}
+    lanes = {place.name: read_lanes(folder, place.name).runs for place in places}
     last = {lane["run_id"]: batch for batch, runs in lanes.items() for lane in runs}
     numbered = folder.read_experiment().get("next_batch", 0)
     for place in places:

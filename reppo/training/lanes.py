@@ -16,10 +16,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Int
 
 from reppo.spec import Spec
 from reppo.summary import Summary
+from reppo.training.faults import suspects
 from reppo.training.loop import ChunkReport, TrainState, assess, init, iterate, make_environment, repeat
+from reppo.training.memory import abstract_state, lane_bytes, tree_bytes
+from reppo.training.programs import AbstractProgram, LaneView
 
 
 def lanes_mode() -> str:
@@ -64,8 +68,9 @@ class LaneStates(NamedTuple):
     metrics: dict[str, Summary]
 
 
-class BatchProgram:
-    """The compiled programs of a batch.
+@final
+class BatchProgram(AbstractProgram):
+    """The compiled programs of a batch, environments included.
 
     Compilation is explicit (`compile`), so that it can be timed apart. Batches of one width whose specs share a
     `compile_key` share them. States are stacked, `[lane, ...]`; those of a CPU lie in host memory between calls.
@@ -217,13 +222,36 @@ class BatchProgram:
         self.compile()
         return self._over_lanes(self._assess, specs, states)
 
-    def advance(self, states: LaneStates, specs: Sequence[Spec], iterations: int) -> tuple[LaneStates, ChunkReport]:
-        """Trains every lane for a number of iterations and evaluates it. Consumes `states`."""
-        return self.assess(self.iterate(states, specs, iterations), specs)
-
     def lane(self, states: LaneStates, number: int) -> TrainState:
         """The state of one lane."""
         return eqx.combine(jax.tree.map(lambda x: x[number], states.arrays), self._static_state)
+
+    @classmethod
+    def fits(cls, spec: Spec) -> bool:
+        """Every spec whose environment can be compiled."""
+        return True
+
+    @classmethod
+    def needed_bytes(cls, spec: Spec) -> tuple[int, int]:
+        """`lane_bytes` of a spec, and the bytes of its state, from tracing its update."""
+        state = abstract_state(spec)
+        return lane_bytes(spec, state), tree_bytes(state)
+
+    def is_evaluated(self, states: LaneStates) -> bool:
+        """Whether nothing was summarized since the last evaluation, so that there was no iteration either."""
+        return not any(np.any(metric.count > 0) for metric in states.metrics.values())
+
+    def diverged_at(self, states: LaneStates) -> Int[np.ndarray, " lanes"]:
+        """For each lane the iteration at which it diverged; -1 where it did not."""
+        return np.asarray(states.arrays.diverged_at)
+
+    def view(self, states: LaneStates, number: int, spec: Spec) -> LaneView:
+        """What one lane, whose spec is given, is recorded by."""
+        state = self.lane(states, number)
+        diverged_at = int(state.diverged_at)
+        named = suspects(spec.algorithm, state.algorithm, states.metrics) if diverged_at >= 0 else ()
+        by = named[int(state.diverged_by)] if named else None
+        return LaneView(spec.algorithm.policy(state.algorithm), state.best_policy, diverged_at, by)
 
     def _over_lanes(self, program: Any, specs: Sequence[Spec], lanes: Any, *shared: Any) -> Any:
         """Runs a program on as many lanes at once as it is for, until those of the specs are done."""

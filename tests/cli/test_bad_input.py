@@ -208,7 +208,7 @@ def test_bad_input_gives_one_paragraph_and_code_2(case, places, unchecked, monke
     if text is not None:
         with open(places["file"], "w") as file:
             file.write(text)
-    monkeypatch.setattr(sys.modules["reppo.sweep.execute"], "BatchProgram", None)  # nothing may compile
+    monkeypatch.setattr(sys.modules["reppo.sweep.execute"], "make_program", None)  # nothing may compile
     for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NETRC", places["text"] + ".none")
@@ -220,7 +220,7 @@ def test_bad_input_gives_one_paragraph_and_code_2(case, places, unchecked, monke
 
         monkeypatch.setattr(files.os, "fsync", full)
     if case.endswith("a folder in use"):
-        monkeypatch.setattr(sys.modules["reppo.sweep.execute"], "PLANNING_SECONDS", 0.1)
+        monkeypatch.setattr(sys.modules["reppo.sweep.plan"], "PLANNING_SECONDS", 0.1)
         with only_process(Path(places["held"]) / "study"), only_process(Path(places["held"]) / "used"):
             code = cli.main(arguments)
     else:

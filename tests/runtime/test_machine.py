@@ -115,19 +115,21 @@ def test_jax_gets_one_device_where_one_core_is_allowed(tmp_path):
 def test_no_more_memory_is_planned_than_the_process_may_use(monkeypatch):
     from reppo import Experiment, environments
     from reppo.errors import ConfigurationError
-    from reppo.sweep import forecast, plan
-    from reppo.sweep.plan import arrange_batches, choose_execution
+    from reppo.sweep import execution as planning
+    from reppo.sweep import forecast
+    from reppo.sweep.batches import arrange_batches
+    from reppo.sweep.execution import choose_execution
     from tests.tiny import tiny_preset
 
     experiment = Experiment(
         name="study", base=tiny_preset, environments=[environments.probe("BestAction")], seeds=range(2), steps=1024
     )
-    monkeypatch.setattr(plan, "usable_memory", lambda: plan.RESIDENT_BYTES + 1)
+    monkeypatch.setattr(planning, "usable_memory", lambda: planning.RESIDENT_BYTES + 1)
     with pytest.raises(ConfigurationError, match=r"and 1 GB are allowed \(--memory\)"):
         choose_execution(experiment, 10**12)
     execution = choose_execution(experiment)
-    planned = forecast.forecast(experiment, arrange_batches(experiment.runs(), execution.width), execution)
-    monkeypatch.setattr(forecast, "usable_memory", lambda: plan.RESIDENT_BYTES + 1)
+    planned = forecast.forecast(experiment, arrange_batches(experiment.runs(), execution), execution)
+    monkeypatch.setattr(forecast, "usable_memory", lambda: planning.RESIDENT_BYTES + 1)
     assert "more than this process may use: 1 GB" in forecast.format_forecast(planned)
     monkeypatch.setattr(forecast, "usable_memory", lambda: 10**12)
     assert "may use" not in forecast.format_forecast(planned)

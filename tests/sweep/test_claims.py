@@ -20,7 +20,7 @@ from reppo.results import ResultsFolder
 from reppo.results.lock import Held
 from reppo.sweep import execute
 from reppo.sweep.claims import claim, claimed, own_ledger
-from reppo.sweep.execute import plan_batches, prepare_folder
+from reppo.sweep.plan import plan_batches, prepare_folder
 from reppo.tracking import AbstractTracker, BatchStarted, ChunkFinished, Noticed, NoTracker
 from tests.sweep.test_resume import contents, declare, programs, undisturbed  # noqa: F401
 

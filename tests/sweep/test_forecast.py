@@ -14,9 +14,10 @@ from reppo.cli import main
 from reppo.errors import ConfigurationError
 from reppo.results import load_results
 from reppo.sweep import Experiment, execute
-from reppo.sweep import plan as planning
+from reppo.sweep import execution as planning
+from reppo.sweep.batches import arrange_batches
+from reppo.sweep.execution import Execution, choose_execution
 from reppo.sweep.forecast import forecast, format_forecast, measure
-from reppo.sweep.plan import Execution, arrange_batches, choose_execution
 from reppo.tracking import AbstractTracker, SweepFinished
 from reppo.training import lane_bytes, lanes
 from tests.ablation.test_catalog import BASE, CATALOG
@@ -38,7 +39,7 @@ def declare(**changes):
 
 
 def planned(experiment, execution):
-    batches = arrange_batches(experiment.runs(), execution.width)
+    batches = arrange_batches(experiment.runs(), execution)
     return forecast(experiment, batches, execution), batches
 
 
@@ -87,19 +88,19 @@ def test_eight_values_of_a_scalar_and_four_seeds_are_one_compilation(tmp_path, t
     [
         ("map", 2 * 100 + 2 * 40, (2, 4)),
         ("map", 100 + 3 * 40, (1, 4)),
-        ("map", 100 + 3 * 40 - 1, (1, 3)),
+        ("map", 100 + 3 * 40 - 1, (1, 2)),
         ("map", 100, (1, 1)),
         ("vmap", 4 * 100, (2, 4)),
-        ("vmap", 4 * 100 - 1, (2, 3)),
+        ("vmap", 4 * 100 - 1, (2, 2)),
     ],
 )
 def test_states_of_waiting_lanes_need_memory_too(monkeypatch, mode, room, expected):
     monkeypatch.setattr(planning, "lane_devices", lambda: 2)
     monkeypatch.setattr(planning, "needed_bytes", lambda run: (100, 40))
     reserved = planning.RESIDENT_BYTES if mode == "map" else 0
-    chosen = choose_execution(declare(seeds=range(4)), reserved + room, mode)
-    assert (chosen.devices, chosen.width) == expected
-    assert chosen.held_bytes(100, 40) <= room
+    chosen = choose_execution(declare(arms=[], seeds=range(4)), reserved + room, mode)
+    assert (chosen.devices, chosen.width(4)) == expected
+    assert chosen.held_bytes(chosen.width(4), 100, 40) <= room
 
 
 @pytest.mark.slow  # compiles the whole catalog
@@ -127,21 +128,22 @@ def test_groups_say_why_they_need_a_program_of_their_own():
 
 
 def test_lanes_that_do_not_fit_do_not_train_together(monkeypatch):
-    experiment = declare(seeds=range(4))
+    experiment = declare(arms=[kl.no_kl], seeds=range(4))
     need = max(lane_bytes(run.spec) for run in experiment.runs())
     devices = lanes.lane_devices()
     memory = lambda lanes: planning.RESIDENT_BYTES + lanes * need
-    assert choose_execution(experiment) == Execution("map", 4, devices)
-    assert choose_execution(experiment, memory(4)) == Execution("map", 4, devices)
+    assert choose_execution(experiment) == Execution("map", 16, devices)
+    assert choose_execution(experiment, memory(4)) == Execution("map", 16, devices)
     assert choose_execution(experiment, memory(1)) == Execution("map", 1, 1)
     message = r"One run on BestAction needs about .*, besides 1 GB for libraries .* are allowed \(--memory\)"
     with pytest.raises(ConfigurationError, match=message):
         choose_execution(experiment, memory(1) - 1)
     monkeypatch.setattr(planning, "lanes_mode", lambda: "vmap")
-    assert choose_execution(experiment, memory(3)) == Execution("vmap", 3, devices)
+    chosen = choose_execution(experiment, memory(3))
+    assert chosen.mode == "vmap" and chosen.devices == devices and chosen.width(4) in (2, 3)
     said, _ = planned(experiment, Execution("vmap", 3, 1))
     assert said.to_json()["bytes"] <= 3 * need
-    assert said.to_json()["batches"] == 5
+    assert said.to_json()["batches"] == 4
 
 
 def test_larger_rollouts_need_more_memory():

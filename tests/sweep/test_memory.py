@@ -19,7 +19,7 @@ import jax
 jax.config.update("jax_num_cpu_devices", 2)
 from reppo import environments, presets
 from reppo.sweep import Experiment, execute
-from reppo.sweep.plan import choose_execution
+from reppo.sweep.execution import choose_execution
 from reppo.tracking import NoTracker
 
 

@@ -17,7 +17,8 @@ from reppo import environments
 from reppo.ablation import setting
 from reppo.spec import replace_path, resolve
 from reppo.sweep import Experiment
-from reppo.sweep.plan import arrange_batches
+from reppo.sweep.batches import arrange_batches
+from reppo.sweep.execution import Execution
 from reppo.training import BatchProgram, init
 from reppo.training.lanes import compile_key
 from tests.ablation.test_catalog import BASE, CATALOG
@@ -57,18 +58,19 @@ def test_what_a_run_is_does_not_depend_on_the_experiment_that_holds_it(one, othe
         assert run.id == same.id and run.spec == same.spec
 
 
-@given(PARTS, PARTS, st.integers(1, 5))
+@given(PARTS, PARTS, st.integers(1, 5), st.integers(1, 3), st.booleans())
 @settings(max_examples=20)
-def test_every_run_has_one_lane_and_keeps_it_when_others_are_added(one, other, width):
-    one, other = declare(*one), declare(*other)
-    known = arrange_batches(one.runs(), width)
-    batches = arrange_batches([*one.runs(), *other.runs()], width, known)
+def test_every_run_has_one_lane_and_keeps_it_when_others_are_added(one, other, width, devices, fixed):
+    one, other, execution = declare(*one), declare(*other), Execution("map", width, devices, fixed)
+    known = arrange_batches(one.runs(), execution)
+    batches = arrange_batches([*one.runs(), *other.runs()], execution, known)
     assert set(known) <= set(batches)
     lanes = [run.id for batch in batches for run in batch.runs]
     assert set(lanes) == {run.id for run in [*one.runs(), *other.runs()]} and len(set(lanes)) == len(lanes)
     for batch in batches:
         assert len(batch.runs) <= width
-        assert {compile_key(run.spec) for run in batch.runs} == {batch.key}
+        assert len(batch.runs) <= batch.width and (not fixed or batch.width == width)
+        assert {(compile_key(run.spec), batch.width) for run in batch.runs} == {batch.key}
 
 
 BOUNDS, SEEDS, WIDTH = (0.05, 0.1, 0.2), (0, 1, 2), 3

@@ -26,8 +26,8 @@ from reppo.errors import ConfigurationError, RunDiverged, RunsFailed
 from reppo.losses.gates import AbstractGate
 from reppo.results import load_results
 from reppo.spec import replace_path
-from reppo.sweep import Experiment, execute, plan
-from reppo.sweep.plan import needed_bytes
+from reppo.sweep import Experiment, execute, execution, plan, recording
+from reppo.sweep.execution import needed_bytes
 from reppo.tracking import AbstractTracker, ChunkFinished, Noticed, NoTracker, SweepStarted
 from reppo.training import BatchProgram, Checkpoints
 from reppo.training.lanes import compile_key, lane_devices
@@ -53,7 +53,7 @@ def declare(**changes):
 
 @pytest.fixture(scope="module", autouse=True)
 def programs():
-    """Every program is compiled once for all tests, and every iteration ends with a checkpoint."""
+    """Every program is compiled once for all tests, and is for two runs; every iteration ends with a checkpoint."""
     made, needed = {}, {}
 
     def bytes_of(run):
@@ -69,7 +69,8 @@ def programs():
         return made[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MODULE, "BatchProgram", program)
+        patch.setattr(MODULE, "make_program", program)
+        patch.setattr(execution, "MAX_WIDTH", 2)  # a batch for each arm
         patch.setattr(MODULE, "needed_bytes", bytes_of)
         save_at_every_iteration(patch)
         yield
@@ -335,7 +336,7 @@ def test_the_ledger_keeps_every_attempt(results):
     with pytest.raises(KeyboardInterrupt):
         execute(declare(steps=2 * STEPS), results, Listener(interrupt_after=1))
     with pytest.raises(ConfigurationError), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MODULE, "save_policy", lambda *a: (_ for _ in ()).throw(ConfigurationError("no room")))
+        patch.setattr(recording, "save_policy", lambda *a: (_ for _ in ()).throw(ConfigurationError("no room")))
         execute(declare(steps=2 * STEPS), results, NoTracker())
     execute(declare(steps=2 * STEPS), results, NoTracker(), source=Path(__file__))
     assert [(reason, fault) for _, reason, fault in attempts()[-4:]] == [
@@ -344,7 +345,7 @@ def test_the_ledger_keeps_every_attempt(results):
     for made, *_ in attempts():
         assert made["versions"]["jax"] == jax.__version__ and made["pid"] == os.getpid() and made["backend"] == "cpu"
         assert (
-            made["width"] == 2
+            made["most"] == 2
             and made["mode"] == "map"
             and made["devices"] == lane_devices()
             and made["device"]
@@ -386,7 +387,7 @@ def test_a_component_whose_source_has_changed_is_said_and_goes_on(results, undis
     original = plan.source_hashes
     assert original(tiny_preset(environments.probe("BestAction")))["ClippedKL"]
     changed = lambda spec: original(spec) | {"ClippedKL": "0" * 8}
-    for module in (MODULE, plan):
+    for module in (recording, plan):
         monkeypatch.setattr(module, "source_hashes", changed)
     for _ in range(2):  # as long as there are runs of the source before
         with pytest.raises(KeyboardInterrupt):
@@ -420,9 +421,8 @@ def failed_callbacks_are_forgotten():
 
 
 @pytest.mark.usefixtures("failed_callbacks_are_forgotten")
-def test_a_failure_while_training_harms_its_own_runs_only(undisturbed, tmp_path, monkeypatch):
+def test_a_failure_while_training_harms_its_own_runs_only(undisturbed, tmp_path):
     """One raising arm of four, one of whose runs shares a batch with an arm that does not raise."""
-    monkeypatch.setattr(sys.modules["reppo.sweep.plan"], "MAX_WIDTH", 2)
     gate = lambda limit: Ablation(
         f"limit={limit}", "Is it?", ("actor_loss.gate",), "ours", "unknown", functools.partial(explode, limit)
     )
@@ -460,7 +460,7 @@ def test_where_memory_runs_out_lanes_train_one_at_a_time(operations, tmp_path, m
     execute(declare(**SMALL), tmp_path / "small", listener)
     assert listener.said == ["Memory ran out: from now on one lane trains at a time, not 2."]
     described = json.loads((tmp_path / "small/experiment.json").read_text())
-    assert described["execution"] == {"mode": "map", "width": 2, "devices": 1}
+    assert described["execution"] == {"mode": "map", "most": 2, "devices": 1, "fixed": False}
     found = contents(tmp_path / "small")
     for run, (_, evaluations, _, policies) in operations[1].items():  # metrics may differ in their last bits
         assert (found[run][1], found[run][3]) == (evaluations, policies)
@@ -570,7 +570,7 @@ def test_after_damage_to_any_file_the_results_are_the_same(operations, whole, tm
 
 
 SWEEP = {"arms": [setting("kl_bound", 0.2), kl.no_kl], "seeds": range(4), "steps": 128 * 4}
-"""Three arms and four seeds, in three batches of two programs, each with checkpoints at 0, 2 and 4 iterations."""
+"""Three arms and four seeds, in six batches of two programs, each with checkpoints at 0, 2 and 4 iterations."""
 
 
 @pytest.mark.slow

@@ -1,0 +1,190 @@
+"""Training of one batch: from its newest whole checkpoint to its end, with everything on disk as it comes."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, final
+
+import jax
+import numpy as np
+
+from reppo.errors import DamagedFile, RunDiverged
+from reppo.results import ResultsFolder, RunRecord
+from reppo.sweep.batches import Batch
+from reppo.sweep.pace import Pace
+from reppo.sweep.progress import Costs, Progress
+from reppo.sweep.recording import Recorder
+from reppo.sweep.stored import checkpoints_of
+from reppo.training import AbstractProgram, LaneView
+from reppo.training.memory import tree_bytes
+
+
+@final
+class Restored(NamedTuple):
+    """A checkpoint: iterations done, the states of all lanes, and the record of each as it was then."""
+
+    iteration: int
+    states: Any
+    records: list[RunRecord]
+
+
+def restore(
+    batch: Batch, program: AbstractProgram, folder: ResultsFolder, say: Callable[[str], None]
+) -> Restored | None:
+    """The newest checkpoint of a batch that is whole; None if there is none, or the runs are others.
+
+    Args:
+        batch: the batch.
+        program: its program.
+        folder: the folder of results.
+        say: told what was wrong with others.
+    """
+    checkpoints = checkpoints_of(batch.id, folder)
+    for iteration in reversed(checkpoints.iterations()):
+        try:
+            about = checkpoints.about(iteration)
+            if [run["run_id"] for run in about["runs"]] != [run.id for run in batch.runs]:
+                say(f"The checkpoints in {str(checkpoints.path)!r} are those of other runs, and are left alone.")
+                return None
+            states = checkpoints.restore(iteration, program.abstract_states)
+        except DamagedFile as error:
+            say(f"The checkpoint {error} The one before is used, if there is one.")
+            continue
+        return Restored(iteration, states, [RunRecord.from_json(record) for record in about["records"]])
+    return None
+
+
+@final
+class BatchTraining:
+    """Trains a batch, which this process has claimed, to its end."""
+
+    def __init__(
+        self,
+        batch: Batch,
+        program: AbstractProgram,
+        recorder: Recorder,
+        progress: Progress,
+        costs: Costs,
+        stop_on_divergence: bool,
+    ):
+        """Prepares.
+
+        Args:
+            batch: the batch.
+            program: its program.
+            recorder: writes what its runs leave.
+            progress: of the sweep.
+            costs: of the sweep.
+            stop_on_divergence: whether to stop, with a checkpoint, soon after a run diverged.
+        """
+        self.batch = batch
+        self.program = program
+        self.recorder = recorder
+        self.progress = progress
+        self.costs = costs
+        self.stop_on_divergence = stop_on_divergence
+        self.specs = [run.spec for run in batch.runs]
+        self.end = progress.end(batch.spec)
+
+    def is_over(self, restored: Restored | None) -> bool:
+        """Whether a checkpoint is that of the end, so that nothing is left to train."""
+        if restored is None or restored.iteration < self.end:
+            return False
+        return self.program.is_evaluated(restored.states)
+
+    def write_again(self, restored: Restored) -> None:
+        """Writes what the checkpoint of the end says, for runs that do not agree with it."""
+        self.recorder.begin(self.batch)
+        records = [
+            dataclasses.replace(r, status="finished" if r.status == "running" else r.status) for r in restored.records
+        ]
+        self.recorder.publish(self.batch, self._views(restored.states), records, last=True)
+        self.progress.done[self.batch.id] = self.end
+
+    def run(self, restored: Restored | None, lost: set[str]) -> None:
+        """Trains to the end.
+
+        Args:
+            restored: the checkpoint to go on from; None to start.
+            lost: ids of runs of which it was said already that they start again.
+        """
+        batch, recorder = self.batch, self.recorder
+        recorder.begin(batch)
+        if restored is None:
+            for _, run in batch.own:
+                folder = recorder.run_folder(run)
+                if folder.record_path.exists() and run.id not in lost:
+                    recorder.say_again(run, "no checkpoint of it is left")
+                folder.clear()
+            states, iteration, seconds = self.program.start(self.specs, [run.seed for run in batch.runs]), 0, 0.0
+        else:
+            for lane, run in batch.own:
+                recorder.run_folder(run).cut(restored.records[lane].files)
+                recorder.sources[run.id] = restored.records[lane].sources
+            states, iteration = restored.states, restored.iteration
+            seconds = restored.records[0].train_seconds or 0.0
+        self.progress.done[batch.id] = iteration
+        points = recorder.experiment.evaluation_points(batch.spec, None if restored is None else iteration)
+        # A checkpoint beyond an end that came nearer is evaluated where it is.
+        self._train(states, iteration, seconds, points or [iteration])
+
+    def _train(self, states: Any, iteration: int, seconds: float, points: Sequence[int]) -> None:
+        """Trains with an evaluation at each point, and a checkpoint whenever it is time."""
+        batch, program, specs = self.batch, self.program, self.specs
+        pace, diverged = Pace(), self._diverged(states)
+        must_stop = lambda: self.stop_on_divergence and self._diverged(states) - diverged
+
+        def save() -> None:
+            start = time.perf_counter()
+            records = self._save(states, iteration, seconds)
+            pace.saved(time.perf_counter() - start)
+            if stopped := must_stop():
+                self._stop(next(record for record in records if record.run_id in stopped))
+
+        for point in points:
+            first, before = iteration, seconds
+            while iteration < point:
+                piece, start = pace.piece(point - iteration), time.perf_counter()
+                states = jax.block_until_ready(program.iterate(states, specs, piece))
+                spent = time.perf_counter() - start
+                pace.took(piece, spent)
+                seconds += spent
+                self.progress.done[batch.id] = iteration = iteration + piece
+                if iteration < point and (pace.must_save or must_stop()):
+                    save()
+            start = time.perf_counter()
+            states, report = program.assess(states, specs)
+            report = jax.tree.map(np.asarray, report)
+            seconds += time.perf_counter() - start
+            lanes = self.recorder.append(batch, report, iteration, seconds)
+            steps = len(batch.own) * (iteration - first) * batch.spec.algorithm.steps_per_iteration
+            self.recorder.tracker.receive(self.progress.chunk(batch, lanes, iteration, steps / (seconds - before)))
+            self.costs.train_seconds += seconds - before
+            if point == points[-1] or pace.must_save or must_stop():
+                save()
+
+    def _save(self, states: Any, iteration: int, seconds: float) -> list[RunRecord]:
+        """Makes a checkpoint, and what the runs have on disk agree with it."""
+        batch, last, views = self.batch, iteration >= self.end, self._views(states)
+        records = self.recorder.records(batch, self.program, views, iteration, seconds, last)
+        about = {"runs": [run.to_json() for run in batch.runs], "records": [r.to_json() for r in records]}
+        also = sum(2 * tree_bytes(views[lane].best_policy) + 2**16 for lane, _ in batch.own)
+        checkpoints_of(batch.id, self.recorder.folder).save(iteration, states, about, also)
+        self.recorder.publish(batch, views, records, last)
+        return records
+
+    def _stop(self, record: RunRecord) -> None:
+        """Ends the sweep because of a run that diverged."""
+        folder = self.recorder.folder.run(record.arm, record.environment, record.seed)
+        raise RunDiverged(
+            f"{record.arm} on {record.environment}, seed {record.seed}, {record.divergence}. The sweep stops here, "
+            f"with a checkpoint, as it was told to. See: reppo inspect {str(folder.path)!r}"
+        )
+
+    def _views(self, states: Any) -> list[LaneView]:
+        return [self.program.view(states, lane, run.spec) for lane, run in enumerate(self.batch.runs)]
+
+    def _diverged(self, states: Any) -> set[str]:
+        """The ids of runs that have diverged."""
+        at = self.program.diverged_at(states)
+        return {run.id for lane, run in self.batch.own if at[lane] >= 0}

@@ -1,0 +1,18 @@
+"""Which kind of program trains a spec."""
+
+from reppo.spec import Spec
+from reppo.training.lanes import BatchProgram
+from reppo.training.programs import AbstractProgram
+
+KINDS: list[type[AbstractProgram]] = [BatchProgram]
+"""All kinds; the first that fits a spec trains it."""
+
+
+def kind_of_program(spec: Spec) -> type[AbstractProgram]:
+    """The kind of program that trains a spec."""
+    return next(kind for kind in KINDS if kind.fits(spec))
+
+
+def make_program(spec: Spec, width: int, mode: str, devices: int | None = None) -> AbstractProgram:
+    """The program of a batch, not compiled yet (see `AbstractProgram`)."""
+    return kind_of_program(spec)(spec, width, mode, devices=devices)
