@@ -117,6 +117,14 @@ def test_texts_are_read_and_written_in_utf8_wherever_they_are(file):
                 assert "encoding" in {keyword.arg for keyword in node.keywords}, f"{file}, line {node.lineno}"
 
 
+@pytest.mark.parametrize("file", sorted(ROOT.rglob("*.py")), ids=lambda f: str(f.relative_to(ROOT)))
+def test_the_random_streams_of_evaluation_are_named_in_one_place(file):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "subkey":
+            said = {str(part.value) for part in node.args if isinstance(part, ast.Constant)}
+            assert not any("evaluation" in text for text in said) or file == ROOT / "rollout" / "evaluate.py"
+
+
 def words(tree: ast.AST) -> set[str]:
     """Every name and every text of a module, but for docstrings and what only type checkers read."""
     found: set[str] = set()

@@ -4,11 +4,10 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Key
 
-from reppo.environments import AbstractEnvironment, Episodes, EpisodeState
+from reppo.environments import AbstractEnvironment, Episodes
 from reppo.errors import require
-from reppo.keys import subkey
 from reppo.policies.trained import TrainedPolicy
-from reppo.rollout import Evaluated, evaluate
+from reppo.rollout import AbstractPolicy, Evaluated, evaluate, evaluation_memories, evaluation_starts, fresh_root
 
 
 def evaluate_policy(policy: TrainedPolicy, episodes: int | None = None, seed: int | None = None) -> Evaluated:
@@ -32,20 +31,13 @@ def evaluate_policy(policy: TrainedPolicy, episodes: int | None = None, seed: in
     require(number >= 1, f"The number of episodes is {number}; give at least 1.")
     require(seed is None or 0 <= seed < 2**32, f"The seed is {seed}; give a whole number from 0 to 4294967295.")
     own = jax.random.key(policy.record.seed)
-    root = subkey(own, "fresh evaluation") if seed is None else jax.random.key(seed)
+    root = fresh_root(own) if seed is None else jax.random.key(seed)
 
     @eqx.filter_jit
-    def run(acting: object, environment: AbstractEnvironment, root: Key[Array, ""]) -> Evaluated:
-        key = subkey(root, "evaluation")
+    def run(acting: AbstractPolicy, environment: AbstractEnvironment, root: Key[Array, ""]) -> Evaluated:
         starts = evaluation_starts(environment, root, number)
-        memory = jax.vmap(policy.spec.algorithm.memory)(jax.random.split(subkey(key, "memory"), number))
-        return evaluate(Episodes(environment, num_starts=1), acting, starts, memory, key)  # pyright: ignore[reportArgumentType]
+        memory = evaluation_memories(policy.spec.algorithm.memory, root, number)
+        return evaluate(Episodes(environment, num_starts=1), acting, starts, memory, root)
 
     with jax.default_matmul_precision(policy.spec.matmul_precision):
         return run(policy.policy, policy.environment.with_worlds(number), root)
-
-
-def evaluation_starts(environment: AbstractEnvironment, root: Key[Array, ""], number: int) -> EpisodeState:
-    """The starts of evaluation episodes, `[episode, ...]`, as training draws them from the run's key, its `root`."""
-    keys = jax.random.split(subkey(root, "evaluation", "reset"), number)
-    return jax.vmap(lambda key: Episodes(environment, num_starts=1).reset(key, stagger=False))(keys)

@@ -6,16 +6,14 @@ from typing import Any, NamedTuple, final
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from reppo.environments import AbstractEnvironment, Episodes, EpisodeState
+from reppo.environments import AbstractEnvironment, Episodes
 from reppo.errors import require
-from reppo.keys import subkey
-from reppo.policies.evaluation import evaluation_starts
 from reppo.policies.trained import TrainedPolicy
 from reppo.policies.video import check_video_path, write_video
+from reppo.rollout import AbstractPolicy, replay
 
 MAX_FPS = 30.0
 """Tasks with more steps per second than this show every second step, every third, ..."""
@@ -93,21 +91,9 @@ def _play(
     require(0 <= seed < 2**32, f"The seed is {seed}; give a whole number from 0 to 4294967295.")
 
     @eqx.filter_jit
-    def run(acting: Any, environment: AbstractEnvironment, root: Array) -> tuple[Any, Array, Array]:
-        episodes, key = Episodes(environment, num_starts=1), subkey(root, "evaluation")
-        starts = evaluation_starts(environment, root, episode + 1)
-        start = jax.tree.map(lambda leaf: leaf[-1], starts)
-        memory = policy.spec.algorithm.memory(jax.random.split(subkey(key, "memory"), episode + 1)[-1])
-
-        def step(carry: tuple[EpisodeState, Any], time: Array) -> tuple[Any, Any]:
-            state, memory = carry
-            step_key = jax.random.split(subkey(key, "environment", time), episode + 1)[-1]
-            action, memory, _ = acting(memory, state.observation, step_key, True)
-            after, timestep = episodes.step(step_key, state, action)
-            return (after, memory), (visible(state.task), timestep.reward, timestep.ended)
-
-        _, (states, rewards, ended) = jax.lax.scan(step, (start, memory), jnp.arange(episodes.horizon))
-        return states, rewards, ended
+    def run(acting: AbstractPolicy, environment: AbstractEnvironment, root: Array) -> tuple[Any, Array, Array]:
+        memory = policy.spec.algorithm.memory
+        return replay(Episodes(environment, num_starts=1), acting, memory, root, episode, visible)
 
     with jax.default_matmul_precision(policy.spec.matmul_precision):
         states, rewards, ended = run(policy.policy, policy.environment.with_worlds(episode + 1), jax.random.key(seed))

@@ -1,7 +1,28 @@
-"""Acting: policies, collected trajectories, evaluation episodes."""
+"""Acting: policies, collected trajectories, and the one protocol of evaluation."""
 
 from reppo.rollout.collect import EpisodeEnds, collect
-from reppo.rollout.evaluate import Evaluated, evaluate
+from reppo.rollout.evaluate import (
+    Evaluated,
+    evaluate,
+    evaluation_memories,
+    evaluation_starts,
+    fresh_root,
+    replay,
+    start_keys,
+)
 from reppo.rollout.policy import AbstractPolicy, Trajectory, as_rows
 
-__all__ = ["AbstractPolicy", "EpisodeEnds", "Evaluated", "Trajectory", "as_rows", "collect", "evaluate"]
+__all__ = [
+    "AbstractPolicy",
+    "EpisodeEnds",
+    "Evaluated",
+    "Trajectory",
+    "as_rows",
+    "collect",
+    "evaluate",
+    "evaluation_memories",
+    "evaluation_starts",
+    "fresh_root",
+    "replay",
+    "start_keys",
+]

@@ -1,5 +1,10 @@
-"""Evaluation: a fixed number of whole episodes, each counted once."""
+"""The protocol of evaluation: a number of whole episodes with the deterministic policy, each counted once.
 
+All of its randomness comes from a `root`, in training that of the run: which episodes they are, where the policy's
+memory starts, what happens at each step. More episodes of a root begin with the same ones. All that evaluates is here.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -7,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from reppo.environments import Episodes, EpisodeState
+from reppo.environments import AbstractEnvironment, Episodes, EpisodeState
 from reppo.keys import subkey
 from reppo.rollout.policy import AbstractPolicy
 
@@ -29,27 +34,56 @@ class Evaluated(eqx.Module):
     metrics: dict[str, Float[Array, " episode"]]
 
 
+def fresh_root(root: Key[Array, ""]) -> Key[Array, ""]:
+    """The root of episodes that a run of this root was never evaluated on."""
+    return subkey(root, "fresh evaluation")
+
+
+def start_keys(root: Key[Array, ""], number: int) -> Key[Array, " episode"]:
+    """What each episode is started by, with `Episodes.reset(key, stagger=False)`."""
+    return jax.random.split(subkey(root, "evaluation", "reset"), number)
+
+
+def evaluation_starts(environment: AbstractEnvironment, root: Key[Array, ""], number: int) -> EpisodeState:
+    """The starts of episodes, `[episode, ...]`: those that a run of this root is evaluated on."""
+    reset = Episodes(environment, num_starts=1).reset
+    return jax.vmap(lambda key: reset(key, stagger=False))(start_keys(root, number))
+
+
+def evaluation_memories(
+    memory: Callable[[Key[Array, ""]], PyTree[Array]], root: Key[Array, ""], number: int
+) -> PyTree[Array]:
+    """The policy's memories at the starts, `[episode, ...]`.
+
+    Args:
+        memory: an algorithm's: from a key to the memory of one episode.
+        root: of the episodes.
+        number: of episodes.
+    """
+    return jax.vmap(memory)(jax.random.split(subkey(root, "evaluation", "memory"), number))
+
+
 def evaluate(
     environment: Episodes,
     policy: AbstractPolicy,
     starts: EpisodeState,
     memory: PyTree[Array],
-    key: Key[Array, ""],
+    root: Key[Array, ""],
 ) -> Evaluated:
     """Runs one whole episode from each start, acting deterministically.
 
     Args:
         environment: one instance, batched here.
         policy: what acts.
-        starts: states at the start of an episode, `[episode, ...]`.
-        memory: the policy's memories at a start, likewise.
-        key: the environment's randomness.
+        starts: states at the start of an episode, `[episode, ...]`; see `evaluation_starts`.
+        memory: the policy's memories at a start, likewise; see `evaluation_memories`.
+        root: of the episodes.
     """
-    num_episodes = starts.clock.shape[0]
+    num_episodes, key = starts.clock.shape[0], subkey(root, "evaluation", "environment")
 
     def step(carry: tuple[EpisodeState, Any, Evaluated, Array], time: Array) -> tuple[Any, None]:
         states, memory, outcome, running = carry
-        keys = jax.random.split(subkey(key, "environment", time), num_episodes)
+        keys = jax.random.split(subkey(key, time), num_episodes)
         action, memory, _ = jax.vmap(lambda m, o, k: policy(m, o, k, deterministic=True))(
             memory, states.observation, keys
         )
@@ -69,3 +103,45 @@ def evaluate(
     carry = (starts, memory, nothing, jnp.ones(num_episodes, bool))
     (_, _, outcome, _), _ = jax.lax.scan(step, carry, jnp.arange(environment.horizon))
     return outcome
+
+
+def replay(
+    environment: Episodes,
+    policy: AbstractPolicy,
+    memory: Callable[[Key[Array, ""]], PyTree[Array]],
+    root: Key[Array, ""],
+    episode: int,
+    see: Callable[[Any], PyTree[Array]],
+) -> tuple[PyTree[Array], Float[Array, " time"], Bool[Array, " time"]]:
+    """Runs one of the episodes again and keeps what is to be seen of it.
+
+    Args:
+        environment: one instance.
+        policy: what acts.
+        memory: as for `evaluation_memories`.
+        root: of the episodes.
+        episode: which of them, from 0.
+        see: from the state of the task to the part of it that is kept.
+
+    Returns:
+        What was seen before each step of the time limit, the reward of each, and whether an episode ended there: what
+        is after the first end belongs to another one.
+    """
+    number, key = episode + 1, subkey(root, "evaluation", "environment")
+    start, own = jax.tree.map(
+        lambda leaf: leaf[-1],
+        (
+            evaluation_starts(environment.environment, root, number),
+            evaluation_memories(memory, root, number),
+        ),
+    )
+
+    def step(carry: tuple[EpisodeState, Any], time: Array) -> tuple[Any, Any]:
+        state, own = carry
+        step_key = jax.random.split(subkey(key, time), number)[-1]
+        action, own, _ = policy(own, state.observation, step_key, deterministic=True)
+        after, timestep = environment.step(step_key, state, action)
+        return (after, own), (see(state.task), timestep.reward, timestep.ended)
+
+    _, (seen, rewards, ended) = jax.lax.scan(step, (start, own), jnp.arange(environment.horizon))
+    return seen, rewards, ended

@@ -14,7 +14,15 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt32
 from reppo.algorithms import AlgorithmState
 from reppo.environments import AbstractEnvironment, Episodes, EpisodeState
 from reppo.keys import subkey
-from reppo.rollout import AbstractPolicy, EpisodeEnds, Evaluated, collect, evaluate
+from reppo.rollout import (
+    AbstractPolicy,
+    EpisodeEnds,
+    Evaluated,
+    collect,
+    evaluate,
+    evaluation_memories,
+    start_keys,
+)
 from reppo.spec import Spec
 from reppo.summary import Summary
 from reppo.training.faults import all_finite, first_fault
@@ -88,7 +96,7 @@ def init(
 
     # One batch of resets for training and evaluation: those of physics engines take long to compile.
     training_keys = jax.random.split(subkey(root, "training", "reset"), num_environments)
-    evaluation_keys = jax.random.split(subkey(root, "evaluation", "reset"), num_episodes)
+    evaluation_keys = start_keys(root, num_episodes)
     keys = jnp.concatenate([training_keys, evaluation_keys])
     starts = _start(episodes, keys, jnp.arange(len(keys)) < num_environments)
     training_starts = jax.tree.map(lambda x: x[:num_environments], starts)
@@ -278,9 +286,9 @@ def _memories(spec: Spec, key: Key[Array, ""], number: int) -> PyTree:
 
 
 def _evaluate(spec: Spec, state: TrainState, episodes: Episodes) -> Evaluated:
-    key = subkey(jax.random.key(state.seed), "evaluation")
-    memory = _memories(spec, subkey(key, "memory"), spec.evaluation.episodes)
-    return evaluate(episodes, spec.algorithm.policy(state.algorithm), state.evaluation_starts, memory, key)
+    root = jax.random.key(state.seed)
+    memory = evaluation_memories(spec.algorithm.memory, root, spec.evaluation.episodes)
+    return evaluate(episodes, spec.algorithm.policy(state.algorithm), state.evaluation_starts, memory, root)
 
 
 def _keep_best(spec: Spec, state: TrainState, evaluated: Evaluated) -> TrainState:

@@ -18,7 +18,15 @@ from reppo.environments import (
     Observation,
     Transition,
 )
-from reppo.rollout import AbstractPolicy, collect, evaluate
+from reppo.rollout import (
+    AbstractPolicy,
+    collect,
+    evaluate,
+    evaluation_memories,
+    evaluation_starts,
+    fresh_root,
+    replay,
+)
 from reppo.spec import Evaluation, Spec
 from reppo.training import loop, train
 from tests.algorithms.toys import ToyReplay
@@ -110,6 +118,19 @@ def test_an_evaluation_episode_in_which_the_simulation_broke_has_no_return():
     outcome = evaluate(episodes, Half(), starts, (), jax.random.key(1))
     assert outcome.nonfinite.all() and jnp.isnan(outcome.episode_return).all()
     np.testing.assert_array_equal(outcome.episode_length, np.full(3, 3))
+
+
+def test_an_episode_that_is_run_again_is_the_one_that_was_evaluated():
+    task, root = environments.probe("ObservationValue").make(), jax.random.key(3)
+    episodes, memory = Episodes(task, num_starts=1), lambda key: ()
+    starts = evaluation_starts(task, root, 6)
+    outcome = evaluate(episodes, Half(), starts, evaluation_memories(memory, root, 6), root)
+    assert len(np.unique(outcome.episode_return)) == 2  # signs, as the starts have them
+    for number in range(6):
+        seen, rewards, ended = replay(episodes, Half(), memory, root, number, lambda state: state)
+        assert rewards == outcome.episode_return[number] == seen[0, 0] and ended[0]
+    fresh = evaluation_starts(task, fresh_root(root), 6)
+    assert (fresh.observation.actor != starts.observation.actor).any()
 
 
 @final
