@@ -3,7 +3,6 @@
 from reppo.results.evaluations import Evaluations as Evaluations
 from reppo.results.evaluations import Metrics as Metrics
 from reppo.results.folder import ResultsFolder as ResultsFolder
-from reppo.results.folder import RunFolder as RunFolder
 from reppo.results.loading import RunData as RunData
 from reppo.results.loading import load_results as load_results
 from reppo.results.loading import open_run as open_run
@@ -12,3 +11,4 @@ from reppo.results.names import folder_name as folder_name
 from reppo.results.record import SCHEMA as SCHEMA
 from reppo.results.record import RunRecord as RunRecord
 from reppo.results.record import Status as Status
+from reppo.results.run_folder import RunFolder as RunFolder
