@@ -9,7 +9,7 @@ import pytest
 from reppo.analysis import Table, build_report
 from reppo.analysis.report.page import to_html
 from reppo.results import load_results
-from reppo.results.folder import write_csv
+from reppo.results.tables import write_csv
 from reppo.text import cell_text, markdown_text, plain, plain_lines
 from reppo.tracking import Console, Noticed, RunFinished
 from tests.analysis.synthetic import make_results

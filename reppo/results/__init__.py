@@ -3,11 +3,11 @@
 from reppo.results.evaluations import Evaluations as Evaluations
 from reppo.results.evaluations import Metrics as Metrics
 from reppo.results.folder import ResultsFolder as ResultsFolder
-from reppo.results.folder import RunFolder as RunFolder
 from reppo.results.names import folder_name as folder_name
 from reppo.results.record import SCHEMA as SCHEMA
 from reppo.results.record import RunRecord as RunRecord
 from reppo.results.record import Status as Status
+from reppo.results.run_folder import RunFolder as RunFolder
 from reppo.results.runs import RunData as RunData
 from reppo.results.runs import load_results as load_results
 from reppo.results.runs import open_run as open_run

@@ -5,8 +5,9 @@ import math
 from typing import Any
 
 from reppo.errors import ConfigurationError
-from reppo.results.folder import ResultsFolder, RunFolder
+from reppo.results.folder import ResultsFolder
 from reppo.results.formatting import human_count, human_seconds
+from reppo.results.run_folder import RunFolder
 from reppo.results.status import attempts_of, describe_attempt
 from reppo.text import plain
 

@@ -6,9 +6,11 @@ from typing import final
 
 from reppo.errors import ConfigurationError, require
 from reppo.results.evaluations import Evaluations
-from reppo.results.folder import ResultsFolder, RunFolder, write_csv
+from reppo.results.folder import ResultsFolder
 from reppo.results.formatting import natural_order
 from reppo.results.record import RunRecord
+from reppo.results.run_folder import RunFolder
+from reppo.results.tables import write_csv
 
 RUN_COLUMNS = (
     "arm",

@@ -11,10 +11,11 @@ from typing import Any, Literal, final, get_args
 
 from reppo.errors import ConfigurationError, DamagedFile
 from reppo.results.files import read_json
-from reppo.results.folder import ResultsFolder, RunFolder
+from reppo.results.folder import ResultsFolder
 from reppo.results.formatting import natural_order
 from reppo.results.lock import describe_holder, is_held
 from reppo.results.record import RunRecord
+from reppo.results.run_folder import RunFolder
 from reppo.text import plain
 
 State = Literal["done", "running", "stopped", "failed", "diverged", "missing"]

@@ -76,16 +76,18 @@ def choose_execution(experiment: Experiment, memory: int | None = None, mode: st
 
     Args:
         experiment: the experiment.
-        memory: bytes that training may take; no limit by default. On a CPU that is the process's resident set above
-            what it is at the start, so that `RESIDENT_BYTES` of it are not for arrays, and never more than
-            `usable_memory`; elsewhere the device's memory. Where the lanes do not fit, fewer train at the same time.
+        memory: bytes that training may take. On a CPU that is the process's resident set above what it is at the
+            start, so that `RESIDENT_BYTES` of it are not for arrays, and never more than `usable_memory`; elsewhere the
+            device's memory. By default there is no limit on a CPU, and elsewhere programs are as narrow as the devices
+            of this process need, if that can be. Where the lanes do not fit, fewer train at the same time.
         mode: how lanes run where the experiment is executed; as on this machine by default.
 
     Raises:
         ConfigurationError: if not even one lane fits.
     """
     chosen = Execution(mode or lanes_mode(), MAX_WIDTH, lane_devices())
-    if memory is None:
+    available = memory if memory is not None else accelerator_memory() if chosen.mode == "vmap" else None
+    if available is None:
         return chosen
     keys = [(compile_key(run.spec), run) for run in experiment.runs()]
     shared, runs = Counter(key for key, _ in keys), dict(keys)
@@ -93,19 +95,25 @@ def choose_execution(experiment: Experiment, memory: int | None = None, mode: st
     need, *_, name = max(needed)
     reserved = RESIDENT_BYTES if chosen.mode == lanes_mode() and jax.default_backend() == "cpu" else 0
     if reserved:
-        memory = min(memory, usable_memory() or memory)
+        available = min(available, usable_memory() or available)
     require(
-        need <= memory - reserved,
+        memory is None or need <= available - reserved,
         f"One run on {name} needs about {human_bytes(need)} while it trains{_besides(reserved)}, and "
-        f"{human_bytes(memory)} are allowed (--memory). Allow more, or choose fewer environments, shorter rollouts or "
-        "narrower networks.",
+        f"{human_bytes(available)} are allowed (--memory). Allow more, or choose fewer environments, shorter rollouts "
+        "or narrower networks.",
     )
     devices = range(chosen.devices, 0, -1) if chosen.mode == "map" else [chosen.devices]
     narrower = [dataclasses.replace(chosen, devices=number) for number in devices]
     narrower += [dataclasses.replace(narrower[-1], most=most) for most in range(chosen.most - 1, 0, -1)]
     held = lambda one, lane, state, runs: one.held_bytes(one.width(runs), lane, state)
-    fits = (one for one in narrower if all(held(one, *each) <= memory - reserved for *each, _ in needed))
-    return next(fits)
+    fits = (one for one in narrower if all(held(one, *each) <= available - reserved for *each, _ in needed))
+    return next(fits, narrower[-1])  # by an upper estimate, which more may fit than it says
+
+
+def accelerator_memory() -> int | None:
+    """Bytes that this process may take on its accelerators, all together; None if there are none, or it is unknown."""
+    limits = [(device.memory_stats() or {}).get("bytes_limit", 0) for device in jax.local_devices()]
+    return sum(limits) if all(limits) else None
 
 
 def needed_bytes(run: Run) -> tuple[int, int]:

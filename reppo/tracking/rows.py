@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from reppo.results.folder import RunFolder
+from reppo.results.run_folder import RunFolder
 
 
 def row_of(returns: Sequence[float], metrics: Mapping[str, tuple[float, float, float]]) -> dict[str, float]:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, ClassVar, final
 
 from reppo.errors import require
-from reppo.results.folder import ResultsFolder, RunFolder
+from reppo.results.folder import ResultsFolder
+from reppo.results.run_folder import RunFolder
 from reppo.tracking.events import BatchStarted, ChunkFinished, Event, LaneStart, RunFinished, SweepStarted
 from reppo.tracking.rows import row_of, rows_on_disk
 from reppo.tracking.tracker import AbstractTracker

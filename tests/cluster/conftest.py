@@ -13,12 +13,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 STUDY = """
-import sys
 import time
 
 from ablations import kl
 from reppo import environments
-from reppo.sweep import Experiment
+from reppo.sweep import Experiment, pace
+from reppo.training import BatchProgram
 from tests.tiny import tiny_preset
 
 experiment = Experiment(
@@ -30,10 +30,9 @@ experiment = Experiment(
     steps={steps},
 )
 
-module = sys.modules["reppo.sweep.execute"]
-module.CHECKPOINT_SECONDS = 1.0
-advance = module.BatchProgram.advance
-module.BatchProgram.advance = lambda *arguments: time.sleep({pause}) or advance(*arguments)
+pace.SAVE_SECONDS = 1.0
+iterate = BatchProgram.iterate
+BatchProgram.iterate = lambda *arguments: time.sleep({pause}) or iterate(*arguments)
 """
 """Two batches of two programs, with a checkpoint every second, and a pause before each chunk of training."""
 

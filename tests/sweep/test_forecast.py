@@ -103,6 +103,18 @@ def test_states_of_waiting_lanes_need_memory_too(monkeypatch, mode, room, expect
     assert chosen.held_bytes(chosen.width(4), 100, 40) <= room
 
 
+def test_programs_are_no_wider_than_an_accelerator_has_room_for(monkeypatch):
+    monkeypatch.setattr(planning, "needed_bytes", lambda run: (100, 40))
+    many = declare(arms=grid("kl_bound", [0.01 * n for n in range(20, 83)]), seeds=[0])
+    width = lambda: choose_execution(many, mode="vmap").width(64)
+    for room, expected in ((None, 16), (1600, 16), (800, 8), (50, 1)):  # one lane trains in any case
+        monkeypatch.setattr(planning, "accelerator_memory", lambda room=room: room)
+        monkeypatch.setattr(planning, "lane_devices", lambda: 1)
+        assert width() == expected
+    with pytest.raises(ConfigurationError, match="--memory"):
+        choose_execution(many, 50, "vmap")
+
+
 @pytest.mark.slow  # compiles the whole catalog
 def test_a_sweep_over_the_catalog_compiles_as_often_as_its_plan_says(tmp_path, traced, monkeypatch):
     compiled, quickly = jax.stages.Lowered.compile, {"xla_backend_optimization_level": 0}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from reppo.ablation.designs import grid
 from reppo.analysis import build_report, caveats_of, design_of, format_table, score_table, summary_table
 from reppo.results import load_results
 from reppo.results.status import format_status, read_status
+from reppo.spec import resolve
 from reppo.sweep import Experiment, Rival, execute
 from reppo.tracking import NoTracker
 from tests.tiny import tiny_preset, tiny_reppo
@@ -229,3 +231,16 @@ def test_rivals_are_planned_shown_and_run_from_the_command_line(tmp_path, capsys
     assert cli.main(["show", "reppo_reference+kl/no_kl", "--base", "reppo_small", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert {"algorithm.truncation", "algorithm.actor_loss.objective"} <= {one["path"] for one in shown["changes"]}
+
+
+def test_what_is_chosen_of_an_experiment_is_not_resolved_again(monkeypatch):
+    module, calls = sys.modules["reppo.sweep.experiment"], []
+    monkeypatch.setattr(module, "resolve", lambda spec: (calls.append(spec), resolve(spec))[1])
+    experiment = tiny(arms=[kl.no_kl, value.mse])
+    assert len(calls) == 4
+    chosen = experiment.select(arms=["longer", "kl/no_kl"], seeds=[0, 3], steps=256)
+    assert len(calls) == 4 and arms_of(chosen) == ["base", "kl/no_kl", "longer"] and len(chosen.runs()) == 6
+    assert {run.id for run in chosen.runs() if run.seed == 0} < {run.id for run in experiment.runs()}
+    assert chosen.steps == 256 and experiment.steps == STEPS and len(experiment.runs()) == 8
+    chosen.select(overrides=["gamma=0.5"])
+    assert len(calls) == 7

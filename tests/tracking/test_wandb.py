@@ -17,7 +17,7 @@ import pytest
 from reppo import environments
 from reppo.ablation import setting
 from reppo.results import ResultsFolder, RunRecord, load_results
-from reppo.sweep import Experiment, execute, plan
+from reppo.sweep import Experiment, execute, execution
 from reppo.tracking import (
     BatchStarted,
     ChunkFinished,
@@ -341,7 +341,7 @@ def read_run(path):
 def test_an_offline_sweep_leaves_a_run_for_each_run_with_its_config_and_curve_and_no_secret(tmp_path, monkeypatch):
     wandb = pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_API_KEY", SECRET)
-    monkeypatch.setattr(plan, "MAX_WIDTH", 2)  # the program of the other tests of sweeps, in three batches
+    monkeypatch.setattr(execution, "MAX_WIDTH", 2)  # the program of the other tests of sweeps, in three batches
     experiment = Experiment(
         name="study",
         base=tiny_preset,

@@ -108,7 +108,7 @@ def test_a_suite_of_ones_own_is_traced_and_drawn_and_keeps_the_laws(experiment, 
 
     spec = replace_path(run.spec, "algorithm.actor.width", 8)
     environment = spec.environment.make()
-    policy = spec.algorithm.policy(spec.algorithm.init(jax.random.key(0), environment))
+    policy = spec.algorithm.policy(spec.algorithm.init(jax.random.key(0), environment.interface()))
     record = RunRecord(run_id="", experiment="line", arm="base", environment="Line-v0", seed=0, status="finished")
     rendered = render_episode(TrainedPolicy(policy, spec, environment, record, "best"), tmp_path / "a.gif", steps=2)
     assert rendered.frames == 2 and rendered.episode_length == 50
