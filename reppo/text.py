@@ -17,6 +17,17 @@ def plain_lines(text: str) -> str:
     return "\n".join(map(plain, text.split("\n")))
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number of things: `1 run`, `2 runs`, `2 batches`.
+
+    Args:
+        number: how many.
+        one: the word for one of them.
+        many: the word for several; by default with an s.
+    """
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
 def cell_text(value: Any) -> Any:
     """A value for a cell of a CSV file that a spreadsheet may open: text that it would take for a formula is quoted.
 

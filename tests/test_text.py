@@ -10,7 +10,7 @@ from reppo.analysis import Table, build_report
 from reppo.analysis.report.page import to_html
 from reppo.results import load_results
 from reppo.results.tables import write_csv
-from reppo.text import cell_text, markdown_text, plain, plain_lines
+from reppo.text import cell_text, counted, markdown_text, plain, plain_lines
 from reppo.tracking import Console, Noticed, RunFinished
 from tests.analysis.synthetic import make_results
 from tests.tracking.events import START, Stream, chunk, lane, record
@@ -57,6 +57,14 @@ def test_tables_on_disk_hold_no_formulas_and_any_name(tmp_path):
     assert list(csv.reader(io.StringIO(table.to_csv()))) == [["arm", "value"], ["'=cmd()", "-1.5"], ["-", "2.0"]]
     assert "\x1b" not in str(table)
     assert "<" not in table.to_markdown() and len(table.to_markdown().splitlines()) == 8
+
+
+def test_things_are_counted_in_words():
+    words = [counted(number, "run") for number in (0, 1, 2)] + [
+        counted(1, "batch", "batches"),
+        counted(3, "batch", "batches"),
+    ]
+    assert words == ["0 runs", "1 run", "2 runs", "1 batch", "3 batches"]
 
 
 def test_markdown_is_one_line_without_tags():

@@ -11,7 +11,7 @@ from reppo.cli import options
 from reppo.cli.faults import guarded, say_fault
 from reppo.cli.parser import Commands, Parser
 from reppo.errors import RunDiverged, RunsFailed, require
-from reppo.text import plain_lines
+from reppo.text import counted, plain_lines
 
 if TYPE_CHECKING:
     from reppo.sweep import Experiment
@@ -219,7 +219,7 @@ def submit_study(arguments: argparse.Namespace) -> int:
     elif arguments.executor == "slurm":
         job = cluster.submit_to_slurm(experiment.name, list(payloads.values()), resources, logs)
         print(
-            f"Job {job}: {len(payloads)} {'task' if len(payloads) == 1 else 'tasks'}, one for each batch.\n"
+            f"Job {job}: {counted(len(payloads), 'task')}, one for each batch.\n"
             f"See:     squeue --job {job}\nLogs:    {logs}\nResults: {path}\n"
             f"Once they are done: reppo report {path}"
         )

@@ -16,7 +16,7 @@ from reppo.results.formatting import natural_order
 from reppo.results.lock import describe_holder, is_held
 from reppo.results.record import RunRecord
 from reppo.results.run_folder import RunFolder
-from reppo.text import plain
+from reppo.text import counted, plain
 
 State = Literal["done", "running", "stopped", "failed", "diverged", "missing"]
 STATES: tuple[State, ...] = get_args(State)
@@ -305,7 +305,7 @@ _MOST_REASONS = 10
 
 def _counted(runs: Sequence[RunState], total: int | None = None) -> str:
     counts = ", ".join(f"{number} {state}" for state, number in FolderStatus.counts(runs).items())
-    return counts if total is None else f"{total} run{'' if total == 1 else 's'}{': ' if counts else ''}{counts}"
+    return counts if total is None else f"{counted(total, 'run')}{': ' if counts else ''}{counts}"
 
 
 def _holding(holders: Mapping[str, str]) -> list[str]:

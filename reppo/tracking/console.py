@@ -11,7 +11,7 @@ from typing import TextIO, final
 
 from reppo.results.formatting import human_bytes, human_count, human_seconds, natural_order
 from reppo.results.record import RunRecord
-from reppo.text import plain
+from reppo.text import counted, plain
 from reppo.tracking.events import (
     BatchFailed,
     BatchStarted,
@@ -119,7 +119,7 @@ class Console(AbstractTracker):
         self._returns = {}
         continued = f", {human_count(event.steps_done)} of them done before" if event.steps_done else ""
         steps = f"{human_count(event.steps_total)} environment steps{continued}"
-        runs = f"{_count(event.runs, 'run')} in {_count(event.batches, 'batch', 'batches')}"
+        runs = f"{counted(event.runs, 'run')} in {counted(event.batches, 'batch', 'batches')}"
         self._print(f"{event.experiment}: {runs}, {steps}", _BOLD)
         for warning in event.warnings:
             self._print(f"warning: {warning}", _YELLOW)
@@ -147,7 +147,7 @@ class Console(AbstractTracker):
         self._sweep = None  # and with it the region
         diverged = f", {self._diverged} of them diverged" if self._diverged else ""
         took = human_seconds(self._clock() - self._started)
-        self._print(f"Finished {_count(self._finished, 'run')} in {took}{diverged}.", _BOLD)
+        self._print(f"Finished {counted(self._finished, 'run')} in {took}{diverged}.", _BOLD)
         if event.compilations is not None and event.bytes is not None:
             (planned, done), (forecast, used) = event.compilations, event.bytes
             compiled, trained = human_seconds(event.compile_seconds), human_seconds(event.train_seconds)
@@ -230,7 +230,7 @@ class Console(AbstractTracker):
         if self._batch is None or self._sweep is None:
             return ""
         number = f"batch {self._batch_number}/{self._sweep.batches}"
-        return f"{number}, {self._batch.label}, {_count(self._batch.runs, 'run')}"
+        return f"{number}, {self._batch.label}, {counted(self._batch.runs, 'run')}"
 
     def _table(self) -> list[str]:
         """One line per arm of the current environment, those of earlier batches too."""
@@ -272,7 +272,7 @@ class Console(AbstractTracker):
             words.append(f"{arm} {_number(sum(finite) / len(finite)) if finite else '-'}")
         more = len(self._batch.arms) - _ARMS_PER_LINE
         if more > 0:
-            words.append(f"and {_count(more, 'arm')} more")
+            words.append(f"and {counted(more, 'arm')} more")
         return ", ".join(words)
 
     def _known_returns(self, environment: str, arm: str) -> tuple[list[float], int]:
@@ -300,7 +300,3 @@ def _number(value: float) -> str:
         return "-"
     size = abs(value)
     return f"{value:.3g}" if size >= 1e7 else f"{value:.{0 if size >= 1000 else 1 if size >= 10 else 2}f}"
-
-
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"

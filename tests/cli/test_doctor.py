@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from reppo import cli
-from reppo.cli import doctor
-from reppo.cli.doctor import TESTED, bad_combinations, examine, format_finding
+from reppo.cli import findings
+from reppo.cli.findings import TESTED, bad_combinations, examine, format_finding
 from reppo.gpu_check import parts
 
 ROOT = Path(__file__).parents[2]
@@ -21,13 +21,13 @@ def test_the_tested_set_is_that_of_the_constraints():
             name, version, side = match.groups()
             pinned.setdefault(name.lower(), {})[side] = version
     for python, side in (("3.11", "<"), ("3.12", ">="), ("3.13", ">=")):
-        for name, version in doctor.tested_versions(python).items():
+        for name, version in findings.tested_versions(python).items():
             versions = pinned[name]
             assert versions.get(side, versions.get(None)) == version, f"{name} on Python {python}"
     assert set(TESTED["3.11"]) == {name for name, versions in pinned.items() if "<" in versions}
 
 
-GOOD = doctor.tested_versions("3.11")
+GOOD = findings.tested_versions("3.11")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_broken_combinations_are_known(changes, said):
 def test_a_requirement_that_is_not_met_is_wrong_and_another_version_deserves_a_look(monkeypatch):
     real = parts.installed
     monkeypatch.setattr(parts, "installed", lambda name: {"optax": "0.1.0", "scipy": "1.16.0"}.get(name, real(name)))
-    found = {finding.verdict: finding for finding in doctor._versions()}
+    found = {finding.verdict: finding for finding in findings._versions()}
     assert found["wrong"].found.startswith("needs optax") and "0.1.0" in found["wrong"].found
     assert found["wrong"].cure.startswith("pip install 'optax")
     assert "scipy 1.16.0 (tested: 1.17.1)" in found["warning"].found and "scipy==1.17.1" in found["warning"].cure
@@ -59,16 +59,16 @@ def test_a_requirement_that_is_not_met_is_wrong_and_another_version_deserves_a_l
 
 def test_what_is_closed_or_off_is_said(monkeypatch, tmp_path):
     monkeypatch.setenv("MUJOCO_GL", "nonsense")
-    (graphics,) = doctor._suites()
+    (graphics,) = findings._suites()
     assert graphics.verdict == "warning" and "set it to egl, osmesa or glfw" in graphics.cure
     monkeypatch.setenv("REPPO_CACHE", "off")
-    (cache,) = doctor._cache()
+    (cache,) = findings._cache()
     assert cache.verdict == "warning" and "as REPPO_CACHE says" in cache.found
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("REPPO_CACHE", str(tmp_path / "file" / "cache"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        (cache,) = doctor._cache()
+        (cache,) = findings._cache()
     assert cache.verdict == "warning" and "compiled anew" in cache.found and "REPPO_CACHE" in cache.cure
 
 
@@ -82,7 +82,7 @@ def test_training_that_does_not_repeat_itself_is_wrong_on_a_cpu(monkeypatch):
         return states, before, after
 
     monkeypatch.setattr(parts, "trained", unsteady)
-    (repetition,) = doctor._repetition()
+    (repetition,) = findings._repetition()
     assert repetition.verdict == "wrong" and "differ in 1 of" in repetition.found and repetition.cure
 
 
@@ -92,7 +92,7 @@ def test_a_look_that_fails_hides_no_other(monkeypatch):
         yield
 
     broken.__name__ = "_devices"
-    monkeypatch.setattr(doctor, "_LOOKS", (doctor._python, broken, doctor._precision))
+    monkeypatch.setattr(findings, "_LOOKS", (findings._python, broken, findings._precision))
     found = list(examine())
     assert [finding.what for finding in found] == ["python", "devices", "precision"]
     assert found[1].verdict == "wrong" and "\x1b" not in format_finding(found[1])
@@ -100,7 +100,7 @@ def test_a_look_that_fails_hides_no_other(monkeypatch):
 
 
 def test_this_installation_is_sound(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(doctor, "_LOOKS", tuple(look for look in doctor._LOOKS if look is not doctor._wandb))
+    monkeypatch.setattr(findings, "_LOOKS", tuple(look for look in findings._LOOKS if look is not findings._wandb))
     assert cli.main(["doctor"]) == 0
     said = capsys.readouterr().out
     for what in ("python", "versions", "combinations", "devices", "precision", "graphics", "cache", "repetition"):

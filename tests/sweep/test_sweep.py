@@ -14,8 +14,9 @@ from reppo.cli.study import run_declared
 from reppo.results import load_results
 from reppo.runtime.cache import remove_damaged
 from reppo.sweep import Experiment, execute
-from reppo.tracking import AbstractTracker, ChunkFinished, Noticed, NoTracker
+from reppo.tracking import AbstractTracker, Noticed, NoTracker
 from tests.tiny import save_at_every_iteration, tiny_preset
+from tests.tracking.lanes import KillAfter
 
 STEPS = 128 * 4
 
@@ -44,18 +45,6 @@ def returns(path):
         (r.record.arm, r.record.seed): (r.evaluations.environment_steps, r.evaluations.returns)
         for r in load_results(path)
     }
-
-
-class KillAfter(AbstractTracker):
-    def __init__(self, steps):
-        self.steps = steps
-
-    def receive(self, event):
-        if isinstance(event, ChunkFinished) and event.environment_steps >= self.steps:
-            raise KeyboardInterrupt
-
-    def close(self):
-        pass
 
 
 def test_every_run_leaves_its_records(undisturbed):

@@ -13,9 +13,8 @@ from reppo.errors import ConfigurationError
 from reppo.results import ResultsFolder, RunRecord
 from reppo.sweep import Experiment, execute
 from reppo.tracking import Composite, RunFinished, SweepStarted, TensorBoard
-from tests.sweep.test_sweep import KillAfter
 from tests.tiny import tiny_preset
-from tests.tracking.test_wandb import begin, chunk, record, report, start
+from tests.tracking.lanes import KillAfter, begin, chunk, record, report, start
 
 
 def read(folder):

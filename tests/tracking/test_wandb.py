@@ -16,21 +16,17 @@ import pytest
 
 from reppo import environments
 from reppo.ablation import setting
-from reppo.results import ResultsFolder, RunRecord, load_results
+from reppo.results import ResultsFolder, load_results
 from reppo.sweep import Experiment, execute, execution
 from reppo.tracking import (
-    BatchStarted,
-    ChunkFinished,
     Composite,
-    LaneReport,
-    LaneStart,
     NoTracker,
     RunFinished,
     SweepFinished,
-    SweepStarted,
     Wandb,
 )
 from tests.tiny import tiny_preset
+from tests.tracking.lanes import begin, chunk, record, report, start
 
 ROOT = Path(__file__).parents[2]
 SECRET = "0123456789abcdef0123456789abcdef01234567"
@@ -58,34 +54,6 @@ class Run:
 
     def finish(self, exit_code):
         self.exit_code = exit_code
-
-
-def start(arm, seed):
-    names = [] if arm == "base" else [arm]
-    return LaneStart(
-        run_id=f"{arm}{seed}", arm=arm, environment="Task", seed=seed, ablations=names, spec={"algorithm": {"gamma": 1}}
-    )
-
-
-def report(arm, seed, returns, **metrics):
-    return LaneReport(run_id=f"{arm}{seed}", arm=arm, environment="Task", seed=seed, returns=returns, metrics=metrics)
-
-
-def chunk(steps, lanes):
-    return ChunkFinished(
-        label="l", environment="Task", arms=["base"], environment_steps=steps, lanes=lanes, steps_done=steps,
-        steps_total=100, steps_per_second=1.0,
-    )  # fmt: skip
-
-
-def record(arm, seed, **changes):
-    fields = dict(run_id=f"{arm}{seed}", experiment="e", arm=arm, environment="Task", seed=seed, status="finished")
-    return RunRecord(**(fields | changes))
-
-
-def begin(tracker, lanes):
-    tracker.receive(SweepStarted(experiment="study", runs=len(lanes), steps_total=100, batches=1))
-    tracker.receive(BatchStarted(label="l", environment="Task", arms=["base"], runs=len(lanes), lanes=lanes))
 
 
 def test_each_lane_is_a_run_with_its_own_config_and_curve(tmp_path):
@@ -192,7 +160,8 @@ os.environ |= {"WANDB_BASE_URL": f"http://127.0.0.1:{server.getsockname()[1]}", 
 held = []
 threading.Thread(target=lambda: [held.append(server.accept()) for _ in iter(int, 1)], daemon=True).start()
 from reppo.tracking import Composite, Wandb, wandb as module
-from tests.tracking.test_wandb import begin, chunk, record, report, start, RunFinished
+from reppo.tracking import RunFinished
+from tests.tracking.lanes import begin, chunk, record, report, start
 
 module.INIT_SECONDS = 2.0
 tracker = Composite([Wandb("online", Path(sys.argv[2]))])
