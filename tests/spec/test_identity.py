@@ -15,11 +15,11 @@ from reppo.spec import Spec, from_json, list_paths, replace_path, resolve, run_i
 # Print the table anew by running this file: python tests/spec/test_identity.py
 GOLDEN_IDS = {
     # name: (spec_id, run_id of seed 0)
-    "reppo, CartpoleBalance": ("a255516e74c9", "5a43f9309b48"),
-    "reppo_small, CartpoleBalance": ("c3f345ac5d9f", "9cab6088fa66"),
-    "reppo, Pendulum-v1": ("f86876f14305", "2c656fe48f1b"),
-    "reppo_small, Pendulum-v1, max_torque 1.5": ("05368c0f6314", "771e8035d2d0"),
-    "reppo_small, ConstantReward": ("b528834cead2", "07e98267bdd7"),
+    "reppo, CartpoleBalance": ("6867b3cf60a0", "c246300783c4"),
+    "reppo_small, CartpoleBalance": ("6f76236db275", "1a109548a79d"),
+    "reppo, Pendulum-v1": ("d396feb1d144", "c6370f0365e0"),
+    "reppo_small, Pendulum-v1, max_torque 1.5": ("c646a4c81bc3", "8416b10422c5"),
+    "reppo_small, ConstantReward": ("cff62b484ffe", "883d68b29416"),
 }
 
 CASES = {
