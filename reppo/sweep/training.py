@@ -46,7 +46,8 @@ def restore(
             if [run["run_id"] for run in about["runs"]] != [run.id for run in batch.runs]:
                 say(f"The checkpoints in {str(checkpoints.path)!r} are those of other runs, and are left alone.")
                 return None
-            states = checkpoints.restore(iteration, program.abstract_states)
+            saved = checkpoints.restore(iteration, program.saved(program.abstract_states))
+            states = program.restored(saved, [run.spec for run in batch.runs], [run.seed for run in batch.runs])
         except DamagedFile as error:
             say(f"The checkpoint {error} The one before is used, if there is one.")
             continue
@@ -169,7 +170,7 @@ class BatchTraining:
         records = self.recorder.records(batch, self.program, views, iteration, seconds, last)
         about = {"runs": [run.to_json() for run in batch.runs], "records": [r.to_json() for r in records]}
         also = sum(2 * tree_bytes(views[lane].best_policy) + 2**16 for lane, _ in batch.own)
-        checkpoints_of(batch.id, self.recorder.folder).save(iteration, states, about, also)
+        checkpoints_of(batch.id, self.recorder.folder).save(iteration, self.program.saved(states), about, also)
         self.recorder.publish(batch, views, records, last)
         return records
 

@@ -57,7 +57,7 @@ def compile_key(spec: Spec) -> Any:
 
 @final
 class LaneStates(NamedTuple):
-    """The states of all lanes, stacked, `[lane, ...]`: what a checkpoint holds.
+    """The states of all lanes, stacked, `[lane, ...]`.
 
     Attributes:
         arrays: the arrays of each lane's `TrainState`.
@@ -103,6 +103,7 @@ class BatchProgram(AbstractProgram):
         self.mode = mode
         self.compile_seconds = 0.0
         self.bytes = 0
+        self._saves_data = spec.algorithm.saves_data
         devices = lane_devices() if devices is None else devices
         self._at_once = lanes_at_once(mode, width, devices)
         used = _devices_used(width, devices)
@@ -172,8 +173,16 @@ class BatchProgram(AbstractProgram):
 
     @property
     def abstract_states(self) -> LaneStates:
-        """Shapes and dtypes of the states of all lanes, as a checkpoint holds them."""
+        """Shapes and dtypes of the states of all lanes."""
         return _stacked_shapes(self._abstract_lanes, self.width)
+
+    def saved(self, states: LaneStates) -> LaneStates:
+        """All but the algorithm's data, where it does not save them."""
+        return states if self._saves_data else _with_data(states, ())
+
+    def restored(self, saved: LaneStates, specs: Sequence[Spec], seeds: Sequence[int]) -> LaneStates:
+        """The states that were saved; data that were not begin anew."""
+        return saved if self._saves_data else _with_data(saved, self.start(specs, seeds).arrays.algorithm.data)
 
     @functools.cached_property
     def _abstract_lanes(self) -> LaneStates:
@@ -273,6 +282,11 @@ class BatchProgram(AbstractProgram):
 
     def _pad(self, seeds: Sequence[int]) -> Any:
         return np.array([*seeds, *[seeds[-1]] * (self.width - len(seeds))], np.uint32)
+
+
+def _with_data(states: LaneStates, data: Any) -> LaneStates:
+    is_nothing = lambda node: isinstance(node, tuple) and not node
+    return eqx.tree_at(lambda states: states.arrays.algorithm.data, states, data, is_leaf=is_nothing)
 
 
 def _laid_out(compiled: Any) -> int:

@@ -72,7 +72,15 @@ class AbstractProgram(abc.ABC):
     @property
     @abc.abstractmethod
     def abstract_states(self) -> Any:
-        """Shapes and dtypes of the states of all lanes, as a checkpoint holds them."""
+        """Shapes and dtypes of the states of all lanes."""
+
+    def saved(self, states: Any) -> Any:
+        """What of the states, concrete or abstract, a checkpoint holds: everything, unless a program says otherwise."""
+        return states
+
+    def restored(self, saved: Any, specs: Sequence[Spec], seeds: Sequence[int]) -> Any:
+        """The states that `saved` was of; what it left out is as at the start."""
+        return saved
 
     @abc.abstractmethod
     def compile(self) -> "AbstractProgram":

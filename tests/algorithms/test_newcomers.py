@@ -3,10 +3,13 @@
 import ast
 from pathlib import Path
 
+import equinox as eqx
+import jax
 import numpy as np
 import pytest
 
-from reppo.training import train
+from reppo.spec import resolve
+from reppo.training import BatchProgram, train
 from tests.algorithms.newcomers.actor_critic import ActorCritic
 from tests.algorithms.newcomers.off_policy import OffPolicy
 from tests.algorithms.newcomers.recurrent import Recurrent
@@ -31,3 +34,17 @@ def test_a_newcomer_learns(algorithm):
     _, reports = train(tiny_spec(algorithm=algorithm), seed=0, steps=256 * 12)
     returns = [float(np.mean(report.evaluated.episode_return)) for report in reports]
     assert returns[-1] > returns[0], returns
+
+
+def test_a_buffer_stays_out_of_checkpoints_if_the_algorithm_says_so():
+    spec = resolve(tiny_spec(algorithm=OffPolicy()))
+    program = BatchProgram(spec, 1, "map")
+    states = program.iterate(program.start([spec], [0]), [spec], 2)
+    saved = program.saved(states)
+    assert saved.arrays.algorithm.data == ()
+    shapes = lambda tree: jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree)
+    assert shapes(program.saved(program.abstract_states)) == shapes(saved)
+    restored = program.restored(saved, [spec], [0])
+    assert eqx.tree_equal(restored.arrays.algorithm.learner, states.arrays.algorithm.learner)
+    assert not np.any(restored.arrays.algorithm.data.target) and np.any(states.arrays.algorithm.data.target)
+    assert shapes(restored) == shapes(states)

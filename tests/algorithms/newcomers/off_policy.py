@@ -40,6 +40,10 @@ class OffPolicy(AbstractAlgorithm):
     def memory(self, key):
         return ()
 
+    @property
+    def saves_data(self):
+        return False
+
     def update(self, state, trajectory, key):
         networks = state.learner[0]
         act = lambda observation: HEAD(networks["actor"](observation.actor)).mode()
