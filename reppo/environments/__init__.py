@@ -48,6 +48,45 @@ if TYPE_CHECKING:
     from reppo.environments.suites.probes.probes import TerminalStep as TerminalStep
     from reppo.environments.suites.probes.probes import TruncatedStep as TruncatedStep
 
+    __all__ = [
+        "AbstractEnvironment",
+        "AbstractEnvironmentSpec",
+        "Interface",
+        "Observation",
+        "Transition",
+        "Episodes",
+        "EpisodeState",
+        "TimeStep",
+        "Picture",
+        "ActionSpace",
+        "Box",
+        "Discrete",
+        "Suite",
+        "TaskEntry",
+        "register",
+        "GymnaxEnvironment",
+        "GymnaxTask",
+        "gymnax",
+        "GYMNAX",
+        "GYMNAX_DISCRETE",
+        "PlaygroundEnvironment",
+        "PlaygroundTask",
+        "playground",
+        "PLAYGROUND",
+        "ProbeTask",
+        "probe",
+        "PROBES",
+        "AbstractProbe",
+        "BestAction",
+        "ConstantReward",
+        "Discounting",
+        "NonFinite",
+        "ObservationValue",
+        "PrivilegedValue",
+        "TerminalStep",
+        "TruncatedStep",
+    ]
+
 _MODULES = {
     "AbstractEnvironment": "contract",
     "AbstractEnvironmentSpec": "contract",
@@ -68,6 +107,8 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__all__":
+        return [*_MODULES, *(name for suite in all_suites() for name in suite.offers)]
     if name in _MODULES:
         found = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
     else:
@@ -80,5 +121,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    own = [name for suite in all_suites() for name in suite.offers]
-    return sorted({*globals(), *_MODULES, *own})
+    return sorted({*globals(), *__getattr__("__all__")})

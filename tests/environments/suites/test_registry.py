@@ -63,6 +63,12 @@ def test_the_suites_are_those_of_the_folders():
         assert (spec.suite, type(spec).__name__) == (found.name, found.component)
         for name in found.offers:
             assert getattr(environments, name) is found.offer(name) and name in dir(environments)
+    assert all(getattr(environments, name) is not None for name in environments.__all__)
+
+
+def test_editors_and_the_documentation_see_what_there_is():
+    text = Path(environments.__file__).read_text(encoding="utf-8")
+    assert set(re.findall(r"^ {8}\"(\w+)\",$", text, flags=re.M)) == set(environments.__all__)
 
 
 def test_works_are_those_that_the_classes_name():
