@@ -88,7 +88,7 @@ def _show_arm(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str]]
     base = entries.find_spec("base", arguments.base, arguments.environment)
     spec = entries.find_spec(arguments.name, arguments.base, arguments.environment)
     changes = difference(base, spec)
-    lines = [arm.name]
+    lines = [arguments.name]
     for ablation in arm.ablations:
         lines += [
             "",
@@ -100,7 +100,7 @@ def _show_arm(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str]]
     lines += entries.format_differences(changes, "  ") or ["  none"]
     lines += ["", "Resolved spec (what differs is marked)", *_spec_lines(spec, [path for path, _, _ in changes])]
     data: dict[str, Any] = {
-        "name": arm.name,
+        "name": arguments.name,
         "base": arguments.base,
         "environment": arguments.environment,
         "ablations": [

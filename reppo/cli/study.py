@@ -61,7 +61,9 @@ def run_declared(experiment: "Experiment", argv: Sequence[str] | None = None) ->
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="default: results")
-    parser.add_argument("--arms", type=options.names, metavar="A,B", help="only these arms, and the base")
+    parser.add_argument(
+        "--arms", type=options.names, metavar="A,B", help="only these arms, the base, and the rivals they start from"
+    )
     parser.add_argument("--environments", type=options.names, metavar="X,Y", help="only these environments")
     parser.add_argument(
         "--seeds",
@@ -79,7 +81,12 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         help="most memory for arrays of training, such as 8GB",
     )
     parser.add_argument(
-        "--set", action="append", default=[], dest="overrides", metavar="PATH=VALUE", help="change the base"
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="PATH=VALUE",
+        help="change the base and its rivals, or one: NAME:PATH=VALUE",
     )
     parser.add_argument(
         "--stop-on-divergence", action="store_true", help="end at the first run that diverges, with exit code 4"
