@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from reppo.analysis import Normalization, Picture, ScoreTable, mean, share_interval
-from reppo.analysis.curves import LearningCurve
+from reppo.analysis.curves.learning_curves import LearningCurve
 from reppo.analysis.figures import curves
 from reppo.analysis.report import content, sentences
 from tests.analysis.audit import SHAPES, as_results, curve_faults, draw_null, draw_study, faults, report_of

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from reppo.analysis.bounds import parse_bounds, possible_returns, solved_scale
+from reppo.analysis.scores.bounds import parse_bounds, possible_returns, solved_scale
 from reppo.environments import GYMNAX, PLAYGROUND, gymnax, playground
 from reppo.errors import ConfigurationError
 from reppo.spec import to_json

@@ -27,7 +27,7 @@ from reppo.analysis import (
     standard_error,
     student_interval,
 )
-from reppo.analysis.scales import scale_of
+from reppo.analysis.scores.scales import scale_of
 from reppo.errors import ConfigurationError
 from reppo.results import RunData
 from tests.analysis.synthetic import make_results

@@ -28,8 +28,8 @@ from reppo.analysis import (
     sensitivity,
     training_diagnostics,
 )
+from reppo.analysis.comparisons.factorial import interacting_pairs
 from reppo.analysis.figures.curves import _clock_step
-from reppo.analysis.figures.designs import interacting_pairs
 from reppo.analysis.figures.style import _short_path, house_style, plain, shorten, signed
 from reppo.errors import ConfigurationError
 from reppo.results import load_results

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from reppo.analysis import ScoreTable, aggregate, published, published_caveats, published_effects, published_variants
-from reppo.analysis.published_curves import made_by, parse_against
+from reppo.analysis.curves.published import made_by, parse_against
 from reppo.errors import ConfigurationError
 
 JOYSTICK = ("G1", "T1")
@@ -23,7 +23,7 @@ def test_what_ships():
 
 
 def _rows():
-    text = files("reppo.analysis").joinpath("data/published_returns.csv").read_text()
+    text = files("reppo.analysis.curves").joinpath("data/published_returns.csv").read_text()
     return list(csv.DictReader(text.splitlines()))
 
 

@@ -23,7 +23,7 @@ from reppo.analysis import (
 )
 from reppo.analysis.report.content import compare_with_published
 from reppo.analysis.report.sentences import finding
-from reppo.analysis.report.specs import ABSENT, arm_changes, at, changes, circumstances, write_value
+from reppo.analysis.tables.specs import ABSENT, arm_changes, at, changes, circumstances, write_value
 from reppo.cli import main
 from reppo.errors import ConfigurationError
 from reppo.results import ResultsFolder, RunData, load_results

@@ -19,8 +19,7 @@ from reppo.analysis import (
     sensitivity,
     shapley_values,
 )
-from reppo.analysis.factorial import _kendall
-from reppo.analysis.figures.designs import interacting_pairs
+from reppo.analysis.comparisons.factorial import interacting_pairs, kendall
 from reppo.errors import ConfigurationError
 from tests.analysis.tables import table
 
@@ -208,4 +207,4 @@ def test_settings_are_read_from_names():
 def test_the_rank_correlation_is_that_of_scipy(pairs: list):
     first, second = ([float(pair[i]) for pair in pairs] for i in (0, 1))
     if len(set(first)) > 1 and len(set(second)) > 1:
-        assert _kendall(first, second) == pytest.approx(stats.kendalltau(first, second).statistic)
+        assert kendall(first, second) == pytest.approx(stats.kendalltau(first, second).statistic)

@@ -21,8 +21,9 @@ from reppo.analysis import (
     student_interval,
     task_iqm,
 )
-from reppo.analysis.confidence import default_method, resampled
-from reppo.analysis.coverage import DISTRIBUTIONS, measure_coverage, measure_false_positives, population
+from reppo.analysis.statistics.bootstrap import resampled
+from reppo.analysis.statistics.coverage import DISTRIBUTIONS, measure_coverage, measure_false_positives, population
+from reppo.analysis.statistics.intervals import default_method
 from reppo.errors import ConfigurationError
 
 METHODS = ("percentile", "widened", "bca", "studentized", "student")

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from reppo.analysis import compare, compare_unpaired, holm, sign_flip_interval, sign_flip_test
-from reppo.analysis.paired import deviation
+from reppo.analysis.statistics.spread import deviation
 from reppo.errors import ConfigurationError
 from tests.analysis.tables import table
 

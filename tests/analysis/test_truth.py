@@ -22,11 +22,11 @@ from reppo.analysis import (
     time_to_threshold,
     worst_returns,
 )
-from reppo.analysis.caveats import caveats_of
 from reppo.analysis.report import content
 from reppo.analysis.report.content import compare_with_published
 from reppo.analysis.report.sentences import base_sentence, finding, findings
-from reppo.analysis.scales import scale_of
+from reppo.analysis.scores.caveats import caveats_of
+from reppo.analysis.scores.scales import scale_of
 from reppo.results import Metrics, RunData
 from tests.analysis.test_analysis import run
 

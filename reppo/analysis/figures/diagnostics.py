@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from reppo.analysis.diagnostics import Diagnostic
+from reppo.analysis.curves.diagnostics import Diagnostic
 from reppo.analysis.figures import style
-from reppo.analysis.figures.curves import _colored, panel_columns
+from reppo.analysis.figures.curves import panel_columns
 from reppo.errors import require
 from reppo.results import RunData
 from reppo.results.formatting import human_count
@@ -103,7 +103,7 @@ def plot_diagnostics(
     titles = list(dict.fromkeys(d.title for own in diagnostics.values() for d in own))
     require(len(titles) > 0, "No training metrics were recorded.")
     arms = style.arm_order(list(diagnostics), base)
-    colored = _colored(arms, base, highlight)
+    colored = style.colored(arms, base, highlight)
     looks = style.arm_styles(colored, base)
     columns = min(4, panel_columns(len(titles)))
     rows = math.ceil(len(titles) / columns)

@@ -186,6 +186,14 @@ def arm_order(arms: Sequence[str], base: str) -> list[str]:
     return sorted(set(arms), key=lambda arm: (arm != base, natural_order(arm)))
 
 
+def colored(arms: Sequence[str], base: str, highlight: Sequence[str] | None) -> list[str]:
+    """The arms that are told apart: the base and up to seven others, the highlighted ones where there are more."""
+    others = [arm for arm in arms if arm != base]
+    if len(others) > HIGHLIGHTED:
+        others = [arm for arm in (others if highlight is None else highlight) if arm in others][:HIGHLIGHTED]
+    return [arm for arm in arms if arm == base] + others
+
+
 def arm_styles(arms: Sequence[str], base: str) -> dict[str, dict[str, Any]]:
     """The look of each arm: no two alike, and told apart without color by line and marker."""
     return {arm: arm_style(i, arm == base) for i, arm in enumerate(arms)}

@@ -7,13 +7,25 @@ from typing import Any, Literal, TypeVar, final
 
 import numpy as np
 
-from reppo.analysis.aggregates import trimmed_mean
-from reppo.analysis.bounds import Bounds
-from reppo.analysis.caveats import caveats_of, shortened
-from reppo.analysis.confidence import interval
-from reppo.analysis.curves import LearningCurve, learning_curves
-from reppo.analysis.diagnostics import WATCHED, training_diagnostics
-from reppo.analysis.factorial import agreement, design_of, factorial_effects, shapley_values
+from reppo.analysis.comparisons.factorial import (
+    agreement,
+    design_of,
+    factorial_effects,
+    interacting_pairs,
+    shapley_values,
+)
+from reppo.analysis.comparisons.paired import PairedEffect, compare
+from reppo.analysis.comparisons.sensitivity import effective_dimension, grid_settings, sensitivity
+from reppo.analysis.comparisons.summaries import (
+    aggregate,
+    aggregate_tasks,
+    performance_profiles,
+    probability_of_improvement,
+)
+from reppo.analysis.curves.diagnostics import WATCHED, training_diagnostics
+from reppo.analysis.curves.learning import reliable_improvement, time_to_threshold
+from reppo.analysis.curves.learning_curves import LearningCurve, learning_curves
+from reppo.analysis.curves.published import SOURCE, PublishedCurve, made_by, published, published_caveats
 from reppo.analysis.figures import (
     Picture,
     plot_aggregates,
@@ -27,18 +39,19 @@ from reppo.analysis.figures import (
     plot_sensitivity,
 )
 from reppo.analysis.figures.curves import drawn_beside
-from reppo.analysis.figures.designs import interacting_pairs
 from reppo.analysis.figures.style import HIGHLIGHTED, arm_order
-from reppo.analysis.learning import area_under_curve, reliable_improvement, time_to_threshold
-from reppo.analysis.paired import PairedEffect, compare, corrected
-from reppo.analysis.published_curves import SOURCE, PublishedCurve, made_by, published, published_caveats
 from reppo.analysis.report.sentences import LEVEL, Finding, base_sentence, findings, seeds_in_reach
-from reppo.analysis.report.specs import arm_changes, circumstances, task_differences
-from reppo.analysis.robustness import effective_dimension, grid_settings, sensitivity
-from reppo.analysis.scales import one_scale, scale_of
-from reppo.analysis.scores import Normalization, ScoreTable, cut_offs, score_table
-from reppo.analysis.summaries import aggregate, aggregate_tasks, performance_profiles, probability_of_improvement
-from reppo.analysis.table import Table
+from reppo.analysis.scores.bounds import Bounds
+from reppo.analysis.scores.caveats import caveats_of, shortened
+from reppo.analysis.scores.from_runs import cut_offs, score_table
+from reppo.analysis.scores.scales import one_scale, scale_of
+from reppo.analysis.scores.scores import Normalization, ScoreTable
+from reppo.analysis.statistics.aggregates import trimmed_mean
+from reppo.analysis.statistics.corrections import corrected
+from reppo.analysis.statistics.intervals import interval
+from reppo.analysis.statistics.over_time import area_under_curve
+from reppo.analysis.tables.specs import arm_changes, circumstances, task_differences
+from reppo.analysis.tables.table import Table
 from reppo.errors import ConfigurationError, require, unknown_name
 from reppo.results import Metrics, RunData
 from reppo.results.formatting import arm_parts, human_count, natural_order

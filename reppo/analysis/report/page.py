@@ -7,7 +7,7 @@ from typing import Any
 
 from reppo.analysis.figures.style import escape
 from reppo.analysis.report.content import Report, Section
-from reppo.analysis.table import Table
+from reppo.analysis.tables.table import Table
 
 _SHOWN = ("arm", "task", "seed", "status", "environment_steps", "final_return", "best_return", "train_seconds")
 _LABELED = ("arm", "task", "status")

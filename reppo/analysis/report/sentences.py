@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
+from reppo.analysis.comparisons.paired import PairedEffect
+from reppo.analysis.comparisons.summaries import AggregateRow
 from reppo.analysis.figures.style import decimals, signed
-from reppo.analysis.paired import PairedEffect
-from reppo.analysis.summaries import AggregateRow
 
 LEVEL = 0.05
 """Below it a corrected p value is called a difference."""

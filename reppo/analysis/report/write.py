@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import final
 
-from reppo.analysis.bounds import Bounds
+from reppo.analysis.curves.published import parse_against
 from reppo.analysis.figures.style import FORMATS
-from reppo.analysis.published_curves import parse_against
 from reppo.analysis.report.content import Report, Scale, build_report
 from reppo.analysis.report.page import to_html
+from reppo.analysis.scores.bounds import Bounds
 from reppo.errors import require
 from reppo.results import ResultsFolder, load_results
 from reppo.results.files import make_folder, write_atomically

@@ -8,8 +8,9 @@ from typing import Any, final
 import numpy as np
 from jaxtyping import Float
 
-from reppo.analysis.confidence import Interval, resampled
-from reppo.analysis.scores import ScoreTable
+from reppo.analysis.scores.scores import ScoreTable
+from reppo.analysis.statistics.bootstrap import resampled
+from reppo.analysis.statistics.intervals import Interval
 from reppo.errors import require
 from reppo.results.formatting import arm_parts
 

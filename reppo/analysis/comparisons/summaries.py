@@ -7,9 +7,10 @@ from typing import Any, Literal, final
 import numpy as np
 from jaxtyping import Float
 
-from reppo.analysis.aggregates import AGGREGATES, Aggregate, Numbers, as_numbers
-from reppo.analysis.confidence import Interval, Method, default_method, intervals, resampled
-from reppo.analysis.scores import ScoreTable
+from reppo.analysis.scores.scores import ScoreTable
+from reppo.analysis.statistics.aggregates import AGGREGATES, Aggregate, Numbers, as_numbers
+from reppo.analysis.statistics.bootstrap import Method, resampled
+from reppo.analysis.statistics.intervals import Interval, default_method, intervals
 from reppo.errors import require, unknown_name
 
 Tasks = Literal["common", "own"]

@@ -10,8 +10,6 @@ from typing import final
 import numpy as np
 from jaxtyping import Float, Int
 
-from reppo.analysis.aggregates import iqm
-from reppo.analysis.table import Table
 from reppo.errors import require, unknown_name
 
 SOURCE = "results folder of github.com/cvoelcker/reppo (commit a7ab85b, MIT License)"
@@ -31,12 +29,16 @@ _HUMANOIDS = (
     "The published humanoid joystick tasks ran without random pushes, and their score is the mean over finished "
     "episodes, where an early fall counts many times. Another protocol gives other numbers."
 )
-_JOYSTICK = ("G1", "T1")
+
+JOYSTICK = ("G1", "T1")
+
 _BRAX = (
     "{variant} was published on a grid of 26M steps and held at its last value after its runs had ended (mostly after "
     "60 to 100M steps for PPO, 5 to 10M for SAC). What was held is not drawn; its final score is not at equal steps."
 )
+
 _PARTIAL = "{variant} is the first quarter of a run of 200M steps."
+
 _UNKNOWN = "The exact settings of {variant} are not known."
 
 
@@ -119,43 +121,6 @@ def published_variants() -> list[str]:
     return sorted(_table())
 
 
-def published_effects(base: str = "reppo-large", environments: Iterable[str] | None = None) -> Table:
-    """What the published ablations of a size of REPPO tell: the difference of each from the base, unpaired.
-
-    Args:
-        base: `"reppo-large"`, `"reppo-medium"` or `"reppo-small"`.
-        environments: only these; None for the tasks of the control suite, without the humanoid joystick tasks, whose
-            scores are on another scale.
-
-    Returns:
-        For each ablation the interquartile mean over tasks of the published final scores, that of the base on the same
-        tasks, and their difference; from the lowest difference to the highest. Without intervals or tests, because the
-        single runs are not known here.
-
-    Raises:
-        ConfigurationError: if there is no such variant.
-    """
-    reference = {curve.environment: curve for curve in published(base, environments)}
-    if environments is None:
-        reference = {name: curve for name, curve in reference.items() if not name.startswith(_JOYSTICK)}
-    rows = []
-    for variant in (name for name in published_variants() if name.startswith(f"{base}/")):
-        own = {curve.environment: curve for curve in published(variant, reference)}
-        mine, its = (
-            float(iqm(np.array([curves[name].final_iqm for name in own], np.float64))) for curves in (own, reference)
-        )
-        rows.append({"variant": variant, "task_iqm": mine, "base": its, "difference": mine - its, "tasks": len(own)})
-    rows.sort(key=lambda row: row["difference"])
-    return Table.of(
-        "published_effects",
-        f"Published ablations of {base}: final scores, unpaired",
-        rows,
-        ("variant", "task_iqm", "base", "difference", "tasks"),
-        kinds={"difference": "difference"},
-        notes=(f"{made_by(base)}; {SOURCE}.", *CAVEATS),
-    )
-
-
 def made_by(variant: str) -> str:
     """By whom the runs of a published variant were made, as far as is known."""
     if variant.endswith("-brax-0-500M"):
@@ -168,7 +133,7 @@ def made_by(variant: str) -> str:
 def published_caveats(variant: str, environments: Iterable[str] = ()) -> list[str]:
     """What has to be said beside a comparison with a published variant on some environments."""
     found: list[str] = [*CAVEATS]
-    if any(name.startswith(_JOYSTICK) for name in environments):
+    if any(name.startswith(JOYSTICK) for name in environments):
         found.append(_HUMANOIDS)
     if variant.endswith("-brax-0-500M"):
         found.append(_BRAX.format(variant=variant))
@@ -198,7 +163,7 @@ def parse_against(text: str) -> str:
 @cache
 def _table() -> dict[str, dict[str, PublishedCurve]]:
     cells: dict[tuple[str, str], list[list[float]]] = {}
-    text = files("reppo.analysis").joinpath("data/published_returns.csv").read_text(encoding="utf-8")
+    text = files("reppo.analysis.curves").joinpath("data/published_returns.csv").read_text(encoding="utf-8")
     for row in csv.DictReader(text.splitlines()):
         numbers = [float(row[name]) for name in ("environment_steps", "iqm", "iqm_low95", "iqm_high95", "mean", "runs")]
         cells.setdefault((row["variant"], row["environment"]), []).append(numbers)

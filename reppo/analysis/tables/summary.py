@@ -9,10 +9,10 @@ from typing import final
 import numpy as np
 from jaxtyping import Float, Int
 
-from reppo.analysis.confidence import Interval, student_interval
-from reppo.analysis.curves import grouped
-from reppo.analysis.scores import cut_offs, score_table
-from reppo.analysis.summaries import aggregate_tasks
+from reppo.analysis.comparisons.summaries import aggregate_tasks
+from reppo.analysis.curves.learning_curves import grouped
+from reppo.analysis.scores.from_runs import cut_offs, score_table
+from reppo.analysis.statistics.intervals import Interval, student_interval
 from reppo.results import RunData
 from reppo.results.formatting import human_count
 from reppo.text import plain

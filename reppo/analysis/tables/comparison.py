@@ -1,18 +1,16 @@
-"""Comparisons beyond one report: two experiments with each other, and what a next one needs."""
+"""Two experiments compared with each other."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
-from reppo.analysis.bounds import Bounds
-from reppo.analysis.caveats import caveats_of
-from reppo.analysis.paired import PairedEffect, compare, corrected
-from reppo.analysis.power import plan_seeds
-from reppo.analysis.report.specs import changes, circumstances, write_value
-from reppo.analysis.scales import one_scale, required_scale, scale_of
-from reppo.analysis.scores import score_table
-from reppo.analysis.table import Table
+from reppo.analysis.comparisons.paired import PairedEffect, compare
+from reppo.analysis.scores.bounds import Bounds
+from reppo.analysis.scores.from_runs import score_table
+from reppo.analysis.scores.scales import one_scale, scale_of
+from reppo.analysis.statistics.corrections import corrected
+from reppo.analysis.tables.specs import changes, circumstances, write_value
+from reppo.analysis.tables.table import Table
 from reppo.errors import require
 from reppo.results import RunData
 from reppo.results.formatting import natural_order
@@ -89,7 +87,7 @@ def compare_results(
     differences = Table.of(
         "comparison",
         "Score in B minus A, seed by seed",
-        [{**_fields(effect), "task": effect.task or "all tasks"} for effect in effects],
+        [{**vars(effect), "task": effect.task or "all tasks"} for effect in effects],
         ("arm", "task", "estimate", "low", "high", "p_holm", "smallest_p", "wins", "ties", "losses", "pairs"),
         kinds={"estimate": "difference", "p_holm": "p", "smallest_p": "p"},
         intervals={"estimate": ("low", "high")},
@@ -102,78 +100,12 @@ def compare_results(
     return Comparison(differences=differences, changes=_changes(first, second, both), versions=_versions(first, second))
 
 
-def power_table(
-    results: Sequence[RunData],
-    effect: float,
-    *,
-    base: str = "base",
-    power: float = 0.8,
-    level: float = 0.05,
-    looks: int = 1,
-    tasks: bool = False,
-    bounds: Mapping[str, Bounds] | None = None,
-) -> Table:
-    """How many seeds it takes to find an effect, from the variance of the differences seen so far.
-
-    Args:
-        results: runs of an experiment, with two seeds or more.
-        effect: the smallest difference worth finding, as a share of the scale of each task: see `scale_of`.
-        base: the arm to compare with.
-        power: the chance to find it.
-        level: of the test, over all arms together.
-        looks: how many times at most results are tested while seeds are added, at least 1. Each test is then at
-            `level / looks`, which holds the level whenever one stops (Bonferroni).
-        tasks: whether to plan for each task, too.
-        bounds: the lowest and the highest return of tasks, in place of what is known of them.
-
-    Returns:
-        A row for each arm (and task) with two pairs or more.
-
-    Raises:
-        ConfigurationError: if an argument is out of range, no task has a scale, or there is nothing to plan from.
-    """
-    require(looks >= 1, f"The number of looks is {looks}; give at least 1.")
-    raw = score_table(results, base=base, at_steps="common")
-    raw.arm_index(base)
-    table = raw.normalized(required_scale(results, raw, bounds))
-    plans = plan_seeds(table, effect, power=power, level=level / looks, tests=max(1, len(table.arms) - 1))
-    records = [
-        {**_fields(plan), "task": plan.task or "all tasks", "seeds_so_far": math.ceil(plan.pairs / plan.tasks)}
-        for plan in plans
-        if tasks or plan.task is None
-    ]
-    if looks == 1:
-        again = "Who looks again after adding seeds is wrong more often than the level says: plan for it with --looks."
-    else:
-        again = (
-            f"That is {level:g} over {looks} looks, which is more than it takes: looks taken by `reppo power --looks "
-            f"{looks} --continue` share what they spend."
-        )
-    return Table.of(
-        "power",
-        f"Seeds that find a difference of {effect:g} with a chance of {power:.0%}",
-        records,
-        ("arm", "task", "deviation", "seeds", "seeds_high", "seeds_so_far", "power_now"),
-        kinds={"seeds": "count", "seeds_high": "count", "power_now": "share"},
-        notes=(
-            f"{table.describe()} Deviation: standard deviation of the differences of paired runs. Level "
-            f"{level / looks:.2g}, divided by the number of arms. Seeds high: with the upper 80% limit of the "
-            f"deviation, to be safe; a dash means more than 10 000. Few seeds tell it only roughly. {again}",
-            *caveats_of(table),
-        ),
-    )
-
-
 def _arms(results: Sequence[RunData]) -> list[str]:
     return sorted({run.record.arm for run in results}, key=natural_order)
 
 
 def _keys(results: Sequence[RunData], arm: str) -> set[tuple[str, int]]:
     return {(run.record.environment, run.record.seed) for run in results if run.record.arm == arm}
-
-
-def _fields(row: object) -> dict[str, object]:
-    return {name: getattr(row, name) for name in row.__dataclass_fields__}  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _changes(first: Sequence[RunData], second: Sequence[RunData], both: dict[str, set[tuple[str, int]]]) -> Table:

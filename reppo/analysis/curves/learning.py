@@ -1,15 +1,14 @@
-"""How fast and how reliably runs learn: area under the curve, time to a threshold, reliable improvement."""
+"""How fast and how reliably runs learn: time to a threshold, reliable improvement."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, final, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from reppo.analysis.aggregates import Numbers, as_numbers
-from reppo.analysis.confidence import Interval, student_interval
-from reppo.analysis.curves import LearningCurve
+from reppo.analysis.curves.learning_curves import LearningCurve
+from reppo.analysis.statistics.intervals import Interval, share_interval, student_interval
+from reppo.analysis.statistics.over_time import survival
 from reppo.errors import require
 
 Unit = Literal["steps", "seconds"]
@@ -67,43 +66,6 @@ class ReliableImprovement:
     falls: Int[np.ndarray, " seeds"]
 
 
-def area_under_curve(steps: Numbers, returns: Numbers) -> Float[np.ndarray | np.floating, "*batch"]:
-    """The return averaged over training: the area under the curve over its length, by the trapezoidal rule.
-
-    Starts at the first evaluation. Of a single evaluation it is that evaluation.
-
-    Args:
-        steps: ascending, at least one.
-        returns: `[..., points]`, finite.
-    """
-    steps, returns = as_numbers(steps, "The steps"), as_numbers(returns, "The returns")
-    require(len(steps) > 0, "There is no evaluation to average.")
-    if len(steps) == 1:
-        return returns[..., 0]
-    return np.trapezoid(returns, steps, axis=-1) / (steps[-1] - steps[0])
-
-
-def kaplan_meier(
-    times: Numbers, reached: Bool[np.ndarray, " runs"] | Sequence[bool]
-) -> tuple[Float[np.ndarray, " events"], Float[np.ndarray, " events"]]:
-    """The share of runs that have not reached a threshold yet, estimated with runs watched for unequal times.
-
-    Args:
-        times: when a run reached the threshold, or until when it was watched.
-        reached: whether it did.
-
-    Returns:
-        The times at which a run reached it, ascending, and the share that had not right after.
-
-    Source: Kaplan and Meier 1958, Nonparametric Estimation from Incomplete Observations.
-    """
-    times, reached = as_numbers(times, "The times"), np.asarray(reached, np.bool_)
-    events = np.unique(times[reached])
-    at_risk = (times[None] >= events[:, None]).sum(axis=1)
-    happened = ((times[None] == events[:, None]) & reached[None]).sum(axis=1)
-    return events, np.cumprod(1 - happened / np.maximum(at_risk, 1))
-
-
 def time_to_threshold(
     curve: LearningCurve,
     threshold: float | int,
@@ -146,10 +108,10 @@ def time_to_threshold(
     last = np.max(clock, axis=1, initial=-np.inf, where=np.isfinite(clock))
     times = np.where(reached, first, np.where(lost, np.inf, last))
     horizon = float(last.max()) if horizon is None else float(horizon)
-    restricted, medians = _survival(times, reached, np.ones((1, len(times))), horizon)
+    restricted, medians = survival(times, reached, np.ones((1, len(times))), horizon)
     interval = Interval(float(restricted[0]), float("nan"), float("nan"))
     if len(times) > 1:
-        without, _ = _survival(times, reached, 1.0 - np.eye(len(times)), horizon)
+        without, _ = survival(times, reached, 1.0 - np.eye(len(times)), horizon)
         found = student_interval(len(times) * restricted[0] - (len(times) - 1) * without, confidence)
         half = found.high - found.estimate
         interval = Interval(
@@ -208,34 +170,3 @@ def reliable_improvement(curve: LearningCurve, threshold: float | int, confidenc
         final=share_interval(stayed, len(kept), confidence),
         falls=falls,
     )
-
-
-def share_interval(successes: int, runs: int, confidence: float = 0.95) -> Interval:
-    """Wilson's interval of a share: sensible also for 0 or all of a few runs.
-
-    Source: Wilson 1927, Probable Inference, the Law of Succession, and Statistical Inference.
-    """
-    from scipy import stats
-
-    require(0 <= successes <= runs and runs > 0, f"{successes} of {runs} runs is not a share.")
-    z2 = stats.norm.ppf((1 + confidence) / 2) ** 2
-    share = successes / runs
-    center = (share + z2 / (2 * runs)) / (1 + z2 / runs)
-    half = np.sqrt(z2 * (share * (1 - share) / runs + z2 / (4 * runs**2))) / (1 + z2 / runs)
-    return Interval(share, float(max(0.0, center - half)), float(min(1.0, center + half)))
-
-
-def _survival(
-    times: np.ndarray, reached: np.ndarray, weights: np.ndarray, horizon: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """The restricted mean and the median time for each row of weights of the runs `[batch, runs]`."""
-    events = np.unique(times[reached & (times < horizon)])
-    if not events.size:
-        return np.full(len(weights), horizon), np.full(len(weights), np.inf)
-    at_risk = weights @ (times[:, None] >= events)
-    happened = weights @ ((times[:, None] == events) & reached[:, None])
-    left = np.cumprod(1 - happened / np.maximum(at_risk, 1), axis=1)
-    lengths = np.diff(np.append(events, horizon))
-    half = left <= 0.5 + 1e-12
-    median = np.where(half.any(axis=1), events[np.argmax(half, axis=1)], np.inf)
-    return events[0] + left @ lengths, median

@@ -12,8 +12,8 @@ from typing import final
 import numpy as np
 from jaxtyping import Bool, Float
 
-from reppo.analysis.confidence import Interval
-from reppo.analysis.scores import ScoreTable
+from reppo.analysis.scores.scores import ScoreTable
+from reppo.analysis.statistics.intervals import Interval
 from reppo.errors import require
 from reppo.results.formatting import natural_order
 
@@ -120,6 +120,17 @@ def design_of(table: ScoreTable, components: Iterable[str] | None = None) -> Des
     arms = tuple(arm for arm in table.arms if removed[arm] <= set(names) and first[removed[arm]] == arm)
     kept = np.array([[name not in removed[arm] for name in names] for arm in arms], np.bool_)
     return Design(names, arms, kept.reshape(len(arms), len(names)))
+
+
+def interacting_pairs(table: ScoreTable) -> list[tuple[str, str]]:
+    """Pairs of ablations for which a table has all four arms: neither, either and both."""
+    made = {frozenset(table.ablations.get(arm, ())): arm for arm in reversed(table.arms)}
+    names = sorted({name for arm in table.arms for name in table.ablations.get(arm, ())}, key=natural_order)
+    return [
+        (a, b)
+        for a, b in itertools.combinations(names, 2)
+        if all(frozenset(chosen) in made for chosen in ((), (a,), (b,), (a, b)))
+    ]
 
 
 def factorial_effects(
@@ -253,12 +264,12 @@ def agreement(table: ScoreTable, design: Design | None = None, *, confidence: fl
         leave_one_out=tuple(out),
         add_one_in=tuple(into),
         difference=tuple(between),
-        rank_correlation=float("nan") if constant else _kendall(first, second),
+        rank_correlation=float("nan") if constant else kendall(first, second),
         same_sign=float(np.mean(np.sign(first) == np.sign(second))),
     )
 
 
-def _kendall(first: list[float], second: list[float]) -> float:
+def kendall(first: list[float], second: list[float]) -> float:
     """Kendall's tau-b: pairs that agree minus pairs that do not, over the root of the pairs that each tells apart."""
     signs = [np.sign(np.subtract.outer(values, values)) for values in (first, second)]
     return float((signs[0] * signs[1]).sum() / math.sqrt((signs[0] ** 2).sum() * (signs[1] ** 2).sum()))

@@ -7,9 +7,12 @@ from typing import final, get_args
 import numpy as np
 from jaxtyping import Float
 
-from reppo.analysis.aggregates import AGGREGATES
-from reppo.analysis.confidence import Method, ends, resampled, standard_error, student_ends
-from reppo.analysis.paired import holm, sign_flip_test
+from reppo.analysis.statistics.aggregates import AGGREGATES
+from reppo.analysis.statistics.bootstrap import Method, ends, resampled
+from reppo.analysis.statistics.corrections import holm
+from reppo.analysis.statistics.intervals import student_ends
+from reppo.analysis.statistics.sign_flips import sign_flip_test
+from reppo.analysis.statistics.spread import standard_error
 
 DISTRIBUTIONS = ("normal", "student3", "bimodal", "failing", "lognormal")
 """Populations that `population` knows: normal; Student's t with 3 degrees; two equal modes 4 deviations apart; one run

@@ -7,8 +7,8 @@ from typing import Any, final
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from reppo.analysis.bounds import NOT_KNOWN, Bounds, task_limits
-from reppo.analysis.scores import worst_returns
+from reppo.analysis.scores.bounds import NOT_KNOWN, Bounds, task_limits
+from reppo.analysis.scores.from_runs import worst_returns
 from reppo.results import RunData
 from reppo.results.formatting import natural_order
 

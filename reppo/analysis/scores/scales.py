@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from reppo.analysis.bounds import Bounds, solved_scale
-from reppo.analysis.scores import Normalization, ScoreTable
+from reppo.analysis.scores.bounds import Bounds, solved_scale
+from reppo.analysis.scores.scores import Normalization, ScoreTable
 from reppo.errors import require, unknown_name
 from reppo.results import RunData
 

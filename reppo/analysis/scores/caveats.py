@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reppo.analysis.confidence import FEW_RUNS
-from reppo.analysis.scores import ScoreTable
+from reppo.analysis.scores.scores import ScoreTable
+from reppo.analysis.statistics.intervals import FEW_RUNS
 from reppo.results.formatting import human_count
 
 

@@ -5,10 +5,10 @@ from typing import final
 
 import numpy as np
 
-from reppo.analysis.aggregates import mean
-from reppo.analysis.confidence import standard_error, student_quantile
-from reppo.analysis.paired import corrected, deviation
-from reppo.analysis.scores import ScoreTable
+from reppo.analysis.scores.scores import ScoreTable
+from reppo.analysis.statistics.aggregates import mean
+from reppo.analysis.statistics.corrections import corrected
+from reppo.analysis.statistics.spread import deviation, standard_error, student_quantile
 from reppo.errors import require
 
 
