@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 
 from reppo.analysis.scores.scores import ScoreTable
 from reppo.analysis.statistics.intervals import Interval
+from reppo.analysis.statistics.spread import satterthwaite, student_quantile
 from reppo.errors import require
 from reppo.results.formatting import natural_order
 
@@ -289,8 +290,6 @@ def contrast(table: ScoreTable, weights: Mapping[str, float], confidence: float 
     Raises:
         ConfigurationError: if an arm is unknown, or the arms share no task.
     """
-    from scipy import special
-
     used = {arm: weight for arm, weight in weights.items() if weight}
     scores = table.select(arms=used).scores
     known = np.isfinite(scores)
@@ -315,11 +314,7 @@ def contrast(table: ScoreTable, weights: Mapping[str, float], confidence: float 
             else:
                 variances.append(float("nan"))
                 freedoms.append(1)
-    estimate, total = float(np.mean(estimates)), float(sum(variances))
-    if not np.isfinite(total):
-        return Interval(estimate, float("nan"), float("nan"))
-    if total == 0:
-        return Interval(estimate, estimate, estimate)
-    freedom = total**2 / sum(v**2 / f for v, f in zip(variances, freedoms, strict=True))
-    half = float(special.stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(total)
+    estimate = float(np.mean(estimates))
+    error, freedom = satterthwaite(np.array(variances, np.float64), np.array(freedoms, np.float64))
+    half = float(student_quantile((1 + confidence) / 2, freedom) * error)
     return Interval(estimate, estimate - half, estimate + half)

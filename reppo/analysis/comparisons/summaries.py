@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Literal, final
 
 import numpy as np
 from jaxtyping import Float
 
 from reppo.analysis.scores.scores import ScoreTable
-from reppo.analysis.statistics.aggregates import AGGREGATES, Aggregate, Numbers, as_numbers
+from reppo.analysis.statistics.aggregates import AGGREGATES, Aggregate, Numbers, as_numbers, known_mean
 from reppo.analysis.statistics.bootstrap import Method, resampled
 from reppo.analysis.statistics.intervals import Interval, default_method, intervals
 from reppo.errors import require, unknown_name
@@ -288,16 +288,17 @@ def _improvement(
 
     if paired:
         won = np.sort(wins(first - second), axis=-1)
-        tasks, drawn = _nanmean(won), _nanmean(resampled(won, resamples, generator))
+        tasks, drawn = (np.asarray(known_mean(x)) for x in (won, resampled(won, resamples, generator)))
     else:
         ordered = [np.sort(scores, axis=-1) for scores in (first, second)]
-        tasks = _nanmean(wins(ordered[0][..., :, None] - ordered[1][..., None, :]).reshape(len(first), -1))
+        each = wins(ordered[0][..., :, None] - ordered[1][..., None, :])
+        tasks = np.asarray(known_mean(each.reshape(len(first), -1)))
         drawn = np.empty((resamples, len(first)))
         for j in range(len(first)):
             a, b = (resampled(scores[j][None], resamples, generator)[:, 0] for scores in ordered)
-            drawn[:, j] = _nanmean(wins(a[:, :, None] - b[:, None, :]).reshape(resamples, -1))
-    columns = np.concatenate([_nanmean(drawn)[:, None], drawn], axis=1)
-    values = np.append(_nanmean(tasks), tasks)
+            drawn[:, j] = known_mean(wins(a[:, :, None] - b[:, None, :]).reshape(resamples, -1))
+    columns = np.concatenate([np.asarray(known_mean(drawn))[:, None], drawn], axis=1)
+    values = np.append(known_mean(tasks), tasks)
     low, high = np.quantile(columns, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     return [Interval(float(v), float(a), float(b)) for v, a, b in zip(values, low, high, strict=True)]
 
@@ -327,9 +328,3 @@ def _aggregate(name: str) -> Aggregate:
     if name not in AGGREGATES:
         raise unknown_name("aggregate", name, AGGREGATES)
     return AGGREGATES[name]
-
-
-def _nanmean(values: np.ndarray) -> Any:
-    present = ~np.isnan(values)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(present, values, 0.0).sum(axis=-1) / present.sum(axis=-1)

@@ -8,7 +8,7 @@ import numpy as np
 from reppo.analysis.scores.scores import ScoreTable
 from reppo.analysis.statistics.aggregates import mean
 from reppo.analysis.statistics.corrections import corrected
-from reppo.analysis.statistics.spread import deviation, standard_error, student_quantile
+from reppo.analysis.statistics.spread import deviation, satterthwaite, standard_error, student_quantile
 from reppo.errors import require
 
 
@@ -108,11 +108,9 @@ def _effect(
     if len(first):
         estimate = float(mean(first) - mean(second))
         errors, freedoms = zip(*(standard_error(scores, mean) for scores in (first, second)), strict=True)
-        variances = np.array(errors, np.float64) ** 2
-        total = float(variances.sum())
         if all((count >= 2).any() for count in counts):
-            freedom = total**2 / float((variances**2 / np.array(freedoms)).sum()) if total else 1.0
-            half = float(student_quantile((1 + confidence) / 2, np.array(freedom))) * total**0.5
+            error, freedom = satterthwaite(np.array(errors, np.float64) ** 2, np.array(freedoms, np.float64))
+            half = float(student_quantile((1 + confidence) / 2, freedom) * error)
             low, high = estimate - half, estimate + half
         p, smallest = _permutation_test(first, second, flips, seed)
         spread = deviation(np.concatenate([first, second]))

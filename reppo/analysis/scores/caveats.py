@@ -37,11 +37,10 @@ def _broken(table: ScoreTable) -> list[str]:
         return []
     count = table.broken.sum(axis=2)
     cells = [(int(count[i, j]), i, j) for i, j in zip(*np.nonzero(count), strict=True)]
-    shown = [f"{table.arms[i]} on {table.tasks[j]} {n}" for n, i, j in sorted(cells, key=lambda cell: -cell[0])[:4]]
-    more = f" and {len(cells) - 4} more" if len(cells) > 4 else ""
+    shown = [f"{table.arms[i]} on {table.tasks[j]} {n}" for n, i, j in sorted(cells, key=lambda cell: -cell[0])]
     return [
         f"The simulation broke (a number that was not finite, or absurdly large) in {int(count.sum())} evaluation "
-        f"episodes, which have no return and are in no score: {', '.join(shown)}{more}."
+        f"episodes, which have no return and are in no score: {shortened(shown, 4)}."
     ]
 
 
@@ -143,9 +142,10 @@ def _left_out(table: ScoreTable) -> list[str]:
     ]
 
 
-def shortened(names: Sequence[str]) -> str:
-    """Names in a sentence, the first five of them."""
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+def shortened(names: Sequence[str], most: int = 5, what: str = "") -> str:
+    """Names in a sentence, the first few of them: `a, b and 3 more`, or `a, b and 3 more arms`."""
+    more = f" and {len(names) - most} more{f' {what}' if what else ''}"
+    return ", ".join(names[:most]) + (more if len(names) > most else "")
 
 
 def _scale(table: ScoreTable) -> list[str]:

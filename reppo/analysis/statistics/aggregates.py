@@ -107,6 +107,15 @@ def trimmed_mean(scores: Numbers) -> Values:
         return total / (count - 2 * cut)[..., 0]
 
 
+def known_mean(scores: Float[np.ndarray, "..."]) -> Values:
+    """The mean over the last axis of those scores that are not NaN; NaN where there are none."""
+    present = ~np.isnan(scores)
+    if present.all():
+        return scores.mean(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(present, scores, 0.0).sum(axis=-1) / present.sum(axis=-1)
+
+
 def pooled_iqm(scores: Scores) -> Values:
     """The interquartile mean over all runs of all tasks: rliable's `aggregate_iqm`.
 
@@ -129,7 +138,7 @@ def task_iqm(scores: Scores) -> Values:
 
 def mean(scores: Scores) -> Values:
     """The mean over tasks of the mean over runs: rliable's `aggregate_mean`. Every task weighs the same."""
-    return _mean(np.asarray(_mean(as_scores(scores))))
+    return known_mean(np.asarray(known_mean(as_scores(scores))))
 
 
 def median(scores: Scores) -> Values:
@@ -139,7 +148,7 @@ def median(scores: Scores) -> Values:
 
     Source: Agarwal et al. 2021, arXiv:2108.13264.
     """
-    return _median(np.asarray(_mean(as_scores(scores))))
+    return _median(np.asarray(known_mean(as_scores(scores))))
 
 
 def run_median(scores: Scores) -> Values:
@@ -159,7 +168,7 @@ def optimality_gap(scores: Scores, goal: float | int = 1.0) -> Values:
 
     Source: Agarwal et al. 2021, arXiv:2108.13264.
     """
-    return _mean(np.asarray(_mean(np.maximum(goal - as_scores(scores), 0.0))))
+    return known_mean(np.asarray(known_mean(np.maximum(goal - as_scores(scores), 0.0))))
 
 
 AGGREGATES: dict[str, Aggregate] = {
@@ -171,14 +180,6 @@ AGGREGATES: dict[str, Aggregate] = {
     "optimality_gap": optimality_gap,
 }
 """The aggregates by name."""
-
-
-def _mean(scores: np.ndarray) -> np.ndarray | np.floating:
-    present = ~np.isnan(scores)
-    if present.all():
-        return scores.mean(axis=-1)
-    with np.errstate(invalid="ignore"):
-        return np.where(present, scores, 0.0).sum(axis=-1) / present.sum(axis=-1)
 
 
 def _median(scores: np.ndarray) -> np.ndarray | np.floating:

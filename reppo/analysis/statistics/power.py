@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from reppo.analysis.statistics.sign_flips import EXACT_PAIRS
+from reppo.analysis.statistics.sign_flips import EXACT_PAIRS, every_flip
 
 MOST_SEEDS = 10_000
 """Where the search for a number of seeds ends."""
@@ -66,7 +66,7 @@ def _simulated(ratio: float, size: int, steps: int) -> float:
     differences = ratio + np.random.default_rng(size).standard_normal((1000, size))
     totals = differences.sum(axis=1, keepdims=True)
     limit = np.abs(totals) * (1 - 1e-12)
-    flips = 2.0 * ((np.arange(2 ** (size - 1))[:, None] >> np.arange(size)) & 1) - 1
+    flips = 2.0 * every_flip(size) - 1
     extreme = np.zeros(len(differences), np.int64)
     for block in np.array_split(flips, max(1, len(flips) // 4096)):
         extreme += (np.abs(differences @ block.T) >= limit).sum(axis=1)

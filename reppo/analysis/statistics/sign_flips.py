@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple, final
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from reppo.analysis.statistics.aggregates import Scores, as_scores
 from reppo.errors import require
@@ -121,7 +121,7 @@ def turned(
     """
     size = len(columns)
     if exact:
-        return ((np.arange(2 ** (size - 1))[:, None] >> np.arange(size)) & 1) @ columns
+        return every_flip(size) @ columns
     generator = np.random.default_rng(seed)
     block, blocks = max(1, 4_000_000 // size), []
     for start in range(0, flips, block):
@@ -129,6 +129,11 @@ def turned(
         bits = np.unpackbits(generator.integers(0, 256, (rows, -(-size // 8)), np.uint8), axis=1)[:, :size]
         blocks.append(bits @ columns)
     return np.concatenate(blocks)
+
+
+def every_flip(pairs: int) -> Int[np.ndarray, "flips pairs"]:
+    """Which pairs are turned (1) in each way to turn some of them, every way but for its opposite; none first."""
+    return (np.arange(2 ** (pairs - 1))[:, None] >> np.arange(pairs)) & 1
 
 
 def sign_test(wins: int, losses: int) -> float:

@@ -1,6 +1,7 @@
 """How much scores vary: standard errors of aggregates, their degrees of freedom, deviations within tasks."""
 
 import numpy as np
+from jaxtyping import Float, Real
 
 from reppo.analysis.statistics.aggregates import (
     Aggregate,
@@ -73,9 +74,16 @@ def student_quantile(level: float, freedom: Values) -> Values:
 
 
 def satterthwaite(
-    variances: np.ndarray, freedom: np.ndarray
-) -> tuple[np.ndarray | np.floating, np.ndarray | np.floating]:
-    """The root of a sum of variances and its approximate degrees of freedom."""
+    variances: Float[np.ndarray, "*batch parts"], freedom: Real[np.ndarray, "*batch parts"]
+) -> tuple[Values, Values]:
+    """The standard error of a sum from the variances of its parts, and its approximate degrees of freedom.
+
+    Args:
+        variances: of the parts; NaN where one is unknown, and then so is the error.
+        freedom: degrees of freedom of each variance.
+
+    Source: Satterthwaite 1946, An Approximate Distribution of Estimates of Variance Components.
+    """
     total = variances.sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         joint = np.where(total > 0, total**2 / (variances**2 / freedom).sum(axis=-1), 1.0)[()]

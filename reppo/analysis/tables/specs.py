@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reppo.analysis.scores.caveats import shortened
 from reppo.results import RunData, RunRecord
 from reppo.results.formatting import natural_order
 
@@ -37,7 +38,7 @@ def write_value(value: Any) -> str:
 def _some(names: Sequence[str], everything: int) -> str:
     if len(names) == everything:
         return "all tasks" if everything > 1 else names[0]
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return shortened(names, 3)
 
 
 def _first_records(results: Sequence[RunData]) -> dict[tuple[str, str], RunRecord]:
