@@ -78,7 +78,8 @@ def run_report(arguments: argparse.Namespace) -> int:
     out = arguments.out or arguments.folder / "report"
     ResultsFolder.open(arguments.folder)  # the reading of all runs comes after what is cheap to check
     check_folder(out)
-    from reppo.analysis.report import load_report, write_report
+    from reppo.analysis.report.build import load_report
+    from reppo.analysis.report.write import write_report
     from reppo.analysis.report.write import check_formats
     from reppo.analysis.scores.bounds import parse_bounds
 

@@ -12,42 +12,10 @@ import reppo.results
 from reppo.analysis import format_table, improvement, learning_curves, plot_learning_curves, summary_table
 from reppo.analysis.figures.style import arm_style
 from reppo.errors import ConfigurationError
-from reppo.results import Evaluations, RunData, RunFolder, RunRecord
+from reppo.results import RunData
+from tests.analysis.runs import run
 
 NAN = math.nan
-
-
-def run(
-    arm: str,
-    seed: int,
-    means: list[float],
-    environment: str = "E",
-    diverged: bool = False,
-    interval: int = 100,
-    start: int = 1,
-) -> RunData:
-    """A run whose evaluations, of two episodes each, have the given means."""
-    steps = np.repeat([(i + start) * interval for i in range(len(means))], 2).astype(np.int64)
-    record = RunRecord(
-        run_id=f"{arm}-{environment}-{seed}",
-        experiment="e",
-        arm=arm,
-        environment=environment,
-        seed=seed,
-        status="diverged" if diverged else "finished",
-        diverged_at=int(steps[-1]) if diverged else None,
-        environment_steps=int(steps[-1]) if len(means) else 0,
-        steps_per_second=1000.0 + seed,
-    )
-    offsets = np.tile([-1.0, 1.0], len(means))
-    evaluations = Evaluations(
-        environment_steps=steps,
-        seconds=steps / 10,
-        episode=np.tile([0, 1], len(means)),
-        returns=np.repeat(np.array(means, np.float64), 2) + offsets,
-        lengths=np.full(2 * len(means), 100),
-    )
-    return RunData(record, evaluations, RunFolder(Path("unused")))
 
 
 def test_learning_curves_of_unequal_seeds():

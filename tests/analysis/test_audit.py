@@ -6,17 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reppo.analysis import Normalization, Picture, ScoreTable, mean, share_interval
+from reppo.analysis import Normalization, ScoreTable, mean, share_interval
 from reppo.analysis.curves.learning_curves import LearningCurve
 from reppo.analysis.figures import curves
-from reppo.analysis.report import content, sentences
+from reppo.analysis.report import build, findings
+from reppo.analysis.report.sections import costs
 from tests.analysis.audit import SHAPES, as_results, curve_faults, draw_null, draw_study, faults, report_of
+from tests.analysis.planting import draw_nothing, original, plant
 
 
 @pytest.fixture(autouse=True)
 def without_drawing(monkeypatch: pytest.MonkeyPatch):
-    for name in [name for name in vars(content) if name.startswith("plot_")]:
-        monkeypatch.setattr(content, name, lambda *_, **__: Picture(None, "", ""))
+    draw_nothing(monkeypatch)
 
 
 def audit(seeds: range) -> list[str]:
@@ -51,64 +52,66 @@ def test_pages_without_a_difference_seldom_claim_one(shape: str, seeds: int):
 
 
 def diverged_as_last(patch: pytest.MonkeyPatch) -> None:
-    original = content.score_table
-    patch.setattr(content, "score_table", lambda *a, **k: original(*a, **{**k, "diverged": "last"}))
+    right = original("score_table")
+    plant(patch, "score_table", lambda *a, **k: right(*a, **{**k, "diverged": "last"}))
 
 
 def diverged_left_out(patch: pytest.MonkeyPatch) -> None:
-    original = content.score_table
-    patch.setattr(content, "score_table", lambda *a, **k: original(*a, **{**k, "diverged": "exclude"}))
+    right = original("score_table")
+    plant(patch, "score_table", lambda *a, **k: right(*a, **{**k, "diverged": "exclude"}))
 
 
 def not_cut(patch: pytest.MonkeyPatch) -> None:
-    original = content.score_table
-    patch.setattr(content, "score_table", lambda *a, **k: original(*a, **{**k, "at_steps": None}))
+    right = original("score_table")
+    plant(patch, "score_table", lambda *a, **k: right(*a, **{**k, "at_steps": None}))
 
 
 def scale_of_all_runs(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(content, "scale_of", lambda _, raw, __: Normalization.min_max(raw))
+    plant(patch, "scale_of", lambda _, raw, __: Normalization.min_max(raw))
 
 
 def changed_effects(change: Callable) -> Callable[[pytest.MonkeyPatch], None]:
-    def plant(patch: pytest.MonkeyPatch) -> None:
-        original = content.compare
-        patch.setattr(content, "compare", lambda *a, **k: [change(effect) for effect in original(*a, **k)])
+    def planted(patch: pytest.MonkeyPatch) -> None:
+        right = original("compare")
+        plant(patch, "compare", lambda *a, **k: [change(effect) for effect in right(*a, **k)])
 
-    return plant
+    return planted
 
 
 def student_intervals(patch: pytest.MonkeyPatch) -> None:
-    original = content.compare
-    patch.setattr(content, "compare", lambda *a, **k: original(*a, **{**k, "method": "student"}))
+    right = original("compare")
+    plant(patch, "compare", lambda *a, **k: right(*a, **{**k, "method": "student"}))
 
 
 def seeds_mixed_up(patch: pytest.MonkeyPatch) -> None:
-    original = content.compare
+    right = original("compare")
 
     def rolled(table: ScoreTable, *args, **settings):
         scores = table.scores.copy()
         scores[1:] = np.roll(scores[1:], 1, axis=2)
-        return original(replace(table, scores=scores), *args, **settings)
+        return right(replace(table, scores=scores), *args, **settings)
 
-    patch.setattr(content, "compare", rolled)
+    plant(patch, "compare", rolled)
 
 
 def share_of_the_whole_base(patch: pytest.MonkeyPatch) -> None:
-    original = content.findings
-    patch.setattr(
-        content, "findings", lambda effects, *a: original([replace(e, base_mean=2 * e.base_mean) for e in effects], *a)
+    right = original("findings")
+    plant(
+        patch,
+        "findings",
+        lambda effects, *a: right([replace(e, base_mean=2 * e.base_mean) for e in effects], *a),
     )
 
 
 def reliable_at_the_end(patch: pytest.MonkeyPatch) -> None:
-    original = content.reliable_improvement
+    right = original("reliable_improvement")
 
     def ends_above(curve, threshold):
         last = [row[np.isfinite(row)][-1:] for row in curve.returns]
         above = sum(bool(end.size and end[0] >= threshold) for end in last)
-        return replace(original(curve, threshold), final=share_interval(above, len(last)))
+        return replace(right(curve, threshold), final=share_interval(above, len(last)))
 
-    patch.setattr(content, "reliable_improvement", ends_above)
+    plant(patch, "reliable_improvement", ends_above)
 
 
 def nothing_clipped(patch: pytest.MonkeyPatch) -> None:
@@ -116,55 +119,55 @@ def nothing_clipped(patch: pytest.MonkeyPatch) -> None:
 
 
 def mean_for_iqm(patch: pytest.MonkeyPatch) -> None:
-    original = content.aggregate
-    patch.setattr(content, "aggregate", lambda table, *a, **k: [
-        replace(row, estimate=float(mean(table.scores[0]))) for row in original(table, *a, **k)
+    right = original("aggregate")
+    plant(patch, "aggregate", lambda table, *a, **k: [
+        replace(row, estimate=float(mean(table.scores[0]))) for row in right(table, *a, **k)
     ])  # fmt: skip
 
 
 def reach_forgotten(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(sentences, "_out_of_reach", lambda effect, _: sentences._chance(effect))
+    patch.setattr(findings, "_out_of_reach", lambda effect, _: findings._chance(effect))
 
 
 def no_caveat_on_losses(patch: pytest.MonkeyPatch) -> None:
-    original = content.caveats_of
-    patch.setattr(content, "caveats_of", lambda t: [text for text in original(t) if "diverged" not in text])
+    right = original("caveats_of")
+    plant(patch, "caveats_of", lambda t: [text for text in right(t) if "diverged" not in text])
 
 
 def changed_aggregates(**settings) -> Callable[[pytest.MonkeyPatch], None]:
-    def plant(patch: pytest.MonkeyPatch) -> None:
-        original = content.aggregate
-        patch.setattr(content, "aggregate", lambda *a, **k: original(*a, **{**k, **settings}))
+    def planted(patch: pytest.MonkeyPatch) -> None:
+        right = original("aggregate")
+        plant(patch, "aggregate", lambda *a, **k: right(*a, **{**k, **settings}))
 
-    return plant
+    return planted
 
 
 def costs_of_what_finished(patch: pytest.MonkeyPatch) -> None:
-    original = content._costs_section
-    kept = lambda results: [run for run in results if run.record.status == "finished"]
-    patch.setattr(content, "_costs_section", lambda results, base: original(kept(results), base))
+    kept = lambda study: [run for run in study.results if run.record.status == "finished"]
+    wrong = lambda study: costs.section(replace(study, results=kept(study)))
+    patch.setattr(build, "SECTIONS", [wrong if make is costs.section else make for make in build.SECTIONS])
 
 
 def effects_of_removing(patch: pytest.MonkeyPatch) -> None:
-    original = content.design_of
+    right = original("design_of")
     turned = lambda design: replace(design, kept=~design.kept)
-    patch.setattr(content, "design_of", lambda *a: turned(original(*a)))
+    plant(patch, "design_of", lambda *a: turned(right(*a)))
 
 
 def left_out_for_added_in(patch: pytest.MonkeyPatch) -> None:
-    original = content.agreement
+    right = original("agreement")
     swapped = lambda found: replace(found, leave_one_out=found.add_one_in, add_one_in=found.leave_one_out)
-    patch.setattr(content, "agreement", lambda *a: swapped(original(*a)))
+    plant(patch, "agreement", lambda *a: swapped(right(*a)))
 
 
 def shapes_of_other_runs(patch: pytest.MonkeyPatch) -> None:
-    original = content._runs
+    right = original("runs_with_curves")
 
     def turned(*a):
-        table, shapes = original(*a)
+        table, shapes = right(*a)
         return table, shapes[::-1]
 
-    patch.setattr(content, "_runs", turned)
+    plant(patch, "runs_with_curves", turned)
 
 
 def curves_without_what_diverged(patch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import math
-from dataclasses import replace
 
 import numpy as np
 
@@ -16,16 +15,11 @@ from reppo.analysis import (
     published,
     training_diagnostics,
 )
-from reppo.analysis.report.page import _data
-from reppo.results import Metrics, RunData
-from tests.analysis.test_analysis import run
-from tests.analysis.test_truth import known, report, runs  # noqa: F401
+from reppo.analysis.report.page import run_data
+from reppo.results import Metrics
+from tests.analysis.runs import known, made_by, run, runs
 
 NAN = float("nan")
-
-
-def made_by(one: RunData, *ablations: str, **fields) -> RunData:
-    return replace(one, record=replace(one.record, ablations=list(ablations), **fields))
 
 
 # Numbers that are said twice.
@@ -41,7 +35,7 @@ def test_an_interval_does_not_move_because_of_another_arm():
     assert alone == [row for row in beside if row.arm == "base"]
 
 
-def test_the_same_number_has_the_same_interval_wherever_a_page_says_it(report):  # noqa: F811
+def test_the_same_number_has_the_same_interval_wherever_a_page_says_it(report):
     rng = np.random.default_rng(1)
     found = report([*runs("base", rng.normal(50, 9, 5)), *runs("arm", rng.normal(40, 9, 7))])
     rows = [row for row in found.table("aggregates").rows() if row["aggregate"] == "pooled_iqm"]
@@ -51,9 +45,9 @@ def test_the_same_number_has_the_same_interval_wherever_a_page_says_it(report): 
     assert f"reaches {base['estimate']:.1f} [{base['low']:.1f}, {base['high']:.1f}]:" in found.summary
 
 
-def test_a_number_above_a_thousand_keeps_its_digits_in_the_table_of_runs(report):  # noqa: F811
+def test_a_number_above_a_thousand_keeps_its_digits_in_the_table_of_runs(report):
     found = report(runs("base", [31508.4, 0.123456]))
-    data = json.loads(_data(found))
+    data = json.loads(run_data(found))
     assert data["values"][data["columns"].index("final_return")] == [31508, 0.1235]
 
 
@@ -66,14 +60,14 @@ def test_the_time_per_step_is_that_of_the_speed_in_the_table():
 # What was not run, or not far enough.
 
 
-def test_runs_that_are_compared_before_training_are_said_to_be(report):  # noqa: F811
+def test_runs_that_are_compared_before_training_are_said_to_be(report):
     begun = [run("arm", 0, [1.0], "B", start=0)]
     found = report([*runs("base", [9.0, 8.0], "A"), *runs("base", [9.0, 8.0], "B"), *runs("arm", [7.0], "A"), *begun])
     assert "at the last step that all have reached (0 to 100)" in found.score
     assert "On B scores are of the untrained policy: a run there has come no further yet." in found.caveats
 
 
-def test_published_curves_that_cannot_be_drawn_are_not_spoken_of(report):  # noqa: F811
+def test_published_curves_that_cannot_be_drawn_are_not_spoken_of(report):
     early = [run("base", seed, [5.0, 6.0], "CheetahRun") for seed in range(3)]
     found = report(early, against=["reppo-large"])
     assert "Dashed gray" not in found.section("curves").text
@@ -86,7 +80,7 @@ def test_published_curves_that_cannot_be_drawn_are_not_spoken_of(report):  # noq
     assert "on 1 environment:" in alt and alt.endswith("beside them, as published, reppo-large.")
 
 
-def test_a_task_that_an_arm_outside_the_design_lacks_is_in_the_design(report):  # noqa: F811
+def test_a_task_that_an_arm_outside_the_design_lacks_is_in_the_design(report):
     results = [
         made_by(one, *({"base": (), "a+b": ("a", "b"), "other": ("c",)}.get(arm, (arm,))))
         for i, arm in enumerate(("base", "a", "b", "a+b", "other"))
@@ -118,7 +112,7 @@ def test_diagnostics_begin_where_all_runs_have_reported():
 # What few numbers carry.
 
 
-def test_equal_pairs_are_not_promised_that_more_seeds_would_show_something(report):  # noqa: F811
+def test_equal_pairs_are_not_promised_that_more_seeds_would_show_something(report):
     solved = [known(one) for task in "AB" for arm in ("base", "arm") for one in runs(arm, [1000.0] * 6, task)]
     found = report(solved)
     (one,) = found.findings
@@ -130,7 +124,7 @@ def test_equal_pairs_are_not_promised_that_more_seeds_would_show_something(repor
     )
 
 
-def test_the_seeds_that_could_show_a_difference_are_the_same_wherever_a_page_says_it(report):  # noqa: F811
+def test_the_seeds_that_could_show_a_difference_are_the_same_wherever_a_page_says_it(report):
     arms = {f"a{i}": level for i, level in enumerate((-9.0, 5.0, 7.0, -1.0))}
     results = [
         *runs("base", [50.0, 52.0]),
@@ -143,7 +137,7 @@ def test_the_seeds_that_could_show_a_difference_are_the_same_wherever_a_page_say
     assert "at most 2 pairs that differ give no p value below 1 there; 8 seeds could" in found.table("tasks").notes[0]
 
 
-def test_a_time_to_a_threshold_has_no_interval_where_no_run_has_reached_it(report):  # noqa: F811
+def test_a_time_to_a_threshold_has_no_interval_where_no_run_has_reached_it(report):
     found = report([*runs("base", [50.0, 52.0, 54.0]), *runs("never", [1.0, 2.0, 3.0])])
     base, never = found.table("learning").rows()
     assert never["reached"] == 0 and math.isnan(never["low"]) and math.isnan(never["high"])
@@ -153,7 +147,7 @@ def test_a_time_to_a_threshold_has_no_interval_where_no_run_has_reached_it(repor
     assert base["reached"] == 3
 
 
-def test_tasks_that_the_headline_leaves_out_are_a_caveat(report):  # noqa: F811
+def test_tasks_that_the_headline_leaves_out_are_a_caveat(report):
     results = [known(one) for task, v in (("A", 0.0), ("B", 10.0), ("C", 20.0), ("D", 900.0)) for one in
                runs("base", v + np.arange(3.0), task)]  # fmt: skip
     text = "The interquartile mean of all runs of base holds none on A, D: they are all in its lowest or highest"
@@ -161,7 +155,7 @@ def test_tasks_that_the_headline_leaves_out_are_a_caveat(report):  # noqa: F811
     assert not any("holds none" in one for one in report(results[3:9]).caveats)
 
 
-def test_returns_without_any_scale_are_said_to_be_averaged_as_they_are(report):  # noqa: F811
+def test_returns_without_any_scale_are_said_to_be_averaged_as_they_are(report):
     found = report([*runs("base", [0.0, 0.0], "A"), *runs("base", [0.0, 0.0], "B"), *runs("arm", [260.0, 9.0], "A")])
     assert "of the return" in found.summary
     assert found.caveats[0].startswith("No task has a scale (A, B: base did not improve on the untrained policy), so")
@@ -186,7 +180,7 @@ def test_bounds_of_a_scale_are_written_out():
 # Repeatability.
 
 
-def test_a_page_says_whether_the_same_seed_gives_the_same_numbers(report):  # noqa: F811
+def test_a_page_says_whether_the_same_seed_gives_the_same_numbers(report):
     several = [*runs("base", [5.0, 6.0, 9.0]), *runs("arm", [4.0, 7.0, 9.0])]
     on = lambda backend, device: [made_by(one, backend=backend, device=device) for one in several]
     assert "On a CPU the same seed gives the same numbers, with the same versions" in report(on("cpu", "cpu")).score

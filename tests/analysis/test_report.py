@@ -21,8 +21,8 @@ from reppo.analysis import (
     score_table,
     write_report,
 )
-from reppo.analysis.report.content import compare_with_published
-from reppo.analysis.report.sentences import finding
+from reppo.analysis.report.findings import finding
+from reppo.analysis.report.sections.published import compare_with_published
 from reppo.analysis.tables.specs import ABSENT, arm_changes, at, changes, circumstances, write_value
 from reppo.cli import main
 from reppo.errors import ConfigurationError

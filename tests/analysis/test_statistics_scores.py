@@ -17,8 +17,8 @@ from reppo.analysis import (
     score_table,
 )
 from reppo.errors import ConfigurationError
+from tests.analysis.runs import run
 from tests.analysis.tables import table
-from tests.analysis.test_analysis import run
 
 NAN = float("nan")
 

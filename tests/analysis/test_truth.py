@@ -11,7 +11,6 @@ from reppo.analysis import (
     ScoreTable,
     aggregate,
     aggregate_tasks,
-    build_report,
     compare,
     format_table,
     learning_curves,
@@ -22,40 +21,14 @@ from reppo.analysis import (
     time_to_threshold,
     worst_returns,
 )
-from reppo.analysis.report import content
-from reppo.analysis.report.content import compare_with_published
-from reppo.analysis.report.sentences import base_sentence, finding, findings
+from reppo.analysis.report.answer import base_sentence
+from reppo.analysis.report.findings import finding, findings
+from reppo.analysis.report.sections.published import compare_with_published
 from reppo.analysis.scores.caveats import caveats_of
 from reppo.analysis.scores.scales import scale_of
-from reppo.results import Metrics, RunData
-from tests.analysis.test_analysis import run
+from tests.analysis.runs import CONTROL, known, run, runs
 
 NAN = float("nan")
-CONTROL = {"environment": {"component": "PlaygroundTask", "task": "CheetahRun", "config": []}}
-
-
-@pytest.fixture
-def report(monkeypatch: pytest.MonkeyPatch):
-    """Builds reports without drawing anything."""
-    from reppo.analysis import Picture
-
-    for name in [name for name in vars(content) if name.startswith("plot_")]:
-        monkeypatch.setattr(content, name, lambda *_, **__: Picture(None, "", ""))
-
-    def build(results: list[RunData], **settings):
-        empty = np.zeros(0)
-        none = Metrics(environment_steps=empty.astype(np.int64), names=[], mean=empty, minimum=empty, maximum=empty)
-        return build_report(results, metrics=[none] * len(results), **settings)
-
-    return build
-
-
-def known(one: RunData) -> RunData:
-    return replace(one, record=replace(one.record, spec=CONTROL))
-
-
-def runs(arm: str, finals, environment: str = "E", first: float = 0.0) -> list[RunData]:
-    return [run(arm, seed, [first, last], environment, start=0) for seed, last in enumerate(finals)]
 
 
 # What is said of an arm on some tasks is about these tasks.

@@ -2,15 +2,15 @@
 
 import csv
 import dataclasses
-import html
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, final
 
 import numpy as np
 
+from reppo.analysis.templates import render
 from reppo.errors import unknown_name
 from reppo.results.formatting import human_count
 from reppo.text import cell_text, markdown_text, plain
@@ -209,32 +209,22 @@ class Table:
         Args:
             sortable: whether its heads are the buttons that the script of the report page sorts by.
         """
-        heads, grid = self._grid()
-        keys = [self.columns[column] for column in self.shown]
+        return render("table.html", table=self, sortable=sortable) + render("notes.html", table=self)
+
+    def heads(self) -> list[tuple[str, str]]:
+        """The heads of the columns that are shown, each with the name of its column."""
+        return [(_head(column), column) for column in self.shown]
+
+    def keyed_cells(self) -> Iterator[list[tuple[str, bool, float | None]]]:
+        """The rows as they are shown: of each cell its text, whether it is words, and the number to sort it by."""
         words = [self.is_text(column) for column in self.shown]
-        head = "".join(
-            f'<th scope="col"{"" if text else " class=n"}>'
-            + (f"<button type=button>{html.escape(name)}</button>" if sortable else html.escape(name))
-            + "</th>"
-            for name, text in zip(heads, words, strict=True)
-        )
-        lines = []
-        for i, row in enumerate(grid):
-            cells = []
-            for j, text in enumerate(row):
-                if words[j]:
-                    cells.append(f"<td>{html.escape(text)}")
-                else:
-                    value = keys[j][i]
-                    key = f" data-v={float(value):.6g}" if sortable and _known(value) else ""
-                    cells.append(f"<td class=n{key}>{html.escape(text)}")
-            lines.append("<tr>" + "".join(cells))
-        notes = "".join(f'<p class="note">{html.escape(note)}</p>' for note in self.notes)
-        return (
-            f"<table><caption>{html.escape(self.title)}</caption><thead><tr>{head}</tr></thead>\n<tbody>"
-            + "\n".join(lines)
-            + f"</tbody></table>{notes}"
-        )
+        for row in zip(
+            *(zip(self.cells(column), self.columns[column], strict=True) for column in self.shown), strict=True
+        ):
+            yield [
+                (text, own, float(value) if not own and _known(value) else None)
+                for own, (text, value) in zip(words, row, strict=True)
+            ]
 
     def _repr_html_(self) -> str:
         return self.to_html()

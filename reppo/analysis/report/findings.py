@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 from reppo.analysis.comparisons.paired import PairedEffect
-from reppo.analysis.comparisons.summaries import AggregateRow
 from reppo.analysis.figures.style import decimals, signed
 
 LEVEL = 0.05
@@ -131,28 +130,3 @@ def _where(effect: PairedEffect, parts: Sequence[PairedEffect]) -> str:
     extreme = min(known, key=lambda e: e.estimate) if effect.estimate < 0 else max(known, key=lambda e: e.estimate)
     size = signed(extreme.estimate, decimals([extreme.estimate]))
     return f"; lower on {worse} and higher on {better} of {len(known)} tasks, most on {extreme.task} ({size})"
-
-
-def base_sentence(rows: Sequence[AggregateRow], base: str, unit: str, tasks: Sequence[str]) -> str:
-    """How well the base does.
-
-    Args:
-        rows: an aggregate of the base's own runs.
-        base: its name.
-        unit: what scores are called.
-        tasks: those on which it has a score.
-    """
-    row = next((row for row in rows if row.arm == base and math.isfinite(row.estimate)), None)
-    if row is None:
-        return f"{base} has no score yet."
-    digits = decimals([row.estimate])
-    text = f"{base} reaches {_minus(row.estimate, digits)}"
-    if math.isfinite(row.low):
-        text += f" [{_minus(row.low, digits)}, {_minus(row.high, digits)}]"
-    runs = f"{row.runs} run{'' if row.runs == 1 else 's'}"
-    over = f"over {row.tasks} tasks" if row.tasks > 1 else f"on {tasks[0]}"
-    return f"{text}: interquartile mean of the {unit} of all runs {over} ({runs})."
-
-
-def _minus(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}".replace("-", "\u2212")
