@@ -79,8 +79,7 @@ def run_report(arguments: argparse.Namespace) -> int:
     ResultsFolder.open(arguments.folder)  # the reading of all runs comes after what is cheap to check
     check_folder(out)
     from reppo.analysis.report.build import load_report
-    from reppo.analysis.report.write import write_report
-    from reppo.analysis.report.write import check_formats
+    from reppo.analysis.report.write import check_formats, write_report
     from reppo.analysis.scores.bounds import parse_bounds
 
     check_formats(arguments.format, arguments.figures)
