@@ -21,6 +21,7 @@ ORDER = [
     "numerics",
     "keys",
     "summary",
+    "watched",
     "environments",
     "distributions",
     "networks",
