@@ -7,7 +7,7 @@ from typing import Any, Literal, final, get_args
 from reppo.errors import ConfigurationError, require
 from reppo.results.formatting import human_count
 
-SCHEMA = 4
+SCHEMA = 5
 """The version of the record's fields. It grows when a field is added, removed, or changes its meaning."""
 
 Status = Literal["running", "finished", "diverged"]
@@ -34,6 +34,10 @@ class RunRecord:
         spec: the resolved spec, as JSON.
         sources: a hash of the source of each component's class, as it was when the run began (`source_hashes`).
         ablations: names of the ablations that made the arm from the base.
+        settings: what those of them that set a value have set: path in the spec -> value in JSON, in the order of their
+            names. None in records of schema 4 and below, where only the name of the arm tells it.
+        watched: the metrics to watch, as the algorithm names them (`Watched.to_json`). None in records of schema 4 and
+            below.
         warnings: what was said about the spec before training began.
         versions: versions of the packages in use.
         backend: the accelerator's backend, such as `"cpu"` or `"gpu"`.
@@ -65,6 +69,8 @@ class RunRecord:
     spec: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     ablations: list[str] = field(default_factory=list)
+    settings: dict[str, Any] | None = None
+    watched: list[dict[str, Any]] | None = None
     warnings: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     backend: str | None = None
@@ -153,6 +159,8 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(("spec", "sources", "versions", "files"), _OBJECT),
     "ablations": ((list,), "a list of names"),
     "warnings": ((list,), "a list of texts"),
+    "settings": ((dict, _NOTHING), "an object or null"),
+    "watched": ((list, _NOTHING), "a list or null"),
     **dict.fromkeys(("backend", "device", "batch", "lanes_mode", "matmul_precision", "diverged_by"), _MAYBE_TEXT),
     **dict.fromkeys(("diverged_at", "diverged_iteration", "width", "program_bytes"), _MAYBE_WHOLE),
     **dict.fromkeys(_NUMBERS, _MAYBE_NUMBER),

@@ -694,6 +694,8 @@ class _Sweep:
                 spec=to_json(run.spec),
                 sources=self.sources.get(run.id) or source_hashes(run.spec),
                 ablations=list(run.ablations),
+                settings=run.settings_in_json(),
+                watched=[watched.to_json() for watched in run.spec.algorithm.watched()],
                 warnings=_said(run),
                 versions=self.attempt["versions"],
                 backend=jax.default_backend(),

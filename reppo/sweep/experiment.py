@@ -11,7 +11,18 @@ from reppo.ablation import Ablation, Arm
 from reppo.component import as_plain
 from reppo.environments import AbstractEnvironmentSpec
 from reppo.errors import ConfigurationError, require, unknown_name
-from reppo.spec import Spec, difference, from_json, parse_value, replace_path, resolve, run_id, spec_id, to_json
+from reppo.spec import (
+    Spec,
+    difference,
+    from_json,
+    get_path,
+    parse_value,
+    replace_path,
+    resolve,
+    run_id,
+    spec_id,
+    to_json,
+)
 
 Preset = Callable[[AbstractEnvironmentSpec], Spec]
 
@@ -26,12 +37,14 @@ class Run:
         ablations: names of the ablations that made it from the base.
         spec: the resolved spec.
         seed: the seed.
+        settings: whole paths of the values that ablations have set, in the order of their names; None if unknown.
     """
 
     arm: str
     ablations: tuple[str, ...]
     spec: Spec
     seed: int
+    settings: tuple[str, ...] | None = None
 
     @functools.cached_property
     def id(self) -> str:
@@ -43,6 +56,10 @@ class Run:
         """Name of the environment."""
         return self.spec.environment.name
 
+    def settings_in_json(self) -> dict[str, Any] | None:
+        """The values that ablations have set, by path, as the record has them."""
+        return None if self.settings is None else {path: to_json(get_path(self.spec, path)) for path in self.settings}
+
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return {
@@ -51,13 +68,16 @@ class Run:
             "environment": self.environment,
             "ablations": list(self.ablations),
             "seed": self.seed,
+            "settings": None if self.settings is None else list(self.settings),
             "spec": to_json(self.spec),
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Run":
         """Reads what `to_json` gave."""
-        return cls(data["arm"], tuple(data["ablations"]), from_json(data["spec"]), data["seed"])
+        settings = data.get("settings")
+        known = None if settings is None else tuple(settings)
+        return cls(data["arm"], tuple(data["ablations"]), from_json(data["spec"]), data["seed"], known)
 
 
 @final
@@ -159,7 +179,8 @@ class Experiment:
                 if kept[spec_id(spec)] != arm.name:
                     continue  # a value of a grid that another arm has: its runs are that arm's
                 names = tuple(ablation.name for ablation in arm.ablations)
-                runs += [Run(arm.name, names, spec, seed) for seed in self.seeds]
+                settings = arm.settings(base)
+                runs += [Run(arm.name, names, spec, seed, settings) for seed in self.seeds]
         return runs
 
     def base_spec(self, environment: AbstractEnvironmentSpec) -> Spec:

@@ -14,6 +14,7 @@ from scipy import special
 
 from reppo.analysis import Picture, Report, build_report
 from reppo.results import Evaluations, Metrics, RunData, RunFolder, RunRecord
+from tests.analysis.runs import WATCHED
 
 Scores = dict[tuple[str, str, int], float]
 
@@ -111,6 +112,8 @@ def as_results(study: Study) -> list[RunData]:
             spec=spec,
             backend="cpu",
             ablations=list(study.ablations.get(arm, ())),
+            settings={},
+            watched=WATCHED,
             **study.costs.get((arm, task, seed), {}),
         )
         returns = np.array(list(curve.values()), np.float64)

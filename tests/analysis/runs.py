@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from reppo.algorithms import Reppo
 from reppo.analysis import Report, build_report
 from reppo.results import Evaluations, Metrics, RunData, RunFolder, RunRecord
 
+WATCHED = [watched.to_json() for watched in Reppo().watched()]
 CONTROL = {"environment": {"component": "PlaygroundTask", "task": "CheetahRun", "config": []}}
 
 
@@ -32,6 +34,8 @@ def run(
         diverged_at=int(steps[-1]) if diverged else None,
         environment_steps=int(steps[-1]) if len(means) else 0,
         steps_per_second=1000.0 + seed,
+        settings={},
+        watched=WATCHED,
     )
     offsets = np.tile([-1.0, 1.0], len(means))
     evaluations = Evaluations(

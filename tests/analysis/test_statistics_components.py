@@ -9,6 +9,7 @@ from scipy import stats
 
 from reppo.analysis import (
     Design,
+    ScoreTable,
     agreement,
     compare,
     contrast,
@@ -171,7 +172,7 @@ def test_tuning_per_task_never_hurts(values: np.ndarray):
     assert found.sensitivity.estimate >= -1e-12
     assert found.tuned.estimate == pytest.approx(values.max(axis=(0, 1)).mean())
     assert found.cross.estimate == pytest.approx(values.mean(axis=2).max())
-    dimension = effective_dimension(arms, grid_settings(arms.arms))
+    dimension = effective_dimension(arms)
     assert (np.diff(dimension.share) >= -1e-12).all() and dimension.share[-1] == pytest.approx(1)
     assert dimension.share[0] == pytest.approx(found.cross.estimate / found.tuned.estimate)
     assert 0 <= dimension.dimension <= 2 and len(dimension.hyperparameters) == dimension.dimension
@@ -181,26 +182,27 @@ def test_effective_dimension():
     best = np.array([0.0, 1.0])  # of y on each task; x does not matter
     values = np.array([[[1 - 0.5 * abs(y - b) - 0.01 * x for b in best] for y in (0, 1)] for x in (0, 1)])
     arms = table(grid(values))
-    found = effective_dimension(arms, grid_settings(arms.arms))
+    found = effective_dimension(arms)
     assert (found.dimension, found.hyperparameters) == (1, ("y",))
     np.testing.assert_allclose(found.share, [0.75, 1, 1])
-    assert effective_dimension(arms, grid_settings(arms.arms), target=0.7).dimension == 0
+    assert effective_dimension(arms, target=0.7).dimension == 0
     with pytest.raises(ConfigurationError, match="3 settings .* are not a full grid of 4"):
-        effective_dimension(arms.select(arms=arms.arms[:3]), grid_settings(arms.arms))
+        effective_dimension(arms.select(arms=arms.arms[:3]))
     with pytest.raises(ConfigurationError, match="needs scores above 0"):
-        effective_dimension(table(grid(values - 9)), grid_settings(arms.arms))
+        effective_dimension(table(grid(values - 9)))
     with pytest.raises(ConfigurationError, match="'x=0\\+y=1' has no score on 'T1'"):
         hole = grid(values)
         hole["x=0+y=1"][1] = np.nan
         sensitivity(table(hole))
 
 
-def test_settings_are_read_from_names():
-    assert grid_settings(["a.b=1+c=x=2"]) == {"a.b=1+c=x=2": {"a.b": "1", "c": "x=2"}}
+def test_settings_of_scores_from_elsewhere_are_read_from_names():
+    named = lambda *arms: ScoreTable.of({arm: [1.0] for arm in arms})
+    assert grid_settings(named("a.b=1+c=x=2")) == {"a.b=1+c=x=2": {"b": "1", "c": "x=2"}}
     with pytest.raises(ConfigurationError, match="Arm 'base' does not tell its settings"):
-        grid_settings(["base"])
+        grid_settings(named("base"))
     with pytest.raises(ConfigurationError, match="different hyperparameters"):
-        grid_settings(["a=1", "b=1"])
+        grid_settings(named("a=1", "b=1"))
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=8))

@@ -1,18 +1,19 @@
 """Sensitivity to hyperparameters over a grid of settings and tasks."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
 from jaxtyping import Float
 
+from reppo.analysis.scores.arms import named_settings, short_paths
 from reppo.analysis.scores.scores import ScoreTable
 from reppo.analysis.statistics.bootstrap import resampled
 from reppo.analysis.statistics.intervals import Interval
 from reppo.errors import require
-from reppo.results.formatting import arm_parts
 
 
 @final
@@ -95,7 +96,7 @@ def sensitivity(table: ScoreTable, *, confidence: float = 0.95, resamples: int =
 
 
 def effective_dimension(
-    table: ScoreTable, settings: Mapping[str, Mapping[str, object]], *, target: float = 0.95
+    table: ScoreTable, settings: Mapping[str, Mapping[str, object]] | None = None, *, target: float = 0.95
 ) -> EffectiveDimension:
     """How many hyperparameters must be tuned per task to reach a share of the score with all tuned per task.
 
@@ -103,8 +104,7 @@ def effective_dimension(
 
     Args:
         table: normalized scores, 0 or higher on average, each arm one setting, every arm on every task.
-        settings: for each arm the value of every hyperparameter; together a full grid. `grid_settings` reads
-            them from names like `a=1+b=2`.
+        settings: for each arm the value of every hyperparameter; together a full grid. None for `grid_settings`.
         target: the share, in (0, 1].
 
     Raises:
@@ -114,7 +114,9 @@ def effective_dimension(
     """
     require(0 < target <= 1, f"The target is a share in (0, 1], not {target}.")
     means = _task_means(table)
+    settings = grid_settings(table) if settings is None else settings
     names = tuple(settings[table.arms[0]])
+    settings = {arm: {name: _key(own[name]) for name in names} for arm, own in settings.items()}
     values = {name: list(dict.fromkeys(settings[arm][name] for arm in table.arms)) for name in names}
     size = int(np.prod([len(values[name]) for name in names]))
     cells = {tuple(settings[arm][name] for name in names): i for i, arm in enumerate(table.arms)}
@@ -140,23 +142,34 @@ def effective_dimension(
     )
 
 
-def grid_settings(arms: Sequence[str]) -> dict[str, dict[str, object]]:
-    """Reads settings from the names of arms: `a=1+b=2` is `{"a": "1", "b": "2"}`.
+def grid_settings(table: ScoreTable) -> dict[str, dict[str, Any]]:
+    """What each arm of a table sets, by the shortest names that tell the hyperparameters apart.
+
+    From the records of runs; of scores that come from elsewhere, from the names of arms: `a=1+b=2` is
+    `{"a": "1", "b": "2"}`.
 
     Raises:
-        ConfigurationError: if a name is not made of `path=value`, or arms differ in their paths.
+        ConfigurationError: if an arm is no setting, or arms differ in their paths.
     """
-    settings: dict[str, dict[str, object]] = {}
-    for arm in arms:
-        parts = [part.partition("=") for part in arm_parts(arm)]
+    settings: dict[str, Mapping[str, Any]] = {}
+    for arm in table.arms:
+        own = table.settings.get(arm) if table.settings else named_settings(arm)
         require(
-            all(equals and path for path, equals, _ in parts),
-            f"Arm {arm!r} does not tell its settings; names like 'gamma=0.9+kl_bound=0.1' do.",
+            own is not None,
+            f"Arm {arm!r} does not tell its settings. Arms of `grid` record them; otherwise names like "
+            "'gamma=0.9+kl_bound=0.1' do.",
         )
-        settings[arm] = {path: value for path, _, value in parts}
+        assert own is not None
+        settings[arm] = own
     paths = {tuple(sorted(own)) for own in settings.values()}
     require(len(paths) <= 1, f"Arms set different hyperparameters: {' and '.join(map(str, sorted(paths)[:2]))}.")
-    return settings
+    short = short_paths([path for own in paths for path in own])
+    return {arm: {short[path]: value for path, value in own.items()} for arm, own in settings.items()}
+
+
+def _key(value: object) -> str:
+    """What equal values share, also components."""
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def _task_means(table: ScoreTable) -> np.ndarray:

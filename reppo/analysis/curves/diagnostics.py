@@ -2,46 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import numpy as np
 from jaxtyping import Float
 
+from reppo.analysis.scores.arms import arms_in_order
 from reppo.results import Metrics, RunData
-from reppo.results.formatting import natural_order
+from reppo.watched import Watched
 
 POINTS = 41
 """Points of training at which diagnostics are taken."""
-
-
-@final
-class Watched(NamedTuple):
-    """A metric to look at.
-
-    Attributes:
-        metric: its name in `metrics.csv`.
-        title: what it is.
-        logarithmic: whether it spans powers of ten.
-        limit: the last part of the path in the spec of the value it should stay below, if there is one.
-    """
-
-    metric: str
-    title: str
-    logarithmic: bool = False
-    limit: str | None = None
-
-
-WATCHED = (
-    Watched("actor/kl", "KL(old, new), nats", True, limit="kl_bound"),
-    Watched("actor/behind_gate", "states behind the KL gate"),
-    Watched("actor/entropy", "entropy, nats"),
-    Watched("actor/temperature", "temperature", True),
-    Watched("actor/kl_multiplier", "KL multiplier", True),
-    Watched("targets/outside_support", "targets outside the support"),
-    Watched("critic/explained_variance", "explained variance"),
-    Watched("critic/gradient_norm", "critic gradient norm", True),
-)
-"""The metrics of the training diagnostics."""
 
 
 @final
@@ -70,10 +41,22 @@ class Diagnostic:
     logarithmic: bool
 
 
+def watched_metrics(results: Sequence[RunData]) -> list[Watched]:
+    """The metrics to watch that the records of runs name, each once, in their order.
+
+    Records of schema 4 and below name none.
+    """
+    found: dict[str, Watched] = {}
+    for run in results:
+        for data in run.record.watched or ():
+            found.setdefault(data["metric"], Watched.from_json(data))
+    return list(found.values())
+
+
 def training_diagnostics(
     results: Sequence[RunData], metrics: Sequence[Metrics], base: str = "base"
 ) -> dict[str, list[Diagnostic]]:
-    """Collects the watched metrics of each arm; arms without any are left out.
+    """Collects the watched metrics of each arm, as the records of its runs name them; arms without any are left out.
 
     Args:
         results: runs.
@@ -82,9 +65,10 @@ def training_diagnostics(
     """
     found: dict[str, list[Diagnostic]] = {}
     pairs = list(zip(results, metrics, strict=True))
-    for arm in sorted({run.record.arm for run in results}, key=lambda arm: (arm != base, natural_order(arm))):
+    for arm in arms_in_order(results, base):
         own = [(run, recorded) for run, recorded in pairs if run.record.arm == arm]
-        diagnostics = [d for watched in WATCHED if (d := _diagnostic(watched, own)) is not None]
+        watched = watched_metrics([run for run, _ in own])
+        diagnostics = [d for one in watched if (d := _diagnostic(one, own)) is not None]
         if diagnostics:
             found[arm] = diagnostics
     return found

@@ -1,12 +1,13 @@
 """Learning curves: one row per seed, one column per evaluation."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from reppo.analysis.scores.arms import arms_in_order
 from reppo.analysis.scores.bounds import NOT_KNOWN, Bounds, task_limits
 from reppo.analysis.scores.from_runs import worst_returns
 from reppo.results import RunData
@@ -29,6 +30,7 @@ class LearningCurve:
         diverged: which seeds diverged.
         worst: what a seed counts as once it has diverged; NaN if unknown. See `worst_returns`.
         limits: the least and the greatest return that is possible, as far as that is known.
+        rank: the place of the arm among all arms of the runs.
     """
 
     environment: str
@@ -40,6 +42,7 @@ class LearningCurve:
     diverged: Bool[np.ndarray, " seeds"]
     worst: float = float("nan")
     limits: Bounds = NOT_KNOWN
+    rank: int = 0
 
     def completed(self) -> Float[np.ndarray, "seeds steps"]:
         """The returns of the same seeds at every step, as far as each has come.
@@ -92,6 +95,7 @@ def learning_curves(results: Sequence[RunData], base: str = "base") -> list[Lear
         The curves by environment, then arm. Runs without any evaluation have a row without values.
     """
     curves = []
+    ranks = {arm: i for i, arm in enumerate(arms_in_order(results, base))}
     floors, limits = worst_returns(results, base), task_limits(results)
     for (environment, arm), runs in grouped(results, base).items():
         points = [run.evaluations.curve() for run in runs]
@@ -111,17 +115,18 @@ def learning_curves(results: Sequence[RunData], base: str = "base") -> list[Lear
                 diverged=np.array([run.record.status == "diverged" for run in runs], np.bool_),
                 worst=floors[arm, environment],
                 limits=limits[environment],
+                rank=ranks[arm],
             )
         )
     return curves
 
 
-def grouped(results: Iterable[RunData], base: str) -> dict[tuple[str, str], list[RunData]]:
-    """Groups runs by environment and arm, both by name with the base arm first, and within a group by seed."""
+def grouped(results: Sequence[RunData], base: str) -> dict[tuple[str, str], list[RunData]]:
+    """Groups runs by environment and arm, in the order of their names with the base first, and in it by seed."""
+    ranks = {arm: i for i, arm in enumerate(arms_in_order(results, base))}
 
     def place(run: RunData) -> tuple[Any, ...]:
-        arm = run.record.arm
-        return natural_order(run.record.environment), arm != base, natural_order(arm), run.record.seed
+        return natural_order(run.record.environment), ranks[run.record.arm], run.record.seed
 
     groups: dict[tuple[str, str], list[RunData]] = {}
     for run in sorted(results, key=place):

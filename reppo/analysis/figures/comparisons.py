@@ -161,7 +161,7 @@ def plot_profiles(
     from matplotlib.ticker import PercentFormatter
 
     require(len(profiles) > 0, "There are no performance profiles to draw.")
-    arms = style.arm_order([profile.arm for profile in profiles], base)
+    arms = style.base_first([profile.arm for profile in profiles], base)
     colored = style.colored(arms, base, highlight)
     looks = style.arm_styles(colored, base)
     width = 5.6

@@ -13,7 +13,7 @@ from reppo.analysis.statistics.aggregates import trimmed_mean
 from reppo.analysis.statistics.intervals import bootstrap_band
 from reppo.errors import require
 from reppo.results import RunData
-from reppo.results.formatting import human_count, human_seconds
+from reppo.results.formatting import human_count, human_seconds, natural_order
 
 MOST_COLUMNS = 5
 """Panels side by side."""
@@ -59,7 +59,8 @@ def plot_learning_curves(
     curves = [curve for curve in _curves(results, base) if np.isfinite(curve.returns).any()]
     require(len(curves) > 0, "There is no evaluation to draw yet. Train for at least one evaluation interval.")
     environments = list(dict.fromkeys(curve.environment for curve in curves))
-    arms = style.arm_order([curve.arm for curve in curves], base)
+    ranks = {curve.arm: (curve.rank, natural_order(curve.arm)) for curve in curves}
+    arms = style.base_first(sorted(ranks, key=lambda arm: ranks[arm]), base)
     colored = style.colored(arms, base, highlight)
     looks = style.arm_styles(colored, base)
 

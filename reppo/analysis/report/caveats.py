@@ -4,14 +4,12 @@ import math
 
 import numpy as np
 
+from reppo.analysis.curves.diagnostics import watched_metrics
 from reppo.analysis.curves.published import published_caveats
 from reppo.analysis.report.study import Scale, Study
 from reppo.analysis.scores.caveats import caveats_of, shortened
 from reppo.analysis.tables.specs import circumstances
 from reppo.results.formatting import natural_order
-
-SATURATED = 0.01
-"""Share of value targets outside the support from which a report warns."""
 
 
 def caveats(study: Study, scale: Scale) -> list[str]:
@@ -22,7 +20,8 @@ def caveats(study: Study, scale: Scale) -> list[str]:
         *_untrained(study),
         *caveats_of(study.table),
         *_unfinished(study),
-        *_saturation(study),
+        *_warnings(study),
+        *_unwatched(study),
         *_mixed(study),
         *_published(study),
         *_swamped(study),
@@ -103,15 +102,35 @@ def _interpolated(study: Study) -> list[str]:
     ]
 
 
-def _saturation(study: Study) -> list[str]:
-    worst: dict[str, tuple[float, str]] = {}
-    for run, recorded in zip(study.results, study.metrics, strict=True):
-        outside = recorded.of("targets/outside_support").mean
-        outside = outside[np.isfinite(outside)]
-        if outside.size and outside.mean() > max(SATURATED, worst.get(run.record.arm, (0.0, ""))[0]):
-            worst[run.record.arm] = float(outside.mean()), run.record.environment
-    if not worst:
+def _warnings(study: Study) -> list[str]:
+    """What the metrics say of which an algorithm has named a share above which one should be warned."""
+    found = []
+    for watched in watched_metrics(study.results):
+        if watched.warn_above is None:
+            continue
+        worst: dict[str, tuple[float, str]] = {}
+        for run, recorded in zip(study.results, study.metrics, strict=True):
+            shares = recorded.of(watched.metric).mean
+            shares = shares[np.isfinite(shares)]
+            most = max(watched.warn_above, worst.get(run.record.arm, (0.0, ""))[0])
+            if shares.size and shares.mean() > most:
+                worst[run.record.arm] = float(shares.mean()), run.record.environment
+        if worst:
+            ranked = sorted(worst.items(), key=lambda item: -item[1][0])
+            shown = shortened([f"{arm} on {task} {100 * share:.0f}%" for arm, (share, task) in ranked], 4, "arms")
+            found.append(f"{watched.warning}: {shown}.")
+    return found
+
+
+def _unwatched(study: Study) -> list[str]:
+    """Runs whose records are too old to say which of their metrics to look at."""
+    old = sum(
+        run.record.watched is None and len(recorded.names) > 0
+        for run, recorded in zip(study.results, study.metrics, strict=True)
+    )
+    if not old:
         return []
-    ranked = sorted(worst.items(), key=lambda item: -item[1][0])
-    shown = shortened([f"{arm} on {task} {100 * share:.0f}%" for arm, (share, task) in ranked], 4, "arms")
-    return [f"Value targets lay outside the support, where the critic cannot follow them: {shown}."]
+    return [
+        f"{old} of {len(study.results)} runs are of a version whose records did not name the metrics to watch: they "
+        "are in no training diagnostics, and no warning is given of them."
+    ]

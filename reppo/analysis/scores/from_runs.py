@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from reppo.analysis.scores.arms import arms_in_order, settings_of
 from reppo.analysis.scores.bounds import Bounds, solved_scale, task_limits
 from reppo.analysis.scores.scores import DivergedPolicy, Measure, Normalization, ScoreTable
 from reppo.analysis.statistics.over_time import area_under_curve
@@ -46,7 +47,7 @@ def score_table(
             value in get_args(allowed), f"{name}={value!r} is not one of {', '.join(map(repr, get_args(allowed)))}."
         )
     records = [run.record for run in results]
-    arms = tuple(sorted({r.arm for r in records}, key=lambda arm: (arm != base, natural_order(arm))))
+    arms = tuple(arms_in_order(results, base))
     tasks = tuple(sorted({r.environment for r in records}, key=natural_order))
     seeds = np.unique([r.seed for r in records])
     shape = (len(arms), len(tasks), len(seeds))
@@ -79,6 +80,7 @@ def score_table(
         diverged=lost,
         environment_steps=steps,
         ablations={r.arm: tuple(r.ablations) for r in records},
+        settings=settings_of(results),
         measure=measure,
         at_steps=at_steps,
         diverged_policy=diverged,

@@ -108,6 +108,7 @@ class ScoreTable:
         broken: evaluation episodes of each run that have no return because the simulation broke, from the evaluation
             behind its score on; None if unknown.
         ablations: for each arm the ablations that made it from the base.
+        settings: for each arm that sets nothing but values in the base: path in the spec -> value; see `settings_of`.
         measure: what a score is: `"final"`, the mean return of the last evaluation, or `"area"`, the time-averaged
             return.
         at_steps: where runs were cut off: after so many training steps, at the highest number that all runs of the
@@ -127,6 +128,7 @@ class ScoreTable:
     diverged: Bool[np.ndarray, "arms tasks seeds"]
     environment_steps: Int[np.ndarray, "arms tasks seeds"]
     ablations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     measure: Measure = "final"
     at_steps: int | Literal["common"] | None = None
     diverged_policy: DivergedPolicy = "worst"

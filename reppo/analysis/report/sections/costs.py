@@ -9,15 +9,15 @@ import numpy as np
 from reppo.analysis import figures
 from reppo.analysis.report.content import Section
 from reppo.analysis.report.study import Study
+from reppo.analysis.scores.arms import arms_in_order
 from reppo.analysis.tables.table import Table
-from reppo.results.formatting import natural_order
 
 
 def section(study: Study) -> Section | None:
     """Time and memory of each arm."""
     results, base = study.results, study.base
     records = []
-    for arm in dict.fromkeys(run.record.arm for run in results):
+    for arm in arms_in_order(results, base):
         own = [run.record for run in results if run.record.arm == arm]
 
         def middle(name: str, own: Sequence[Any] = own) -> float:
@@ -34,7 +34,6 @@ def section(study: Study) -> Section | None:
                 "runs": len(own),
             }
         )
-    records.sort(key=lambda row: (row["arm"] != base, natural_order(row["arm"])))
     if all(math.isnan(row["steps_per_second"]) for row in records):
         return None
     table = Table.of(

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from reppo.analysis.curves.diagnostics import WATCHED
-from reppo.analysis.figures.style import arm_order
+from reppo.analysis.curves.diagnostics import watched_metrics
 from reppo.analysis.report.study import Study
+from reppo.analysis.scores.arms import arms_in_order
 from reppo.analysis.tables.table import Table
 from reppo.results.formatting import natural_order
 
@@ -21,7 +21,8 @@ def runs_with_curves(study: Study) -> tuple[Table, tuple[tuple[float | None, ...
             low, high = spans.get(curve.environment, (math.inf, -math.inf))
             spans[curve.environment] = min(low, float(values.min())), max(high, float(values.max()))
     records, shapes = [], []
-    order = {arm: i for i, arm in enumerate(arm_order([curve.arm for curve in study.curves], study.base))}
+    watched = [one.metric for one in watched_metrics(study.results)]
+    order = {arm: i for i, arm in enumerate(arms_in_order(study.results, study.base))}
     paired = sorted(
         zip(study.results, study.metrics, strict=True),
         key=lambda pair: (order[pair[0].record.arm], natural_order(pair[0].record.environment), pair[0].record.seed),
@@ -43,7 +44,7 @@ def runs_with_curves(study: Study) -> tuple[Table, tuple[tuple[float | None, ...
                 "train_seconds": record.train_seconds,
                 "steps_per_second": record.steps_per_second,
                 "run_id": record.run_id,
-                **{watched.metric: float(last.get(watched.metric, math.nan)) for watched in WATCHED},
+                **{metric: float(last.get(metric, math.nan)) for metric in watched},
             }
         )
         low, high = spans.get(record.environment, (0.0, 1.0))
