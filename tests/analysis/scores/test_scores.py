@@ -18,7 +18,7 @@ from reppo.analysis import (
 )
 from reppo.errors import ConfigurationError
 from tests.analysis.runs import run
-from tests.analysis.tables import table
+from tests.analysis.score_tables import table
 
 NAN = float("nan")
 

@@ -21,9 +21,9 @@ from reppo.analysis import (
     run_median,
     task_iqm,
 )
-from tests.analysis.tables import table
+from tests.analysis.score_tables import table
 
-GOLDEN = json.loads((Path(__file__).parents[1] / "data" / "rliable.json").read_text())
+GOLDEN = json.loads((Path(__file__).parents[2] / "data" / "rliable.json").read_text())
 values = st.floats(-1e6, 1e6).map(lambda value: round(value, 9))  # none so small that its square vanishes
 lists = st.lists(values, min_size=1, max_size=21).map(np.array)
 arrays = hnp.arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(1, 9)), elements=values)

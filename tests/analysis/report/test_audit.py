@@ -11,8 +11,9 @@ from reppo.analysis.curves.learning_curves import LearningCurve
 from reppo.analysis.figures import curves
 from reppo.analysis.report import build, findings
 from reppo.analysis.report.sections import costs
-from tests.analysis.audit import SHAPES, as_results, curve_faults, draw_null, draw_study, faults, report_of
+from tests.analysis.audit import curve_faults, faults
 from tests.analysis.planting import draw_nothing, original, plant
+from tests.analysis.studies import SHAPES, as_results, draw_null, draw_study, report_of
 
 
 @pytest.fixture(autouse=True)

@@ -202,7 +202,7 @@ def test_the_simulation_agrees_with_theory():
 
 def test_default_intervals_covered_when_measured():
     """Holds for the table that docs/statistics.md shows; `test_default_intervals_cover` measures part of it anew."""
-    with (Path(__file__).parents[2] / "docs" / "figures" / "coverage.csv").open(newline="") as file:
+    with (Path(__file__).parents[3] / "docs" / "figures" / "coverage.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     checked = 0
     for row in rows:
