@@ -3,7 +3,7 @@
 import pytest
 
 from reppo import environments
-from reppo.ablation import ablation, grid, setting
+from reppo.ablation import Ablation, grid, setting
 from reppo.spec import replace_path
 from reppo.sweep import Experiment
 from reppo.sweep.experiment import Run
@@ -14,10 +14,10 @@ from tests.tiny import tiny_preset
 def runs() -> dict[str, Run]:
     """The runs of arms that set values, or do something else, by arm."""
 
-    @ablation("settings/no_discount", question="Does it matter?", touches=["algorithm.gamma"])
-    def no_discount(spec):
-        return replace_path(spec, "algorithm.gamma", 0.5)
-
+    no_discount = Ablation(  # not registered
+        "settings/no_discount", "Does it matter?", ("algorithm.gamma",), "ours", "unknown",
+        lambda spec: replace_path(spec, "algorithm.gamma", 0.5),
+    )  # fmt: skip
     experiment = Experiment(
         name="settings",
         base=tiny_preset,
