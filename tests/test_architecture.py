@@ -25,6 +25,7 @@ ORDER = [
     "keys",
     "arrays",
     "summary",
+    "watched",
     "environments",
     "distributions",
     "networks",

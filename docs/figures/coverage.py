@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from reppo.analysis.coverage import DISTRIBUTIONS, Coverage, measure_coverage
+from reppo.analysis.statistics.coverage import DISTRIBUTIONS, Coverage, measure_coverage
 
 TABLE = Path(__file__).with_name("coverage.csv")
 FIGURE = Path(__file__).with_name("coverage.svg")

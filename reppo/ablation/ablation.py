@@ -29,6 +29,8 @@ class Ablation:
         expects: what its author expects of it: "worse", "better", "same" or "unknown".
         transform: the function.
         may_be_base: whether the base may already be so, as with one value of a grid; such an arm is then the base's.
+        sets: whether all it does is to set the value at the one path that it touches, as `setting` does. Its arms then
+            record path and value as data.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Ablation:
     expects: str
     transform: Callable[[Spec], Spec]
     may_be_base: bool = False
+    sets: bool = False
 
     @property
     def theme(self) -> str:
@@ -150,7 +153,7 @@ def setting(path: str, value: Any) -> Ablation:
     def transform(spec: Spec) -> Spec:
         return replace_path(spec, path, value)
 
-    return Ablation(f"{path}={text}", f"What if {path} is {text}?", (path,), "ours", "unknown", transform)
+    return Ablation(f"{path}={text}", f"What if {path} is {text}?", (path,), "ours", "unknown", transform, sets=True)
 
 
 @final
@@ -173,6 +176,10 @@ class Arm:
     def may_be_base(self) -> bool:
         """Whether one of its ablations may change nothing, so that another arm may be the same."""
         return any(ablation.may_be_base for ablation in self.ablations)
+
+    def settings(self, base: Spec) -> tuple[str, ...]:
+        """The whole paths of the values that its ablations set, in the order of their names."""
+        return tuple(ablation.expand(base, ablation.touches[0]) for ablation in self.ablations if ablation.sets)
 
     def __add__(self, other: "Ablation | Arm") -> "Arm":
         """With further ablations."""

@@ -11,6 +11,7 @@ from reppo.component import Component
 from reppo.environments import Interface
 from reppo.rollout import AbstractPolicy, Trajectory
 from reppo.summary import Summary
+from reppo.watched import Watched
 
 
 @final
@@ -86,6 +87,13 @@ class AbstractAlgorithm(Component):
         """Names of metrics, each before those that it spoils where it is not finite; parts (`critic/`) in one piece.
 
         By it a run that diverged says what was wrong first. Metrics that are not named come after those that are.
+        """
+        return ()
+
+    def watched(self) -> tuple[Watched, ...]:
+        """The metrics that tell whether training goes as intended, in the order in which a report shows them.
+
+        They are written into the record of each run.
         """
         return ()
 

@@ -64,6 +64,7 @@ from reppo.targets import (
     SoftLambda,
     Taken,
 )
+from reppo.watched import Watched
 
 
 @final
@@ -181,6 +182,24 @@ class Reppo(AbstractAlgorithm):
         critic = ("q", "auxiliary_loss", "loss", "gradient_norm", "explained_variance")
         actor = ("temperature", "kl_multiplier", "entropy", "kl", "loss", "gradient_norm")
         return ("targets/value", *(f"critic/{name}" for name in critic), *(f"actor/{name}" for name in actor))
+
+    def watched(self) -> tuple[Watched, ...]:
+        """The constraints of the actor and their multipliers, then what the critic can follow, and how well it does."""
+        return (
+            Watched("actor/kl", "KL(old, new), nats", logarithmic=True, limit="kl_bound"),
+            Watched("actor/behind_gate", "states behind the KL gate"),
+            Watched("actor/entropy", "entropy, nats"),
+            Watched("actor/temperature", "temperature", logarithmic=True),
+            Watched("actor/kl_multiplier", "KL multiplier", logarithmic=True),
+            Watched(
+                "targets/outside_support",
+                "targets outside the support",
+                warn_above=0.01,
+                warning="Value targets lay outside the support, where the critic cannot follow them",
+            ),
+            Watched("critic/explained_variance", "explained variance"),
+            Watched("critic/gradient_norm", "critic gradient norm", logarithmic=True),
+        )
 
     def update(
         self, state: AlgorithmState, trajectory: Trajectory, key: Key[Array, ""]

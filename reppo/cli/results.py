@@ -92,9 +92,9 @@ def run_report(arguments: argparse.Namespace) -> int:
     out = arguments.out or arguments.folder / "report"
     ResultsFolder.open(arguments.folder)  # the reading of all runs comes after what is cheap to check
     check_folder(out)
-    from reppo.analysis.bounds import parse_bounds
-    from reppo.analysis.report import load_report, write_report
-    from reppo.analysis.report.write import check_formats
+    from reppo.analysis.report.build import load_report
+    from reppo.analysis.report.write import check_formats, write_report
+    from reppo.analysis.scores.bounds import parse_bounds
 
     check_formats(arguments.format, arguments.figures)
     bounds = dict(map(parse_bounds, arguments.bounds))
@@ -119,8 +119,8 @@ def run_compare(arguments: argparse.Namespace) -> int:
         ResultsFolder.open(folder)
     if arguments.csv:
         check_folder(arguments.csv.parent)
-    from reppo.analysis.between import compare_results
-    from reppo.analysis.bounds import parse_bounds
+    from reppo.analysis.scores.bounds import parse_bounds
+    from reppo.analysis.tables.comparison import compare_results
 
     bounds = dict(map(parse_bounds, arguments.bounds))
     found = compare_results(load_results(arguments.first), load_results(arguments.second), bounds=bounds)
@@ -139,15 +139,15 @@ def run_power(arguments: argparse.Namespace) -> int:
     from reppo.results import ResultsFolder, load_results
 
     ResultsFolder.open(arguments.folder)
-    from reppo.analysis.between import power_table
-    from reppo.analysis.bounds import parse_bounds
+    from reppo.analysis.scores.bounds import parse_bounds
+    from reppo.analysis.tables.power import power_table
 
     results = load_results(arguments.folder)
     asked: dict[str, Any] = {name: getattr(arguments, name) for name in ("base", "power", "level", "looks")}
     asked["bounds"] = dict(map(parse_bounds, arguments.bounds))
     if arguments.go_on:
         require(not arguments.tasks, "--continue tests arms over all tasks; leave out --tasks.")
-        from reppo.analysis.sequential import next_look
+        from reppo.analysis.tables.looks import next_look
 
         print(next_look(arguments.folder, results, arguments.effect, **asked))
         return 0

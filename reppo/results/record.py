@@ -36,6 +36,10 @@ class RunRecord:
         sources: a hash of the source of each component's class, as it was when the run began (`source_hashes`).
         ablations: names of the ablations that made the arm from the base, or from its rival.
         rival: name of the rival (another preset) that the arm starts from; None for the base.
+        settings: what those of them that set a value have set: path in the spec -> value in JSON, in the order of their
+            names. None in records of schema 4 and below, where only the name of the arm tells it.
+        watched: the metrics to watch, as the algorithm names them (`Watched.to_json`). None in records of schema 4 and
+            below.
         warnings: what was said about the spec before training began.
         versions: versions of the packages in use.
         backend: the accelerator's backend, such as `"cpu"` or `"gpu"`.
@@ -69,6 +73,8 @@ class RunRecord:
     sources: dict[str, str] = field(default_factory=dict)
     ablations: list[str] = field(default_factory=list)
     rival: str | None = None
+    settings: dict[str, Any] | None = None
+    watched: list[dict[str, Any]] | None = None
     warnings: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     backend: str | None = None
@@ -157,6 +163,8 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(("spec", "sources", "versions", "files"), _OBJECT),
     "ablations": ((list,), "a list of names"),
     "warnings": ((list,), "a list of texts"),
+    "settings": ((dict, _NOTHING), "an object or null"),
+    "watched": ((list, _NOTHING), "a list or null"),
     **dict.fromkeys(
         ("backend", "device", "batch", "lanes_mode", "matmul_precision", "diverged_by", "rival"), _MAYBE_TEXT
     ),

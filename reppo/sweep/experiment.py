@@ -13,7 +13,7 @@ from reppo.component import as_plain
 from reppo.environments import AbstractEnvironmentSpec
 from reppo.environments.suites import all_suites
 from reppo.errors import ConfigurationError, require, unknown_name
-from reppo.spec import Spec, from_json, resolve, run_id, spec_id, to_json
+from reppo.spec import Spec, from_json, get_path, resolve, run_id, spec_id, to_json
 from reppo.sweep.rivals import BASE, DeclaredArm, Preset, Rival, checked_arms, make_starts
 from reppo.training.plan import evaluation_interval, evaluation_points
 
@@ -29,6 +29,7 @@ class Run:
         spec: the resolved spec.
         seed: the seed.
         rival: name of the rival that the arm starts from; empty for the base.
+        settings: whole paths of the values that ablations have set, in the order of their names; None if unknown.
     """
 
     arm: str
@@ -36,6 +37,7 @@ class Run:
     spec: Spec
     seed: int
     rival: str = ""
+    settings: tuple[str, ...] | None = None
 
     @functools.cached_property
     def id(self) -> str:
@@ -47,6 +49,10 @@ class Run:
         """Name of the environment."""
         return self.spec.environment.name
 
+    def settings_in_json(self) -> dict[str, Any] | None:
+        """The values that ablations have set, by path, as the record has them."""
+        return None if self.settings is None else {path: to_json(get_path(self.spec, path)) for path in self.settings}
+
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return {
@@ -56,14 +62,16 @@ class Run:
             "ablations": list(self.ablations),
             "rival": self.rival,
             "seed": self.seed,
+            "settings": None if self.settings is None else list(self.settings),
             "spec": to_json(self.spec),
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Run":
         """Reads what `to_json` gave."""
-        spec = from_json(data["spec"])
-        return cls(data["arm"], tuple(data["ablations"]), spec, data["seed"], data.get("rival", ""))
+        spec, settings = from_json(data["spec"]), data.get("settings")
+        known = None if settings is None else tuple(settings)
+        return cls(data["arm"], tuple(data["ablations"]), spec, data["seed"], data.get("rival", ""), known)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -198,7 +206,8 @@ class Experiment:
         for arm, spec, id in arms:
             if kept[id] == arm.name:  # else a value of a grid that another arm has: its runs are that arm's
                 names = tuple(ablation.name for ablation in arm.arm.ablations)
-                runs += [Run(arm.name, names, spec, seed, arm.rival) for seed in self.seeds]
+                settings = arm.arm.settings(self._specs[environment, arm.rival or BASE])
+                runs += [Run(arm.name, names, spec, seed, arm.rival, settings) for seed in self.seeds]
         return runs
 
     def starts(self, environment: AbstractEnvironmentSpec) -> dict[str, Spec]:

@@ -66,6 +66,7 @@ def test_an_update_changes_everything_that_learns_and_reports_every_metric(learn
         "targets/value targets/outside_support observations/far",
     }
     assert set(metrics) == set(" ".join(expected).split())
+    assert {watched.metric for watched in learned[0].watched()} <= set(metrics)
     for name, summary in metrics.items():
         assert np.isfinite(summary.mean), name
         assert summary.minimum <= summary.mean + 1e-6 and summary.mean <= summary.maximum + 1e-6, name

@@ -1,131 +1,18 @@
-"""Reports of random folders, and a slow reference that finds every number again and shares no code with them."""
+"""A slow reference that finds every number of a report again, and shares no code with it."""
 
-import itertools
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from statistics import fmean, median, variance
+from dataclasses import dataclass
+from statistics import fmean, median
 from typing import Any
 
 import numpy as np
-from scipy import special
 
-from reppo.analysis import Picture, Report, build_report
-from reppo.results import Evaluations, Metrics, RunData, RunFolder, RunRecord
+from reppo.analysis import Picture, Report
+from tests.analysis.slow import of, slow_contrast, slow_holm, slow_iqm, slow_sign_flip, slow_student
+from tests.analysis.studies import Study
 
-Scores = dict[tuple[str, str, int], float]
-
-SHAPES = ("normal", "lognormal", "bimodal", "saturated", "sparse", "failing", "tied")
 NUMBER = r"[−+]?(?:\d[\d,]*\.?\d*)"
-
-
-@dataclass(frozen=True)
-class Study:
-    """A random study: for each run (arm, task, seed) its evaluations and whether it diverged, and what it cost."""
-
-    arms: tuple[str, ...]
-    tasks: tuple[str, ...]
-    known: bool
-    runs: dict[tuple[str, str, int], tuple[dict[int, float], bool]]
-    ablations: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    costs: dict[tuple[str, str, int], dict[str, Any]] = field(default_factory=dict)
-
-
-def draw_study(seed: int, most_arms: int = 4, most_tasks: int = 4, most_seeds: int = 8) -> Study:
-    """Draws one: ragged, tied, sparse, diverged, solved, on unlike scales, with and without effects."""
-    rng = np.random.default_rng(seed)
-    arms = ("base", *(f"a{i}" for i in range(rng.integers(0, most_arms + 1))))
-    tasks = tuple(f"T{i}" for i in range(rng.integers(1, most_tasks + 1)))
-    seeds, known = int(rng.integers(1, most_seeds + 1)), bool(rng.integers(0, 2))
-    steps = [0, 100, 200, 300]
-    runs: dict[tuple[str, str, int], tuple[dict[int, float], bool]] = {}
-    for task in tasks:
-        shape = SHAPES[rng.integers(len(SHAPES))]
-        scale = 1.0 if known else float(rng.choice([1.0, 50.0, -3.0]))
-        for arm in arms:
-            effect = 0.0 if arm == "base" else float(rng.choice([0.0, 0.0, -0.4, 0.3]))
-            for k in range(seeds):
-                if arm != "base" and rng.random() < 0.05:
-                    continue  # ragged
-                final = 1000 * float(np.clip(_score(shape, rng) + effect, 0, 1))
-                lost = bool(rng.random() < 0.06)
-                last = int(rng.integers(1, 4)) if lost or rng.random() < 0.05 else 4
-                curve = {s: round(scale * (final * s / 300 + rng.normal(0, 3)), 4) for s in steps[:last]}
-                runs[arm, task, k] = ({s: float(np.clip(v, 0, 1000)) if known else v for s, v in curve.items()}, lost)
-    beside = np.random.default_rng([seed, 1])
-    design = ((), ("x",), ("y",), ("x", "y"), ("z",)) if beside.random() < 0.5 else ()
-    costs = {
-        key: {
-            "steps_per_second": float(beside.lognormal(8, 1)),
-            "train_seconds": float(beside.lognormal(4, 1)),
-            "compile_seconds": float(beside.lognormal(3, 1)) if beside.random() < 0.9 else None,
-            "program_bytes": int(beside.integers(1, 2**32)) if beside.random() < 0.9 else None,
-        }
-        for key in runs
-    }
-    return Study(arms, tasks, known, runs, dict(zip(arms, design)), costs)
-
-
-def draw_null(seed: int, shape: str, seeds: int, known: bool, arms: int = 3, tasks: int = 2) -> Study:
-    """A study in which no arm differs from the base: what any page calls better or worse is false."""
-    rng = np.random.default_rng([seed, seeds, SHAPES.index(shape)])
-    names = ("base", *(f"a{i}" for i in range(arms)))
-    runs: dict[tuple[str, str, int], tuple[dict[int, float], bool]] = {}
-    for arm, task, k in itertools.product(names, range(tasks), range(seeds)):
-        final = 1000 * float(np.clip(_score(shape, rng), 0, 1))
-        runs[arm, f"T{task}", k] = ({0: 0.0, 100: final}, False)
-    return Study(names, tuple(f"T{i}" for i in range(tasks)), known, runs)
-
-
-def _score(shape: str, rng: np.random.Generator) -> float:
-    return {
-        "normal": lambda: rng.normal(0.5, 0.1),
-        "lognormal": lambda: 0.1 * rng.lognormal(0, 0.7),
-        "bimodal": lambda: rng.choice([0.3, 0.8]) + rng.normal(0, 0.02),
-        "saturated": lambda: min(1.0, rng.normal(1, 0.1)),
-        "sparse": lambda: 0.9 * (rng.random() < 0.3),
-        "failing": lambda: 0.1 if rng.random() < 0.2 else rng.normal(0.8, 0.02),
-        "tied": lambda: round(rng.random(), 1),
-    }[shape]()
-
-
-def as_results(study: Study) -> list[RunData]:
-    """The study as runs, as they would be read from disk."""
-    found = []
-    for (arm, task, seed), (curve, lost) in study.runs.items():
-        steps = np.array(list(curve), np.int64)
-        spec: dict[str, Any] = {}
-        if study.known:
-            spec = {"environment": {"component": "PlaygroundTask", "task": "CheetahRun", "config": []}}
-        record = RunRecord(
-            run_id=f"{arm}{task}{seed}",
-            experiment="e",
-            arm=arm,
-            environment=task,
-            seed=seed,
-            status="diverged" if lost else "finished",
-            diverged_at=int(steps[-1]) if lost else None,
-            environment_steps=int(steps[-1]),
-            spec=spec,
-            backend="cpu",
-            ablations=list(study.ablations.get(arm, ())),
-            **study.costs.get((arm, task, seed), {}),
-        )
-        returns = np.array(list(curve.values()), np.float64)
-        zeros = np.zeros(len(steps), np.int64)
-        rows = Evaluations(environment_steps=steps, seconds=steps / 10, episode=zeros, returns=returns, lengths=zeros)
-        found.append(RunData(record, rows, RunFolder(Path("unused"))))
-    return found
-
-
-def report_of(study: Study) -> Report:
-    """Its report; drawing is left to whoever calls to replace."""
-    empty = np.zeros(0)
-    none = Metrics(environment_steps=empty.astype(np.int64), names=[], mean=empty, minimum=empty, maximum=empty)
-    results = as_results(study)
-    return build_report(results, metrics=[none] * len(results))
 
 
 @dataclass(frozen=True)
@@ -183,67 +70,6 @@ def differences(scores: dict[tuple[str, str, int], float], arm: str) -> dict[str
         if a == arm and ("base", task, k) in scores:
             found.setdefault(task, []).append(value - scores["base", task, k])
     return found
-
-
-def slow_sign_flip(parts: dict[str, list[float]]) -> float:
-    """The p value by trying all signs, one after another."""
-    weighted = [v / len(own) / len(parts) for own in parts.values() for v in own]
-    observed = abs(sum(weighted))
-    slack = 1e-9 * observed + 1e-12 * sum(map(abs, weighted))
-    signs = itertools.product((1, -1), repeat=len(weighted) - 1)
-    hits = [
-        abs(weighted[0] + sum(s * w for s, w in zip(one, weighted[1:], strict=True))) >= observed - slack
-        for one in signs
-    ]
-    return sum(hits) / len(hits)
-
-
-def slow_holm(values: Sequence[float]) -> list[float]:
-    """Holm's correction, step by step."""
-    order = sorted(range(len(values)), key=lambda i: values[i])
-    out, highest = [0.0] * len(values), 0.0
-    for rank, i in enumerate(order):
-        highest = max(highest, min(1.0, values[i] * (len(values) - rank)))
-        out[i] = highest
-    return out
-
-
-def slow_iqm(values: Sequence[float]) -> float:
-    """The mean of the middle half."""
-    ordered = sorted(values)
-    cut = len(ordered) // 4
-    return fmean(ordered[cut : len(ordered) - cut])
-
-
-def slow_student(groups: Sequence[tuple[float, Sequence[float]]]) -> float:
-    """Half of Student's 95% interval of a weighted sum of means."""
-    if any(len(values) < 2 for _, values in groups):
-        return math.nan
-    parts = [(weight**2 * variance(values) / len(values), len(values) - 1) for weight, values in groups]
-    total = sum(part for part, _ in parts)
-    if total == 0:
-        return 0.0
-    return float(special.stdtrit(total**2 / sum(part**2 / free for part, free in parts), 0.975)) * math.sqrt(total)
-
-
-def slow_contrast(scores: Scores, weights: dict[str, float]) -> tuple[float, float]:
-    """A weighted sum of arms' means over the tasks that all of them have, and half of its interval; NaN without any."""
-    cells = {task: {arm: of(scores, arm, task) for arm in weights} for task in {key[1] for key in scores}}
-    cells = {task: own for task, own in cells.items() if all(own.values())}
-    groups: list[tuple[float, Sequence[float]]] = []
-    for own in cells.values():
-        seeds = [set(values) for values in own.values()]
-        if all(one == seeds[0] for one in seeds):
-            sums = [sum(weights[arm] * values[k] for arm, values in own.items()) for k in sorted(seeds[0])]
-            groups.append((1 / len(cells), sums))
-        else:
-            groups += [(weights[arm] / len(cells), list(values.values())) for arm, values in own.items()]
-    return sum(weight * fmean(values) for weight, values in groups) if groups else math.nan, slow_student(groups)
-
-
-def of(scores: Scores, arm: str, task: str) -> dict[int, float]:
-    """The scores of an arm on a task by seed."""
-    return {k: value for (a, t, k), value in scores.items() if (a, t) == (arm, task)}
 
 
 def number(text: str) -> float:

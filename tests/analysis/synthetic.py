@@ -1,13 +1,16 @@
 """Folders of results that no training made, written by the library's own writers: for tests and timings of reports."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from reppo.algorithms import Reppo
 from reppo.results import ResultsFolder, RunRecord, write_runs_csv
 
+WATCHED = [watched.to_json() for watched in Reppo().watched()]
 METRICS = {
     "actor/kl": (0.08, 0.02),
     "actor/behind_gate": (0.15, 0.05),
@@ -39,6 +42,12 @@ def spec_of(task: str | None, ablations: Sequence[str]) -> dict[str, Any]:
     return (
         spec if task is None else {**spec, "environment": {"component": "PlaygroundTask", "task": task, "config": []}}
     )
+
+
+def settings_in(ablations: Sequence[str]) -> dict[str, Any]:
+    """What a sweep would record of ablations named `path=value`."""
+    found = (name.partition("=") for name in ablations if "=" in name)
+    return {f"algorithm.actor_loss.{path}": json.loads(value) for path, _, value in found}
 
 
 def make_results(
@@ -119,6 +128,8 @@ def make_results(
                         diverged_at=at if lost else None,
                         spec=spec_of(task if known else None, ablations),
                         ablations=ablations,
+                        settings=settings_in(ablations),
+                        watched=WATCHED,
                         versions={"reppo": "0.1.0", "jax": "0.10.2", "equinox": "0.13.8", "numpy": "2.4.6"},
                         backend="cpu",
                         device="cpu",

@@ -27,11 +27,11 @@ from reppo.analysis import (
     standard_error,
     student_interval,
 )
-from reppo.analysis.scales import scale_of
+from reppo.analysis.scores.scales import scale_of
 from reppo.errors import ConfigurationError
 from reppo.results import RunData
+from tests.analysis.runs import run
 from tests.analysis.synthetic import make_results
-from tests.analysis.test_analysis import run
 
 WINS = [[7, 9, 8, 0, 9], [3, 3, 4, 2, 3]]
 FORMS = {

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from reppo.analysis.comparisons.paired import PairedEffect
+from reppo.analysis.comparisons.summaries import AggregateRow, Profile
 from reppo.analysis.figures import style
-from reppo.analysis.paired import PairedEffect
-from reppo.analysis.summaries import AggregateRow, Profile
 from reppo.errors import require
 
 _LONGEST = 34  # letters of a name beside a row
@@ -160,11 +160,9 @@ def plot_profiles(
     from matplotlib.lines import Line2D
     from matplotlib.ticker import PercentFormatter
 
-    from reppo.analysis.figures.curves import _colored
-
     require(len(profiles) > 0, "There are no performance profiles to draw.")
-    arms = style.arm_order([profile.arm for profile in profiles], base)
-    colored = _colored(arms, base, highlight)
+    arms = style.base_first([profile.arm for profile in profiles], base)
+    colored = style.colored(arms, base, highlight)
     looks = style.arm_styles(colored, base)
     width = 5.6
     handles: list[Any] = [Line2D([], [], markersize=4, **looks[arm]) for arm in colored]

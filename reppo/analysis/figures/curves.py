@@ -6,14 +6,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from reppo.analysis.aggregates import trimmed_mean
-from reppo.analysis.confidence import bootstrap_band
-from reppo.analysis.curves import LearningCurve, learning_curves
+from reppo.analysis.curves.learning_curves import LearningCurve, learning_curves
+from reppo.analysis.curves.published import PublishedCurve
 from reppo.analysis.figures import style
-from reppo.analysis.published_curves import PublishedCurve
+from reppo.analysis.statistics.aggregates import trimmed_mean
+from reppo.analysis.statistics.intervals import bootstrap_band
 from reppo.errors import require
 from reppo.results import RunData
-from reppo.results.formatting import human_count, human_seconds
+from reppo.results.formatting import human_count, human_seconds, natural_order
 
 MOST_COLUMNS = 5
 """Panels side by side."""
@@ -59,8 +59,9 @@ def plot_learning_curves(
     curves = [curve for curve in _curves(results, base) if np.isfinite(curve.returns).any()]
     require(len(curves) > 0, "There is no evaluation to draw yet. Train for at least one evaluation interval.")
     environments = list(dict.fromkeys(curve.environment for curve in curves))
-    arms = style.arm_order([curve.arm for curve in curves], base)
-    colored = _colored(arms, base, highlight)
+    ranks = {curve.arm: (curve.rank, natural_order(curve.arm)) for curve in curves}
+    arms = style.base_first(sorted(ranks, key=lambda arm: ranks[arm]), base)
+    colored = style.colored(arms, base, highlight)
     looks = style.arm_styles(colored, base)
 
     columns = panel_columns(len(environments))
@@ -115,13 +116,6 @@ def plot_learning_curves(
 
 def _curves(results: Any, base: str) -> list[LearningCurve]:
     return learning_curves(results, base) if results and isinstance(results[0], RunData) else list(results)
-
-
-def _colored(arms: Sequence[str], base: str, highlight: Sequence[str] | None) -> list[str]:
-    others = [arm for arm in arms if arm != base]
-    if len(others) > style.HIGHLIGHTED:
-        others = [arm for arm in (others if highlight is None else highlight) if arm in others][: style.HIGHLIGHTED]
-    return [arm for arm in arms if arm == base] + others
 
 
 def _clock(curve: LearningCurve, x: str) -> np.ndarray:

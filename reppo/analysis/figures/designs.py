@@ -2,28 +2,16 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 
 import numpy as np
 
+from reppo.analysis.comparisons.factorial import interacting_pairs
+from reppo.analysis.comparisons.sensitivity import Sensitivity
+from reppo.analysis.comparisons.summaries import aggregate
 from reppo.analysis.figures import style
 from reppo.analysis.figures.curves import panel_columns
-from reppo.analysis.robustness import Sensitivity
-from reppo.analysis.scores import ScoreTable
-from reppo.analysis.summaries import aggregate
+from reppo.analysis.scores.scores import ScoreTable
 from reppo.errors import require
-from reppo.results.formatting import natural_order
-
-
-def interacting_pairs(table: ScoreTable) -> list[tuple[str, str]]:
-    """Pairs of ablations for which a table has all four arms: neither, either and both."""
-    made = {frozenset(table.ablations.get(arm, ())): arm for arm in reversed(table.arms)}
-    names = sorted({name for arm in table.arms for name in table.ablations.get(arm, ())}, key=natural_order)
-    return [
-        (a, b)
-        for a, b in combinations(names, 2)
-        if all(frozenset(chosen) in made for chosen in ((), (a,), (b,), (a, b)))
-    ]
 
 
 def plot_interactions(

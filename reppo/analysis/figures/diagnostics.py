@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from reppo.analysis.diagnostics import Diagnostic
+from reppo.analysis.curves.diagnostics import Diagnostic
 from reppo.analysis.figures import style
-from reppo.analysis.figures.curves import _colored, panel_columns
+from reppo.analysis.figures.curves import panel_columns
+from reppo.analysis.scores.arms import arms_in_order
 from reppo.errors import require
 from reppo.results import RunData
 from reppo.results.formatting import human_count
@@ -32,7 +33,7 @@ def plot_costs(results: Sequence[RunData], base: str = "base") -> style.Picture:
         ("compilation in seconds", lambda record: record.compile_seconds),
         ("program memory in MiB", _mebibytes),
     ]
-    arms = style.arm_order([run.record.arm for run in results], base)
+    arms = arms_in_order(results, base)
     values = {
         name: [[v for run in results if run.record.arm == arm and (v := of(run.record)) is not None] for arm in arms]
         for name, of in measures
@@ -102,8 +103,8 @@ def plot_diagnostics(
 
     titles = list(dict.fromkeys(d.title for own in diagnostics.values() for d in own))
     require(len(titles) > 0, "No training metrics were recorded.")
-    arms = style.arm_order(list(diagnostics), base)
-    colored = _colored(arms, base, highlight)
+    arms = style.base_first(diagnostics, base)
+    colored = style.colored(arms, base, highlight)
     looks = style.arm_styles(colored, base)
     columns = min(4, panel_columns(len(titles)))
     rows = math.ceil(len(titles) / columns)

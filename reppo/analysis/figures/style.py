@@ -3,7 +3,7 @@
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import Any, final
 
 from reppo.errors import require
 from reppo.results.files import write_atomically
-from reppo.results.formatting import natural_order
 from reppo.text import plain as in_one_line
 
 INK = "#1b1b1c"
@@ -181,9 +180,17 @@ def new_figure(width: float | int, height: float | int) -> Any:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def arm_order(arms: Sequence[str], base: str) -> list[str]:
-    """The base first, then the others by name, numbers counted as numbers."""
-    return sorted(set(arms), key=lambda arm: (arm != base, natural_order(arm)))
+def base_first(arms: Iterable[str], base: str) -> list[str]:
+    """The base, then the other arms as they are given, each once."""
+    return sorted(dict.fromkeys(arms), key=lambda arm: arm != base)
+
+
+def colored(arms: Sequence[str], base: str, highlight: Sequence[str] | None) -> list[str]:
+    """The arms that are told apart: the base and up to seven others, the highlighted ones where there are more."""
+    others = [arm for arm in arms if arm != base]
+    if len(others) > HIGHLIGHTED:
+        others = [arm for arm in (others if highlight is None else highlight) if arm in others][:HIGHLIGHTED]
+    return [arm for arm in arms if arm == base] + others
 
 
 def arm_styles(arms: Sequence[str], base: str) -> dict[str, dict[str, Any]]:

@@ -1,54 +1,18 @@
 """A report as files: the page, Markdown, LaTeX, CSV and figures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import final
 
-from reppo.analysis.bounds import Bounds
 from reppo.analysis.figures.style import FORMATS
-from reppo.analysis.published_curves import parse_against
-from reppo.analysis.report.content import Report, Scale, build_report
+from reppo.analysis.report.content import Report
+from reppo.analysis.report.markdown import to_markdown
 from reppo.analysis.report.page import to_html
 from reppo.errors import require
-from reppo.results import ResultsFolder, load_results
 from reppo.results.files import make_folder, write_atomically
-from reppo.text import markdown_text
 
 REPORT_FORMATS = ("html", "md", "latex", "csv")
 """What a report can be written as."""
-
-
-def load_report(
-    path: str | Path,
-    *,
-    base: str = "base",
-    against: Sequence[str] = (),
-    scale: Scale = "auto",
-    bounds: Mapping[str, Bounds] | None = None,
-) -> Report:
-    """Reads the folder of an experiment and builds its report.
-
-    Args:
-        path: the folder of an experiment.
-        base: the arm with which the others are compared.
-        against: what to set beside the base, as `published:VARIANT`.
-        scale: of scores; see `build_report`.
-        bounds: of tasks; see `build_report`.
-
-    Raises:
-        ConfigurationError: if the folder cannot be read or holds nothing to report on.
-    """
-    variants = [parse_against(text) for text in against]
-    described = ResultsFolder.open(path).read_experiment()
-    return build_report(
-        load_results(path),
-        title=described["name"],
-        base=base,
-        against=variants,
-        scale=scale,
-        bounds=bounds,
-        questions=described.get("questions"),
-    )
 
 
 def check_formats(formats: Sequence[str], figures: Sequence[str]) -> None:
@@ -109,22 +73,3 @@ class _Writer:
         path = self.folder / name
         write_atomically(path, text.encode())
         self.files.append(path)
-
-
-def to_markdown(report: Report) -> str:
-    """The report without its runs, in Markdown; figures are PNG files in `figures/`."""
-    text = markdown_text
-    lines = [f"# {text(report.title)}", "", text(report.question), "", text(report.summary), ""]
-    for i, one in enumerate(report.findings, 1):
-        asked = f" *{text(one.question)}*" if one.question else ""
-        lines.append(f"{i}. **{text(one.arm)}** {text(one.sentence)}{asked}")
-    lines += ["", text(report.score), ""]
-    if report.caveats:
-        lines += ["## Caveats", "", *(f"- {text(caveat)}" for caveat in report.caveats), ""]
-    for section in report.sections:
-        lines += [f"## {text(section.title)}", ""]
-        lines += [text(section.text), ""] if section.text else []
-        for stem, picture in section.pictures:
-            lines += [f"![{text(picture.alt)}](figures/{stem}.png)", ""]
-        lines += [table.to_markdown() for table in section.tables if len(table)]
-    return "\n".join(lines).rstrip() + "\n"

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from reppo import describe, environments, testing
-from reppo.analysis.bounds import possible_returns
+from reppo.analysis.scores.bounds import possible_returns
 from reppo.component import Component
 from reppo.environments.suites import Suite, TaskEntry, all_suites, default_task, find_suite, registry, suite_of_task
 from reppo.errors import ConfigurationError

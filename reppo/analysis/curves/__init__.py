@@ -1,0 +1,1 @@
+"""Runs over training: learning curves, speed and reliability, diagnostics, published curves."""

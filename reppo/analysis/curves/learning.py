@@ -1,0 +1,172 @@
+"""How fast and how reliably runs learn: time to a threshold, reliable improvement."""
+
+from dataclasses import dataclass
+from typing import Literal, final, get_args
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from reppo.analysis.curves.learning_curves import LearningCurve
+from reppo.analysis.statistics.intervals import Interval, share_interval, student_interval
+from reppo.analysis.statistics.over_time import survival
+from reppo.errors import require
+
+Unit = Literal["steps", "seconds"]
+
+
+@final
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TimeToThreshold:
+    """When the runs of one arm first reached a threshold on one task.
+
+    Attributes:
+        environment: the task.
+        arm: the arm.
+        threshold: the return to be reached.
+        unit: of the times, `"steps"` or `"seconds"`.
+        times: for each seed, when it reached the threshold, or until when it was watched without reaching it.
+        reached: which seeds reached it; the others are censored, not dropped.
+        horizon: the time up to which the restricted mean is taken.
+        restricted_mean: mean time to the threshold, where times beyond the horizon count as the horizon.
+        median: the time by which half of the runs had reached it; infinite if fewer did within the horizon.
+    """
+
+    environment: str
+    arm: str
+    threshold: float
+    unit: Unit
+    times: Float[np.ndarray, " seeds"]
+    reached: Bool[np.ndarray, " seeds"]
+    horizon: float
+    restricted_mean: Interval
+    median: float
+
+
+@final
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ReliableImprovement:
+    """The share of runs that reach a threshold and never fall below it after that.
+
+    Attributes:
+        environment: the task.
+        arm: the arm.
+        threshold: the return to be reached.
+        environment_steps: the evaluations.
+        share: for each of them the share of runs that have reached the threshold by then and never fallen below it.
+        final: the share at the end, with its interval.
+        falls: for each seed how often it fell below the threshold after it had reached it; to diverge is to fall.
+    """
+
+    environment: str
+    arm: str
+    threshold: float
+    environment_steps: Int[np.ndarray, " steps"]
+    share: Float[np.ndarray, " steps"]
+    final: Interval
+    falls: Int[np.ndarray, " seeds"]
+
+
+def time_to_threshold(
+    curve: LearningCurve,
+    threshold: float | int,
+    *,
+    unit: Unit = "steps",
+    horizon: float | int | None = None,
+    confidence: float = 0.95,
+) -> TimeToThreshold:
+    """Steps or seconds until runs first evaluate at a threshold or above it.
+
+    A run that never did is censored at its last evaluation, if it is still running or was watched for less than
+    others; one that diverged never will, so it counts as not having reached the threshold within any horizon. Times are
+    known only up to the interval between evaluations.
+
+    Args:
+        curve: the evaluations of one arm on one task.
+        threshold: a mean evaluation return.
+        unit: `"steps"` or `"seconds"`.
+        horizon: up to when the restricted mean is taken; None for the last evaluation of any run. Compare arms at the
+            same horizon.
+        confidence: of Student's interval of the restricted mean over seeds, from its jackknife pseudo-values, which are
+            the times themselves where no run was watched for less than the horizon.
+
+    Raises:
+        ConfigurationError: if no run was evaluated.
+
+    Source: Kaplan and Meier 1958; Royston and Parmar 2013, Restricted Mean Survival Time; Andersen, Hansen and Klein
+        2004, Regression Analysis of Restricted Mean Survival Time Based on Pseudo-Observations.
+    """
+    require(unit in get_args(Unit), f"unit={unit!r} is neither 'steps' nor 'seconds'.")
+    known = np.isfinite(curve.returns)
+    require(known.any(), f"No run of {curve.arm!r} on {curve.environment!r} was evaluated.")
+    clock = np.broadcast_to(curve.environment_steps.astype(np.float64), known.shape)
+    clock = np.where(known, clock if unit == "steps" else curve.seconds, np.nan)
+    watched = known.any(axis=1) | curve.diverged
+    clock, lost, returns = clock[watched], curve.diverged[watched], curve.returns[watched]
+    above = returns >= threshold  # False where NaN
+    reached = np.asarray(above.any(axis=1))
+    first = np.take_along_axis(clock, np.argmax(above, axis=1)[:, None], axis=1)[:, 0]
+    last = np.max(clock, axis=1, initial=-np.inf, where=np.isfinite(clock))
+    times = np.where(reached, first, np.where(lost, np.inf, last))
+    horizon = float(last.max()) if horizon is None else float(horizon)
+    restricted, medians = survival(times, reached, np.ones((1, len(times))), horizon)
+    interval = Interval(float(restricted[0]), float("nan"), float("nan"))
+    if len(times) > 1:
+        without, _ = survival(times, reached, 1.0 - np.eye(len(times)), horizon)
+        found = student_interval(len(times) * restricted[0] - (len(times) - 1) * without, confidence)
+        half = found.high - found.estimate
+        interval = Interval(
+            interval.estimate, max(interval.estimate - half, 0.0), min(interval.estimate + half, horizon)
+        )
+    return TimeToThreshold(
+        environment=curve.environment,
+        arm=curve.arm,
+        threshold=float(threshold),
+        unit=unit,
+        times=times,
+        reached=reached,
+        horizon=horizon,
+        restricted_mean=interval,
+        median=float(medians[0]),
+    )
+
+
+def reliable_improvement(curve: LearningCurve, threshold: float | int, confidence: float = 0.95) -> ReliableImprovement:
+    """The share of runs that reach a threshold and never fall below it after that; a measure of our own.
+
+    A run that falls and recovers is not reliable, however high it ends: a curve that is stopped at any time may be
+    stopped there.
+
+    Args:
+        curve: the evaluations of one arm on one task. A run that diverged has fallen.
+        threshold: a mean evaluation return.
+        confidence: of Wilson's interval of the final share.
+
+    Source: Wilson 1927, for the interval.
+    """
+    known = np.isfinite(curve.returns)
+    require(known.any(), f"No run of {curve.arm!r} on {curve.environment!r} was evaluated.")
+    watched = known.any(axis=1) | curve.diverged
+    kept = np.zeros((int(watched.sum()), known.shape[1]), np.bool_)
+    falls = np.zeros(len(kept), np.int64)
+    for i, row in enumerate(np.flatnonzero(watched)):
+        above = reached = False
+        for j in range(known.shape[1]):
+            if known[row, j]:
+                falls[i] += above and curve.returns[row, j] < threshold
+                above = bool(curve.returns[row, j] >= threshold)
+                reached |= above
+            kept[i, j] = reached and not falls[i]
+        if curve.diverged[row]:
+            falls[i] += above
+            last = np.flatnonzero(known[row])
+            kept[i, last[-1] + 1 if last.size else 0 :] = False
+    stayed = int((kept[:, -1] & (falls == 0)).sum())
+    return ReliableImprovement(
+        environment=curve.environment,
+        arm=curve.arm,
+        threshold=float(threshold),
+        environment_steps=curve.environment_steps,
+        share=kept.mean(axis=0),
+        final=share_interval(stayed, len(kept), confidence),
+        falls=falls,
+    )

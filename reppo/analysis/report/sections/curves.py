@@ -1,0 +1,26 @@
+"""Learning curves."""
+
+import numpy as np
+
+from reppo.analysis import figures
+from reppo.analysis.figures.curves import drawn_beside
+from reppo.analysis.report.content import Section
+from reppo.analysis.report.study import Study
+
+
+def section(study: Study) -> Section:
+    """Return over training."""
+    curves, base, highlight, beside = study.curves, study.base, study.highlight, study.published
+    pictures = [("learning_curves", figures.plot_learning_curves(curves, base, against=beside, highlight=highlight))]
+    clocks = [curve.seconds for curve in curves if np.isfinite(curve.seconds).any()]
+    if any(np.nanmax(clock) > 0 for clock in clocks):
+        pictures.append(
+            ("learning_curves_seconds", figures.plot_learning_curves(curves, base, x="seconds", highlight=highlight))
+        )
+    text = "Interquartile mean over seeds with its 95% interval. Lines are faint beyond the point that every seed has "
+    text += "reached; where more than eight arms share a panel, bands are left out, and the arms that differ most are "
+    text += "colored."
+    drawn = list(dict.fromkeys(curve.variant for curve in drawn_beside(beside, curves)))
+    if drawn:
+        text += f" Dashed gray: {', '.join(drawn)}, as published; not paired with these runs."
+    return Section(key="curves", title="Learning curves", text=text, pictures=tuple(pictures))

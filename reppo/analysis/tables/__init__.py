@@ -1,0 +1,1 @@
+"""Tables that show and write themselves, and those that commands print."""
