@@ -13,9 +13,10 @@ import jax
 import numpy as np
 import pytest
 
-from reppo import describe, environments, testing
+from reppo import environments, testing
 from reppo.analysis.scores.bounds import possible_returns
 from reppo.component import Component
+from reppo.descriptions import entries
 from reppo.environments.suites import Suite, TaskEntry, all_suites, default_task, find_suite, registry, suite_of_task
 from reppo.errors import ConfigurationError
 from reppo.policies import TrainedPolicy, render_episode
@@ -95,11 +96,11 @@ def test_tables_are_read_without_jax():
 
 def test_a_suite_of_ones_own_is_listed_described_and_found(experiment):
     (spec,) = experiment.environments
-    assert environments.line("Line-v0") == spec == describe.find_environment("Line-v0")
-    assert "Line-v0" in [entry["name"] for entry in describe.list_entries("environments", "line")]
-    entry = describe.describe_environment("Line-v0")
+    assert environments.line("Line-v0") == spec == entries.find_environment("Line-v0")
+    assert "Line-v0" in [entry["name"] for entry in entries.list_entries("environments", "line")]
+    entry = entries.describe_environment("Line-v0")
     assert (entry["summary"], entry["declared"]) == ("toy, 50 steps, rewards -4 to 0", 'environments.line("Line-v0")')
-    assert describe.kind_of("Line-v0") == "environments" and "Line-v0" in describe.all_names()
+    assert entries.kind_of("Line-v0") == "environments" and "Line-v0" in entries.all_names()
     assert from_json(to_json(spec)) == spec
     assert possible_returns({"environment": to_json(spec)}) == (-200, 0)
     assert possible_returns({"environment": {"component": "LineTask", "task": "Other"}}) == (-math.inf, math.inf)
