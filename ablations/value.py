@@ -1,7 +1,7 @@
 """What the critic's outputs stand for."""
 
 from reppo.ablation import ablation
-from reppo.losses import DecodedMSE, Scalar, TwoHot
+from reppo.losses import DecodedMSE, ScalarValue, TwoHot
 from reppo.spec import Spec, get_path
 
 from .edit import replace
@@ -23,7 +23,7 @@ BEYOND = "algorithm.value.support.beyond"
 )
 def mse(spec: Spec) -> Spec:
     """A scalar critic with mean squared error."""
-    return replace(spec, {VALUE: Scalar()})
+    return replace(spec, {VALUE: ScalarValue()})
 
 
 @ablation(

@@ -257,8 +257,8 @@ def tree_is_within(tree: PyTree, bound: float) -> Bool[Array, ""]:
 
 
 def where_tree(condition: Bool[Array, ""], this: PyTree, other: PyTree) -> PyTree:
-    """`jnp.where` on trees of one structure."""
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), this, other)
+    """`jnp.where` on trees of one structure; leaves that are no arrays are those of `this`."""
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b) if eqx.is_array(a) else a, this, other)
 
 
 def strengthen(tree: PyTree) -> PyTree:

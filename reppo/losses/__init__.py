@@ -30,7 +30,7 @@ from reppo.losses.minibatch import Minibatch
 from reppo.losses.multipliers import AbstractMultiplier, FixedMultiplier, LearnedMultiplier, multiplier_gradients
 from reppo.losses.objectives import AbstractObjective, ClippedKL, OutweighedKL, PenalizedKL, Unconstrained
 from reppo.losses.supports import AbstractSupport, FixedSupport, SupportFromRewards
-from reppo.losses.values import AbstractValue, DecodedMSE, HLGauss, QFunction, Scalar, TwoHot, hl_gauss, two_hot
+from reppo.losses.values import AbstractValue, DecodedMSE, HLGauss, QFunction, ScalarValue, TwoHot, hl_gauss, two_hot
 
 __all__ = [
     "AbstractActorLoss",
@@ -66,7 +66,7 @@ __all__ = [
     "QFunction",
     "RewardPrediction",
     "SampledKL",
-    "Scalar",
+    "ScalarValue",
     "ScoreFunctionLoss",
     "SelfPrediction",
     "SupportFromRewards",

@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
-from reppo.component import Component, hyper, static
-from reppo.component import Scalar as ScalarLike
+from reppo.component import Component, Scalar, hyper, static
 from reppo.distributions import AbstractDistribution, Action
 from reppo.errors import require
 from reppo.keys import subkey
@@ -38,8 +37,8 @@ class AbstractActorLoss(Component):
         new: Any,
         critic: Q,
         batch: Minibatch,
-        temperature: Float[Array, ""] | ScalarLike,
-        kl_multiplier: Float[Array, ""] | ScalarLike,
+        temperature: Float[Array, ""] | Scalar,
+        kl_multiplier: Float[Array, ""] | Scalar,
         key: Key[Array, ""],
     ) -> tuple[Float[Array, ""], dict[str, Float[Array, " batch"]]]:
         """The loss and, for every state, at least `entropy`, `kl` and `behind_gate`.
@@ -81,8 +80,8 @@ class PathwiseLoss(AbstractActorLoss):
         new: Any,
         critic: Q,
         batch: Minibatch,
-        temperature: Float[Array, ""] | ScalarLike,
-        kl_multiplier: Float[Array, ""] | ScalarLike,
+        temperature: Float[Array, ""] | Scalar,
+        kl_multiplier: Float[Array, ""] | Scalar,
         key: Key[Array, ""],
     ) -> tuple[Float[Array, ""], dict[str, Float[Array, " batch"]]]:
         def per_state(
@@ -141,8 +140,8 @@ class ScoreFunctionLoss(AbstractActorLoss):
         new: Any,
         critic: Q,
         batch: Minibatch,
-        temperature: Float[Array, ""] | ScalarLike,
-        kl_multiplier: Float[Array, ""] | ScalarLike,
+        temperature: Float[Array, ""] | Scalar,
+        kl_multiplier: Float[Array, ""] | Scalar,
         key: Key[Array, ""],
     ) -> tuple[Float[Array, ""], dict[str, Float[Array, " batch"]]]:
         def per_state(
@@ -192,7 +191,7 @@ class ClippedSurrogateLoss(AbstractActorLoss):
     Reference: Schulman et al. 2017 (arXiv 1707.06347).
     """
 
-    clip: ScalarLike = hyper(0.2)
+    clip: Scalar = hyper(0.2)
     num_samples: int = static(4)
     kl: AbstractDivergence = ExactKL()
 
@@ -206,8 +205,8 @@ class ClippedSurrogateLoss(AbstractActorLoss):
         new: Any,
         critic: Q,
         batch: Minibatch,
-        temperature: Float[Array, ""] | ScalarLike,
-        kl_multiplier: Float[Array, ""] | ScalarLike,
+        temperature: Float[Array, ""] | Scalar,
+        kl_multiplier: Float[Array, ""] | Scalar,
         key: Key[Array, ""],
     ) -> tuple[Float[Array, ""], dict[str, Float[Array, " batch"]]]:
         def value(
@@ -257,8 +256,8 @@ def _gated(
     q: Float[Array, " batch"],
     log_prob: Float[Array, " batch"],
     kl: Float[Array, " batch"],
-    temperature: Float[Array, ""] | ScalarLike,
-    kl_multiplier: Float[Array, ""] | ScalarLike,
+    temperature: Float[Array, ""] | Scalar,
+    kl_multiplier: Float[Array, ""] | Scalar,
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, " batch"]]]:
     """The mean objective over the states, each within the gate or behind it, and the metrics."""
     inside = gate(kl, objective.kl_bound)

@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from reppo.component import Component, hyper, static
-from reppo.component import Scalar as ScalarLike
+from reppo.component import Component, Scalar, hyper, static
 from reppo.distributions import Action
 from reppo.errors import ConfigurationError, require
 from reppo.losses.supports import AbstractSupport, FixedSupport, few_bins, share_outside
@@ -17,11 +16,11 @@ from reppo.networks import CriticOutput
 
 
 def hl_gauss(
-    value: Float[Array, ""] | ScalarLike | float,
-    low: Float[Array, ""] | ScalarLike | float,
-    high: Float[Array, ""] | ScalarLike | float,
+    value: Float[Array, ""] | Scalar | float,
+    low: Float[Array, ""] | Scalar | float,
+    high: Float[Array, ""] | Scalar | float,
     num_bins: int,
-    sigma: Float[Array, ""] | ScalarLike | float = 0.75,
+    sigma: Float[Array, ""] | Scalar | float = 0.75,
 ) -> Float[Array, " bins"]:
     """Histogram of a Gaussian around a value: the target of a categorical critic.
 
@@ -48,9 +47,9 @@ def hl_gauss(
 
 
 def two_hot(
-    value: Float[Array, ""] | ScalarLike | float,
-    low: Float[Array, ""] | ScalarLike | float,
-    high: Float[Array, ""] | ScalarLike | float,
+    value: Float[Array, ""] | Scalar | float,
+    low: Float[Array, ""] | Scalar | float,
+    high: Float[Array, ""] | Scalar | float,
     num_bins: int,
 ) -> Float[Array, " bins"]:
     """All mass on the two bins next to a value, so that the mean of the histogram is the value.
@@ -122,7 +121,7 @@ class HLGauss(AbstractValue):
 
     support: AbstractSupport = FixedSupport()
     num_bins: int = static(151)
-    sigma: ScalarLike = hyper(0.75)
+    sigma: Scalar = hyper(0.75)
 
     @property
     def size(self) -> int:
@@ -190,9 +189,10 @@ class TwoHot(AbstractValue):
 
 @final
 class DecodedMSE(AbstractValue):
-    """A categorical critic trained by the squared error of its mean: the outputs of `HLGauss`, the loss of `Scalar`.
+    """A categorical critic trained by the squared error of its mean.
 
-    It tells apart what the representation does and what the cross-entropy does.
+    The outputs are those of `HLGauss`, the loss is that of `ScalarValue`: it tells what the representation does from
+    what the cross-entropy does.
 
     Attributes:
         support: the interval of values.
@@ -236,7 +236,7 @@ class DecodedMSE(AbstractValue):
 
 
 @final
-class Scalar(AbstractValue):
+class ScalarValue(AbstractValue):
     """A scalar critic trained by the squared error."""
 
     @property

@@ -55,7 +55,7 @@ class ZeroOffset(AbstractOffset):
     """Logits moved by `scale` times what the value representation starts from, so that the critic is near 0; trainable.
 
     For `HLGauss` that is the target of value 0, as in the reference implementation; it was off when the published
-    curves were made. A `Scalar` critic starts near 0 by itself and is left as it is.
+    curves were made. A `ScalarValue` critic starts near 0 by itself and is left as it is.
 
     Attributes:
         scale: the factor, in (0, 80]. The offset's gradient has it too, and so its effective learning rate.

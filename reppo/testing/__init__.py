@@ -12,18 +12,15 @@ try:
 except ImportError as error:
     raise ImportError("reppo.testing needs hypothesis, which only tests need: pip install hypothesis") from error
 
-from reppo.testing.actor import (
-    check_actor_loss,
-    check_divergence,
-    check_gate,
-    check_multiplier,
-    check_objective,
-)
+from reppo.testing.actor import check_actor_loss
 from reppo.testing.check import CHECKS, check
 from reppo.testing.critic import check_auxiliary, check_mask, check_support, check_value
 from reppo.testing.distributions import check_head
+from reppo.testing.divergences import check_divergence
 from reppo.testing.environments import check_environment
+from reppo.testing.gates import check_gate
 from reppo.testing.laws import LAWS, Law
+from reppo.testing.multipliers import check_multiplier
 from reppo.testing.networks import (
     check_activation,
     check_actor,
@@ -34,6 +31,7 @@ from reppo.testing.networks import (
     check_offset,
 )
 from reppo.testing.normalization import check_normalizer
+from reppo.testing.objectives import check_objective
 from reppo.testing.optimization import (
     check_batches,
     check_clip,

@@ -34,7 +34,20 @@ from reppo.optimization import (
     AbstractSchedule,
 )
 from reppo.targets import AbstractEntropyBonus, AbstractNextValue, AbstractTargets, AbstractTruncation
-from reppo.testing import actor, critic, distributions, environments, networks, normalization, optimization, targets
+from reppo.testing import (
+    actor,
+    critic,
+    distributions,
+    divergences,
+    environments,
+    gates,
+    multipliers,
+    networks,
+    normalization,
+    objectives,
+    optimization,
+    targets,
+)
 
 CHECKS: dict[type, Callable[..., None]] = {
     AbstractActivation: networks.check_activation,
@@ -43,20 +56,20 @@ CHECKS: dict[type, Callable[..., None]] = {
     AbstractAuxiliary: critic.check_auxiliary,
     AbstractClip: optimization.check_clip,
     AbstractCriticBuilder: networks.check_critic,
-    AbstractDivergence: actor.check_divergence,
+    AbstractDivergence: divergences.check_divergence,
     AbstractEmbedding: networks.check_embedding,
     AbstractEntropyBonus: targets.check_entropy_bonus,
     AbstractEnvironment: environments.check_environment,
     AbstractEnvironmentSpec: environments.check_environment,
-    AbstractGate: actor.check_gate,
+    AbstractGate: gates.check_gate,
     AbstractHead: distributions.check_head,
     AbstractInitializer: networks.check_initializer,
     AbstractMask: critic.check_mask,
-    AbstractMultiplier: actor.check_multiplier,
+    AbstractMultiplier: multipliers.check_multiplier,
     AbstractNextValue: targets.check_next_value,
     AbstractNorm: networks.check_norm,
     AbstractNormalizer: normalization.check_normalizer,
-    AbstractObjective: actor.check_objective,
+    AbstractObjective: objectives.check_objective,
     AbstractOffset: networks.check_offset,
     AbstractOptimizer: optimization.check_optimizer,
     # After AbstractOptimizer, which is one too.

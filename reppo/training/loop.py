@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt32
 
 from reppo.algorithms import AlgorithmState
 from reppo.environments import AbstractEnvironment, Episodes, EpisodeState
+from reppo.environments.contract import where_tree
 from reppo.keys import subkey
 from reppo.rollout import (
     AbstractPolicy,
@@ -220,7 +221,7 @@ def iterate(
 
     # A run whose update gives numbers that are not finite stands still from then on: its last finite learner is kept.
     finite, running = all_finite(learned.without_data()), state.diverged_at < 0
-    kept = lambda name: _select(finite & running, getattr(learned, name), getattr(state.algorithm, name))
+    kept = lambda name: where_tree(finite & running, getattr(learned, name), getattr(state.algorithm, name))
     metrics |= _rollout_metrics(ends, trajectory.terminated, trajectory.truncated)
     fault = first_fault(algorithm, learned, metrics, trajectory)
     new_state = dataclasses.replace(
@@ -297,7 +298,7 @@ def _keep_best(spec: Spec, state: TrainState, evaluated: Evaluated) -> TrainStat
     better = (broken < state.best_broken) | ((broken == state.best_broken) & (score > state.best_return))
     new = (_as_arrays(spec.algorithm.policy(state.algorithm)), score, broken)
     best = lambda s: (s.best_policy, s.best_return, s.best_broken)
-    return eqx.tree_at(best, state, _select(better, new, best(state)))
+    return eqx.tree_at(best, state, where_tree(better, new, best(state)))
 
 
 def _rollout_metrics(
@@ -318,8 +319,3 @@ def _rollout_metrics(
 def _as_arrays(tree: PyTree) -> PyTree:
     """Scalars of the spec inside a policy become JAX arrays, as everything else that a state holds."""
     return jax.tree.map(lambda x: jnp.asarray(x) if eqx.is_array(x) else x, tree)
-
-
-def _select(condition: Bool[Array, ""], yes: PyTree, no: PyTree) -> PyTree:
-    """Leaf by leaf `yes` where the condition holds, else `no`."""
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b) if eqx.is_array(a) else a, yes, no)

@@ -8,7 +8,7 @@ from reppo import environments
 from reppo.ablation import Ablation, Arm, ablation, all_ablations, find_ablation, setting
 from reppo.ablation.ablation import _registered
 from reppo.errors import ConfigurationError
-from reppo.losses import FixedMultiplier, FixedSupport, PerBatch, Scalar, Unconstrained
+from reppo.losses import FixedMultiplier, FixedSupport, PerBatch, ScalarValue, Unconstrained
 from reppo.networks import NoNorm
 from reppo.presets import reppo, reppo_small
 from reppo.spec import difference, expand_path, list_paths, replace_path, spec_id, validate
@@ -121,7 +121,7 @@ def test_an_ablation_that_gives_an_invalid_spec_is_refused():
 
 def test_an_ablation_of_a_path_that_the_base_lacks_is_refused():
     margin = made(lambda spec: replace_path(spec, "margin", 3), ["algorithm.value.support.margin"])
-    base = replace_path(SPEC, "algorithm.value", Scalar())
+    base = replace_path(SPEC, "algorithm.value", ScalarValue())
     assert margin.applies_to(SPEC) and not margin.applies_to(base)
     message = (
         r"'test/one' touches algorithm\.value\.support\.margin, which is not a path of Reppo with these slots\. "
@@ -143,7 +143,7 @@ def test_a_setting_is_an_ablation_named_by_its_text():
     assert larger.name not in all_ablations()
     assert setting("num_bins", 21).name == "num_bins=21"
     assert setting("matmul_precision", "high").name == "matmul_precision=high"
-    assert setting("algorithm.value", Scalar()).name == "algorithm.value=Scalar()"
+    assert setting("algorithm.value", ScalarValue()).name == "algorithm.value=ScalarValue()"
 
 
 def test_settings_that_differ_as_float32_differ_in_name():

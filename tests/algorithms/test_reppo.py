@@ -12,7 +12,15 @@ from reppo import environments
 from reppo.algorithms import Acted, Reppo
 from reppo.distributions import TanhNormalHead
 from reppo.environments import Observation
-from reppo.losses import ClippedKL, FixedMultiplier, NoAuxiliary, PathwiseLoss, Scalar, SelfPrediction, Unconstrained
+from reppo.losses import (
+    ClippedKL,
+    FixedMultiplier,
+    NoAuxiliary,
+    PathwiseLoss,
+    ScalarValue,
+    SelfPrediction,
+    Unconstrained,
+)
 from reppo.networks import NoNorm
 from reppo.optimization import Epochs
 from reppo.rollout import Trajectory
@@ -141,7 +149,7 @@ def test_a_large_policy_gradient_does_not_stop_the_multipliers(learned):
 
 def test_the_scalar_critic_does_not_broadcast(learned):
     _, _, trajectory, _, _ = learned
-    algorithm = tiny_reppo(value=Scalar())
+    algorithm = tiny_reppo(value=ScalarValue())
     state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make().interface())
     data, _ = algorithm.prepare(state, trajectory, jax.random.key(2))
     _, metrics = algorithm.critic_step(state.learner, data, jax.random.key(3))
@@ -180,7 +188,7 @@ def test_untouched_layers_start_with_the_same_weights_in_every_arm():
         for a, b in zip(getattr(first.critic, head).linears, getattr(without_norm.critic, head).linears, strict=True):
             np.testing.assert_array_equal(a.weight, b.weight)
     assert without_norm.critic.prediction_head is None
-    scalar = init(dataclasses.replace(base, value=Scalar()))
+    scalar = init(dataclasses.replace(base, value=ScalarValue()))
     np.testing.assert_array_equal(scalar.critic.value_head.linears[0].weight, first.critic.value_head.linears[0].weight)
 
 

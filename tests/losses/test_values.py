@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from reppo import environments
 from reppo.errors import ConfigurationError
-from reppo.losses import DecodedMSE, FixedSupport, HLGauss, Scalar, SupportFromRewards, TwoHot, hl_gauss, two_hot
+from reppo.losses import DecodedMSE, FixedSupport, HLGauss, ScalarValue, SupportFromRewards, TwoHot, hl_gauss, two_hot
 from reppo.presets import reppo_small
 from reppo.spec import replace_path, resolve
 
@@ -90,7 +90,7 @@ def test_gradient_of_the_loss_is_softmax_minus_histogram(logits, target):
 loss_gradient = eqx.filter_jit(lambda value, logits, target: jax.grad(value.loss)(logits, target))
 
 
-@pytest.mark.parametrize("value", [HLGauss(num_bins=BINS), Scalar()], ids=["HLGauss", "Scalar"])
+@pytest.mark.parametrize("value", [HLGauss(num_bins=BINS), ScalarValue()], ids=["HLGauss", "ScalarValue"])
 def test_gradients_of_loss_and_decoding_equal_finite_differences(value):
     rng = np.random.default_rng(0)
     logits = jnp.asarray(rng.normal(size=value.size), jnp.float32)
@@ -118,15 +118,15 @@ def test_the_ends_of_the_support_are_inside():
 @given(st.floats(-100, 100, width=32), st.floats(-100, 100, width=32))
 def test_scalar_is_the_squared_error_of_its_only_output(output, target):
     logits = jnp.asarray([output], jnp.float32)
-    assert decode(Scalar(), logits) == np.float32(output) and decode(Scalar(), logits).shape == ()
-    actual = loss(Scalar(), logits, jnp.asarray(target, jnp.float32))
+    assert decode(ScalarValue(), logits) == np.float32(output) and decode(ScalarValue(), logits).shape == ()
+    actual = loss(ScalarValue(), logits, jnp.asarray(target, jnp.float32))
     assert actual.shape == ()
     np.testing.assert_allclose(actual, (output - target) ** 2, rtol=1e-5, atol=1e-6)
 
 
 def test_scalar_has_one_output_and_no_bounds():
-    assert Scalar().size == 1 and HLGauss(num_bins=BINS).size == BINS
-    np.testing.assert_array_equal(Scalar().outside(jnp.array([-1e9, 0.0, 1e9])), np.zeros(3))
+    assert ScalarValue().size == 1 and HLGauss(num_bins=BINS).size == BINS
+    np.testing.assert_array_equal(ScalarValue().outside(jnp.array([-1e9, 0.0, 1e9])), np.zeros(3))
 
 
 @pytest.mark.parametrize("case", range(4))
@@ -217,10 +217,10 @@ def test_the_gradient_of_decoded_mse_is_that_of_the_mean():
         )
 
 
-@pytest.mark.parametrize("value", [HLGauss(), TwoHot(), DecodedMSE(), Scalar()], ids=lambda v: type(v).__name__)
+@pytest.mark.parametrize("value", [HLGauss(), TwoHot(), DecodedMSE(), ScalarValue()], ids=lambda v: type(v).__name__)
 def test_targets_beyond_a_support_are_outside(value):
     outside = value.outside(jnp.array([-1.0, 10.0, 151.0]))
-    np.testing.assert_array_equal(outside, [0, 0, 0] if isinstance(value, Scalar) else [1, 0, 1])
+    np.testing.assert_array_equal(outside, [0, 0, 0] if isinstance(value, ScalarValue) else [1, 0, 1])
 
 
 SUPPORTS = {
@@ -266,7 +266,7 @@ def start_of(value, scale, targets):
 
 def test_the_published_start_is_the_target_of_0():
     np.testing.assert_array_equal(HLGauss().start(40.0), jax.jit(hl_gauss, static_argnums=3)(0.0, 0.0, 150.0, 151))
-    assert Scalar().start(40.0) is None
+    assert ScalarValue().start(40.0) is None
 
 
 @pytest.mark.parametrize(("bins_inside", "pull"), [(0, 0.369), (1, 0.047), (2, 0.0013), (3, 0.0)])

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reppo.losses import FixedSupport, HLGauss, Scalar, hl_gauss
+from reppo.losses import FixedSupport, HLGauss, ScalarValue, hl_gauss
 from reppo.networks import (
     ActivatedEmbedding,
     Actor,
@@ -197,7 +197,7 @@ def test_an_offset_critic_starts_near_0_and_without_one_in_the_middle_of_the_sup
 
 @pytest.mark.parametrize("offset", [ZeroOffset(), ZeroBias()], ids=lambda offset: type(offset).__name__)
 def test_a_scalar_critic_starts_near_0_by_itself(offset):
-    assert offset.build(critic(), Scalar().start) is critic()
+    assert offset.build(critic(), ScalarValue().start) is critic()
 
 
 @pytest.mark.parametrize("offset, factor", [(ZeroOffset(scale=40.0), 40.0), (ZeroBias(scale=40.0), 1.0)])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reppo import environments
 from reppo.component import Component, concrete_components, hyper
 from reppo.errors import ConfigurationError
-from reppo.losses import FixedSupport, HLGauss, Scalar
+from reppo.losses import FixedSupport, HLGauss, ScalarValue
 from reppo.presets import reppo, reppo_small
 from reppo.spec import from_json, parse_value, replace_path, resolve, to_json
 
@@ -58,7 +58,7 @@ def test_components_are_written_by_name_with_their_fields():
         "num_bins": 21,
         "sigma": 0.75,
     }
-    assert to_json(Scalar()) == {"component": "Scalar"}
+    assert to_json(ScalarValue()) == {"component": "ScalarValue"}
 
 
 @pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
@@ -152,7 +152,7 @@ def test_a_component_defined_elsewhere_is_found_by_its_name(monkeypatch):
         ("highest", "highest"),
         ("'0.2'", "0.2"),
         ("two words", "two words"),
-        ("Scalar()", Scalar()),
+        ("ScalarValue()", ScalarValue()),
         ("FixedSupport(low=-10, high=10)", FixedSupport(-10, 10)),
         ("HLGauss(FixedSupport(-1, 1), num_bins=21)", HLGauss(FixedSupport(-1, 1), num_bins=21)),
     ],
@@ -180,4 +180,4 @@ def test_text_that_is_no_value_is_refused_and_never_run(text, message):
 
 def test_specs_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Scalar().anything = 1
+        ScalarValue().anything = 1

@@ -6,7 +6,7 @@ import pytest
 from reppo import environments
 from reppo.component import Component
 from reppo.errors import ConfigurationError
-from reppo.losses import ClippedKL, HLGauss, NoAuxiliary, Scalar, SupportFromRewards, Unconstrained
+from reppo.losses import ClippedKL, HLGauss, NoAuxiliary, ScalarValue, SupportFromRewards, Unconstrained
 from reppo.networks import NoNorm
 from reppo.presets import reppo
 from reppo.spec import Difference, difference, expand_path, get_path, list_paths, replace_path
@@ -114,8 +114,8 @@ def test_differences_go_as_far_down_as_types_agree():
         "algorithm.actor_loss.objective": (ClippedKL(), Unconstrained()),
         "algorithm.auxiliary": (SPEC.algorithm.auxiliary, NoAuxiliary()),
     }
-    assert difference(SPEC, replace_path(SPEC, "algorithm.value", Scalar())) == [
-        Difference("algorithm.value", HLGauss(SupportFromRewards()), Scalar())
+    assert difference(SPEC, replace_path(SPEC, "algorithm.value", ScalarValue())) == [
+        Difference("algorithm.value", HLGauss(SupportFromRewards()), ScalarValue())
     ]
 
 

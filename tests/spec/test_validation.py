@@ -26,7 +26,7 @@ from reppo.losses import (
     PenalizedKL,
     RewardPrediction,
     SampledKL,
-    Scalar,
+    ScalarValue,
     ScoreFunctionLoss,
     SelfPrediction,
     SupportFromRewards,
@@ -261,7 +261,7 @@ def test_a_support_needs_a_known_range_and_a_discount_below_1():
     unknown = reppo(environments.playground("Go1JoystickFlatTerrain"))
     with pytest.raises(ConfigurationError, match=r"rewards of Go1Joystick.* is not known.*support=FixedSupport\("):
         resolve(unknown)
-    assert resolve(replace_path(unknown, "algorithm.value", Scalar())).algorithm.value == Scalar()
+    assert resolve(replace_path(unknown, "algorithm.value", ScalarValue())).algorithm.value == ScalarValue()
     with pytest.raises(ConfigurationError, match=r"SupportFromRewards needs gamma < 1"):
         resolve(replace_path(SPEC, "gamma", 1))
 

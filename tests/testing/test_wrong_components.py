@@ -33,7 +33,7 @@ from reppo.losses import (
     NoMask,
     PathwiseLoss,
     PerState,
-    Scalar,
+    ScalarValue,
     SelfPrediction,
     TwoHot,
     WithinEpisodes,
@@ -164,11 +164,13 @@ TARGETS = {
 HL = HLGauss(FixedSupport(-5, 5), 8)
 
 CRITIC = {
-    (AbstractValue, "shape"): wrong(Scalar(), decode=lambda self, logits: logits),
-    (AbstractValue, "decode"): wrong(Scalar(), decode=lambda self, logits: 2 * logits[0]),
-    (AbstractValue, "monotone"): wrong(Scalar(), decode=lambda self, logits: -logits[0]),
-    (AbstractValue, "minimum"): wrong(Scalar(), loss=lambda self, logits, target: logits[0] ** 2),
-    (AbstractValue, "finite"): wrong(Scalar(), loss=lambda self, logits, target: jnp.log((logits[0] - target) ** 2)),
+    (AbstractValue, "shape"): wrong(ScalarValue(), decode=lambda self, logits: logits),
+    (AbstractValue, "decode"): wrong(ScalarValue(), decode=lambda self, logits: 2 * logits[0]),
+    (AbstractValue, "monotone"): wrong(ScalarValue(), decode=lambda self, logits: -logits[0]),
+    (AbstractValue, "minimum"): wrong(ScalarValue(), loss=lambda self, logits, target: logits[0] ** 2),
+    (AbstractValue, "finite"): wrong(
+        ScalarValue(), loss=lambda self, logits, target: jnp.log((logits[0] - target) ** 2)
+    ),
     (AbstractValue, "outside"): wrong(
         HL, outside=lambda self, targets: jnp.full_like(targets, HLGauss.outside(self, targets).max())
     ),
