@@ -184,3 +184,9 @@ def test_every_public_name_exists():
         assert getattr(reppo, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         reppo.nonsense  # noqa: B018
+
+
+@pytest.mark.parametrize("file", sorted(Path(__file__).parent.rglob("*.py")), ids=lambda f: f.stem)
+def test_no_test_imports_another(file):
+    for module in imports(file):
+        assert not module.rpartition(".")[2].startswith("test_"), "what tests share stands in a module of its own"

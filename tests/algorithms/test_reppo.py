@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reppo import environments
-from reppo.algorithms import Acted, Reppo
+from reppo.algorithms import Acted
 from reppo.distributions import TanhNormalHead
 from reppo.environments import Observation
 from reppo.losses import (
@@ -23,31 +23,9 @@ from reppo.losses import (
 )
 from reppo.networks import NoNorm
 from reppo.optimization import Epochs
-from reppo.rollout import Trajectory
 from reppo.targets import SoftLambda, TakenAction
+from tests.algorithms.trajectories import ENVIRONMENTS, TIME, make_trajectory
 from tests.tiny import tiny_reppo
-
-TIME, ENVIRONMENTS = 8, 16
-
-
-def make_trajectory(algorithm: Reppo, state, seed: int = 0) -> Trajectory:
-    """Random transitions, acted on by the policy of the state."""
-    random = np.random.default_rng(seed)
-    draw = lambda *shape: jnp.asarray(random.normal(size=(TIME, ENVIRONMENTS, *shape)), jnp.float32)
-    observation, following = Observation(actor=draw(1)), Observation(actor=draw(1))
-    policy = algorithm.policy(state)
-    keys = jax.random.split(jax.random.key(seed), (TIME, ENVIRONMENTS))
-    action, _, extras = jax.vmap(jax.vmap(lambda o, k: policy((), o, k, deterministic=False)))(observation, keys)
-    terminated = jnp.asarray(random.random((TIME, ENVIRONMENTS)) < 0.2)
-    return Trajectory(
-        observation=observation,
-        action=action,
-        extras=extras,
-        reward=draw(),
-        terminated=terminated,
-        truncated=jnp.asarray(random.random((TIME, ENVIRONMENTS)) < 0.2) & ~terminated,
-        final_observation=following,
-    )
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tests.cluster.conftest import STUDY, ask, wait_for
-from tests.sweep.test_resume import contents
+from tests.sweep.resuming import contents
 
 pytest.importorskip("submitit")
 pytestmark = pytest.mark.slurm

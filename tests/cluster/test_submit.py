@@ -21,7 +21,7 @@ from reppo.sweep import execute
 from reppo.sweep.experiment_file import load_experiment
 from reppo.tracking import NoTracker
 from tests.cluster.conftest import STUDY, python_path, wait_for
-from tests.sweep.test_resume import contents
+from tests.sweep.resuming import contents
 
 # A task's process has no threads; this one has those of JAX.
 pytestmark = pytest.mark.filterwarnings("ignore:os.fork.. was called:RuntimeWarning")

@@ -20,7 +20,7 @@ from reppo.losses import (
     ScoreFunctionLoss,
     Unconstrained,
 )
-from tests.losses.test_actor import ACTION, BATCH, MULTIPLIER, SEED, TEMPERATURE, at, problem, run
+from tests.losses.problems import ACTION, BATCH, MULTIPLIER, SEED, TEMPERATURE, at, problem, run
 
 
 def samples(policy, batch, key, number):

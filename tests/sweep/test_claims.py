@@ -22,7 +22,7 @@ from reppo.sweep import execute
 from reppo.sweep.claims import claim, claimed, own_ledger
 from reppo.sweep.plan import plan_batches, prepare_folder
 from reppo.tracking import AbstractTracker, BatchStarted, ChunkFinished, Noticed, NoTracker
-from tests.sweep.test_resume import contents, declare, programs, undisturbed  # noqa: F401
+from tests.sweep.resuming import contents, declare, programs, undisturbed  # noqa: F401
 
 MODULE = sys.modules["reppo.sweep.execute"]  # the package exports a function of the same name
 

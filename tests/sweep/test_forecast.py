@@ -20,7 +20,7 @@ from reppo.sweep.execution import Execution, choose_execution
 from reppo.sweep.forecast import forecast, format_forecast, measure
 from reppo.tracking import AbstractTracker, SweepFinished
 from reppo.training import lane_bytes, lanes
-from tests.ablation.test_catalog import BASE, CATALOG
+from tests.ablation.base import BASE, CATALOG
 from tests.tiny import tiny_preset
 
 STEPS = 128 * 4

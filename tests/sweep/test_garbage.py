@@ -14,7 +14,7 @@ from reppo.results.status import read_status
 from reppo.sweep import execute
 from reppo.sweep.garbage import find_garbage
 from reppo.tracking import NoTracker
-from tests.sweep.test_resume import (  # noqa: F401
+from tests.sweep.resuming import (  # noqa: F401
     Listener,
     batch_of,
     checkpoints,

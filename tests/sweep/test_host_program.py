@@ -19,8 +19,9 @@ from reppo.sweep import Experiment, Rival, execute
 from reppo.tracking import NoTracker
 from reppo.training import KINDS, AbstractProgram, ChunkReport, LaneView
 from tests.algorithms.toys import ToyReplayPolicy
-from tests.sweep.test_sweep import KillAfter, returns
+from tests.sweep.resuming import returns
 from tests.tiny import save_at_every_iteration
+from tests.tracking.lanes import KillAfter
 
 GOAL = 0.5
 

@@ -21,7 +21,7 @@ from reppo.sweep.batches import arrange_batches
 from reppo.sweep.execution import Execution
 from reppo.training import BatchProgram, init
 from reppo.training.lanes import compile_key
-from tests.ablation.test_catalog import BASE, CATALOG
+from tests.ablation.base import BASE, CATALOG
 from tests.tiny import tiny_preset, tiny_spec
 
 ROOT = Path(reppo.__file__).parent.parent

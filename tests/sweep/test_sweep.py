@@ -15,6 +15,7 @@ from reppo.results import load_results
 from reppo.runtime.cache import remove_damaged
 from reppo.sweep import Experiment, execute
 from reppo.tracking import AbstractTracker, Noticed, NoTracker
+from tests.sweep.resuming import returns
 from tests.tiny import save_at_every_iteration, tiny_preset
 from tests.tracking.lanes import KillAfter
 
@@ -38,13 +39,6 @@ def undisturbed(tmp_path_factory):
     path = tmp_path_factory.mktemp("results") / "small"
     execute(declare(), path, NoTracker())
     return path
-
-
-def returns(path):
-    return {
-        (r.record.arm, r.record.seed): (r.evaluations.environment_steps, r.evaluations.returns)
-        for r in load_results(path)
-    }
 
 
 def test_every_run_leaves_its_records(undisturbed):
