@@ -85,10 +85,11 @@ def _show_arm(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str]]
     from reppo.spec import difference, to_json
 
     arm = entries.find_arm(arguments.name)
+    name = entries.arm_name(arguments.name)
     base = entries.find_spec("base", arguments.base, arguments.environment)
     spec = entries.find_spec(arguments.name, arguments.base, arguments.environment)
     changes = difference(base, spec)
-    lines = [arguments.name]
+    lines = [name]
     for ablation in arm.ablations:
         lines += [
             "",
@@ -100,7 +101,7 @@ def _show_arm(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str]]
     lines += entries.format_differences(changes, "  ") or ["  none"]
     lines += ["", "Resolved spec (what differs is marked)", *_spec_lines(spec, [path for path, _, _ in changes])]
     data: dict[str, Any] = {
-        "name": arguments.name,
+        "name": name,
         "base": arguments.base,
         "environment": arguments.environment,
         "ablations": [

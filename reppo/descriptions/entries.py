@@ -181,6 +181,12 @@ def find_arm(text: str) -> Arm:
     return arm
 
 
+def arm_name(text: str) -> str:
+    """The name of the arm that a text names, with the preset that comes first, if one does."""
+    first, name = arm_parts(text)[0].strip(), find_arm(text).name
+    return f"{first}+{name}" if first in presets.__all__ else name
+
+
 def find_spec(name: str, base: str, environment: str) -> Spec:
     """The resolved spec of a preset, of ablations of one (`preset+ablation`), or of the base, on an environment.
 

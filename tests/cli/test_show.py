@@ -9,6 +9,7 @@ from reppo import environments, presets
 from reppo.ablation import all_ablations, find_ablation
 from reppo.component import Component, concrete_components
 from reppo.descriptions.entries import find_spec
+from reppo.environments import AbstractEnvironmentSpec
 from reppo.spec import difference, from_json, resolve
 from tests.cli.calls import as_json, shown
 
@@ -19,7 +20,12 @@ from tests.cli.calls import as_json, shown
         ("ablations", lambda: set(all_ablations())),
         ("presets", lambda: set(presets.__all__)),
         ("environments", lambda: {*environments.PLAYGROUND, *environments.GYMNAX, *environments.PROBES}),
-        ("components", lambda: {name for name in concrete_components() if not name.endswith("Task")}),
+        (
+            "components",
+            lambda: {
+                name for name, one in concrete_components().items() if not issubclass(one, AbstractEnvironmentSpec)
+            },
+        ),
     ],
 )
 def test_everything_is_listed_in_words_and_as_data(kind, names, capsys):
