@@ -9,7 +9,7 @@ from reppo import environments, presets
 from reppo.ablation import all_ablations, find_ablation
 from reppo.component import Component, concrete_components
 from reppo.descriptions.entries import find_spec
-from reppo.environments import AbstractEnvironmentSpec
+from reppo.environments import AbstractEnvironmentSpec as EnvironmentSpec
 from reppo.spec import difference, from_json, resolve
 from tests.cli.calls import as_json, shown
 
