@@ -22,9 +22,7 @@ from tests.cli.calls import as_json, shown
         ("environments", lambda: {*environments.PLAYGROUND, *environments.GYMNAX, *environments.PROBES}),
         (
             "components",
-            lambda: {
-                name for name, one in concrete_components().items() if not issubclass(one, AbstractEnvironmentSpec)
-            },
+            lambda: {name for name, one in concrete_components().items() if not issubclass(one, EnvironmentSpec)},
         ),
     ],
 )
