@@ -44,10 +44,18 @@ def spec_of(task: str | None, ablations: Sequence[str]) -> dict[str, Any]:
     )
 
 
+def _value(text):
+    """A number, or else the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def settings_in(ablations: Sequence[str]) -> dict[str, Any]:
     """What a sweep would record of ablations named `path=value`."""
     found = (name.partition("=") for name in ablations if "=" in name)
-    return {f"algorithm.actor_loss.{path}": json.loads(value) for path, _, value in found}
+    return {f"algorithm.actor_loss.{path}": _value(value) for path, _, value in found}
 
 
 def make_results(
