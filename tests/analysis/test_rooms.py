@@ -38,7 +38,8 @@ def test_no_module_of_these_packages_names_jax():
                 for name in names:
                     top, *rest = name.split(".")
                     assert top not in {"jax", "equinox", "optax"}, (file, name)
-                    assert top != "reppo" or rest[0] in allowed, (file, name)
+                    if name != "reppo.environments.suites":  # tables of tasks, read without JAX
+                        assert top != "reppo" or rest[0] in allowed, (file, name)
 
 
 @pytest.mark.parametrize("file", sorted(ROOT.glob("*/**/*.py")), ids=lambda f: str(f.relative_to(ROOT)))
