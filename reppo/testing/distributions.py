@@ -146,7 +146,7 @@ def _own_density(head: AbstractHead) -> None:
 @law(AbstractHead, "normalized", "the density of one action integrates to 1, the probabilities of a choice sum to 1")
 def _normalized(head: AbstractHead) -> None:
     def body(outputs: Any) -> None:
-        if isinstance(_space(head, 1), Box):
+        if isinstance(_space(head, 2), Box):
             total = np.trapezoid(np.asarray(_density(head, outputs), float), _POINTS)
         else:
             total = float(_total(head, outputs))

@@ -1,5 +1,6 @@
 """Hypothesis strategies: specs, components, rows with random ends, trajectories, distributions, observations."""
 
+import contextlib
 import dataclasses
 import inspect
 import typing
@@ -179,15 +180,21 @@ def specs(draw: Draw) -> Spec:
     fields = [
         field.name for field in dataclasses.fields(algorithm) if isinstance(getattr(algorithm, field.name), Component)
     ]
-    for name in draw(st.permutations(fields)):
-        # One that does not go with what is already there is left out.
-        algorithm = _replaced(algorithm, name, draw(components(slots[name])))
     suite, task = draw(st.sampled_from([(suite, task) for suite in all_suites() for task in suite.samples]))
     spec = Spec(
         environment=suite.declare(task),
         algorithm=algorithm,
         evaluation=Evaluation(interval=64, episodes=2),
     )
+    actions = spec.environment.make().action_space
+    for name in draw(st.permutations(fields)):
+        # One that does not go with what is already there, or with the task's actions, is left out.
+        changed = dataclasses.replace(algorithm, **{name: draw(components(slots[name]))})
+        with contextlib.suppress(ConfigurationError):
+            changed.head.size(actions)
+            validate(dataclasses.replace(spec, algorithm=changed))
+            algorithm = changed
+    spec = dataclasses.replace(spec, algorithm=algorithm)
     return resolve(spec)
 
 

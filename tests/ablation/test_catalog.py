@@ -162,7 +162,7 @@ def prepared():
         algorithm = resolve(change(BASE)).algorithm
         state = algorithm.init(jax.random.key(0), environment.interface())
         trajectory = make_trajectory(algorithm, state)
-        data, metrics = eqx.filter_jit(algorithm._prepare)(state, trajectory, jax.random.key(2))
+        data, metrics = eqx.filter_jit(algorithm.prepare)(state, trajectory, jax.random.key(2))
         return algorithm, state.learner, data, metrics, trajectory
 
     return prepare
@@ -175,7 +175,7 @@ def test_multipliers_inside_the_actors_clip_are_scaled_with_the_policys_gradient
     for shared in (False, True):
         arm = find_ablation("optimizer/shared_multipliers") + clip if shared else clip
         algorithm, learner, data, _, _ = prepared(arm)
-        after, metrics = eqx.filter_jit(algorithm._actor_step)(learner, data, jax.random.key(3))
+        after, metrics = eqx.filter_jit(algorithm.actor_step)(learner, data, jax.random.key(3))
         state = after.actor_optimizer
         adam = state[1][0].mu[1] if shared else state[1][1][0].mu
         moments[shared] = np.array([float(moment) for moment in adam])
@@ -190,7 +190,7 @@ def test_truncated_rows_do_not_move_the_critic_where_flags_are_shifted(prepared)
     np.testing.assert_array_equal(data.counts, ~np.asarray(trajectory.truncated).ravel())
     assert metrics["targets/value"].count == np.sum(~np.asarray(trajectory.truncated))
     moved = jnp.where(data.counts, data.target, data.target + 3.0)
-    spoiled = eqx.tree_at(lambda d: d.actor.target, data, moved)
+    spoiled = eqx.tree_at(lambda d: d.target, data, moved)
     everything = eqx.tree_at(lambda d: d.counts, spoiled, jnp.ones_like(spoiled.counts))
     step = eqx.filter_jit(lambda data: algorithm.critic_step(learner, data, jax.random.key(3))[0].critic)
     assert eqx.tree_equal(step(data), step(spoiled))

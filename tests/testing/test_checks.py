@@ -39,7 +39,7 @@ def test_an_environment_that_breaks_one_law_on_purpose_keeps_the_others():
 
 def test_the_policy_of_reppo_keeps_the_laws():
     algorithm, environment = tiny_reppo(), environments.probe("PrivilegedValue").make()
-    state = eqx.filter_jit(algorithm.init)(jax.random.key(0), environment)
+    state = algorithm.init(jax.random.key(0), environment.interface())
     testing.check_policy(algorithm.policy(state), environment.observation_shapes(), environment.action_space.size)
 
 

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from reppo.algorithms import AlgorithmState
 from reppo.environments import Observation
 from reppo.rollout import Trajectory
 from reppo.summary import Summary, flatten
@@ -34,7 +35,7 @@ def named(algorithm, broken, state=1.0, trajectory=None):
     values = {name: jnp.arange(MINIBATCHES) >= broken.get(name, MINIBATCHES) for name in NAMES}
     stacked = {name: jax.vmap(Summary.of)(jnp.where(bad, jnp.nan, 1.0)) for name, bad in values.items()}
     metrics = {name: flatten(summary) for name, summary in stacked.items()}
-    tree = {"critic": jnp.array([1.0, state]), "count": jnp.array(3)}
+    tree = AlgorithmState({"critic": jnp.array([1.0, state]), "count": jnp.array(3)})
     place = first_fault(algorithm, tree, metrics, rollout() if trajectory is None else trajectory)
     return suspects(algorithm, tree, metrics)[int(place)]
 
@@ -48,7 +49,7 @@ def named(algorithm, broken, state=1.0, trajectory=None):
         ({"critic/q": 3, "critic/loss": 3, "actor/loss": 3}, "critic/q"),
         ({"critic/q": 3, "actor/loss": 0}, "critic/q"),  # the actor's later minibatches of CriticThenActor
         ({"targets/value": 0, "critic/loss": 0, "actor/loss": 0}, "targets/value"),
-        ({}, "state/critic"),
+        ({}, "state/learner/critic"),
     ],
 )
 def test_the_cause_comes_before_what_it_spoils(broken, first):
