@@ -24,9 +24,11 @@ def rooms() -> dict[str, set[str]]:
         if room != "__init__":
             found.setdefault(room, set())
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("reppo."):
+                if isinstance(node, ast.ImportFrom) and node.module == "reppo":
+                    found[room] |= {alias.name for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("reppo."):
                     found[room].add(node.module.split(".")[1])
-    return {room: imported - {room} for room, imported in found.items()}
+    return {room: (imported - {room}) & found.keys() for room, imported in found.items()}
 
 
 def levels(imports: dict[str, set[str]]) -> dict[str, int]:

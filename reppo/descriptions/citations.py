@@ -5,8 +5,10 @@ works of an experiment are those that its components and ablations name.
 """
 
 import dataclasses
+import functools
 import re
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, final
 
 from reppo.component import Component
@@ -62,8 +64,12 @@ _EVERY_EXPERIMENT = {
 
 def works() -> tuple[Work, ...]:
     """Every work that a docstring of this library, an ablation of its catalog or a suite of environments names."""
-    of_suites = (suite.works.read_text(encoding="utf-8") for suite in all_suites() if suite.works)
-    return _OWN + tuple(work for text in of_suites for work in read_works(text))
+    return _OWN + tuple(work for suite in all_suites() if suite.works for work in _works_of(suite.works))
+
+
+@functools.cache
+def _works_of(file: Path) -> tuple[Work, ...]:
+    return read_works(file.read_text(encoding="utf-8"))
 
 
 def works_in(text: str) -> list[Work]:

@@ -189,12 +189,10 @@ def specs(draw: Draw) -> Spec:
     actions = spec.environment.make().action_space
     for name in draw(st.permutations(fields)):
         # One that does not go with what is already there, or with the task's actions, is left out.
-        changed = dataclasses.replace(algorithm, **{name: draw(components(slots[name]))})
+        changed: Any = dataclasses.replace(spec.algorithm, **{name: draw(components(slots[name]))})
         with contextlib.suppress(ConfigurationError):
             changed.head.size(actions)
-            validate(dataclasses.replace(spec, algorithm=changed))
-            algorithm = changed
-    spec = dataclasses.replace(spec, algorithm=algorithm)
+            spec = validate(dataclasses.replace(spec, algorithm=changed))
     return resolve(spec)
 
 
