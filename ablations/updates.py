@@ -7,7 +7,7 @@ from reppo.spec import Spec, get_path
 
 from .edit import replace
 
-SCHEDULE = "algorithm.schedule"
+STEP_ORDER = "algorithm.step_order"
 EPOCHS = "algorithm.batches.epochs"
 MINIBATCHES = "algorithm.batches.num_minibatches"
 LENGTH = "algorithm.rollout_length"
@@ -27,13 +27,13 @@ def _divided(spec: Spec, path: str, divisor: int) -> int:
 @ablation(
     "updates/critic_then_actor",
     question="Must critic and actor alternate, or may the critic learn first?",
-    touches=[SCHEDULE],
+    touches=[STEP_ORDER],
     reference="a port of REPPO",
     expects="same",
 )
 def critic_then_actor(spec: Spec) -> Spec:
     """All epochs of the critic, then all epochs of the actor."""
-    return replace(spec, {SCHEDULE: CriticThenActor()})
+    return replace(spec, {STEP_ORDER: CriticThenActor()})
 
 
 @ablation(

@@ -1,7 +1,8 @@
 """Draws the rooms of the library, and which builds on which, by `python docs/figures/house.py`.
 
-Each room is a folder or file of `reppo/`. It stands one row above the highest of those that it imports; an arrow to a
-room that another arrow leads to anyway is left out.
+Each room is a folder or file of `reppo/`. It stands one row above the highest of those that it imports; a line to a
+room that other lines lead to anyway is left out. A line across several rows is pale, so that the boxes which it passes
+are not taken for its ends. The SVG names each line `upper-lower`, by which a test sees that the picture is today's.
 """
 
 import ast
@@ -19,8 +20,9 @@ PICTURE = Path(__file__).with_suffix(".svg")
 def rooms() -> dict[str, set[str]]:
     """The rooms of the library, and what each imports."""
     found: dict[str, set[str]] = {}
-    for file in sorted(ROOT.rglob("*.py")):
-        room = file.relative_to(ROOT).parts[0].removesuffix(".py")
+    catalog = ROOT.parent / "ablations"  # which is imported by name, as `reppo.ablations`
+    for file in sorted([*ROOT.rglob("*.py"), *catalog.rglob("*.py")]):
+        room = catalog.name if catalog in file.parents else file.relative_to(ROOT).parts[0].removesuffix(".py")
         if room != "__init__":
             found.setdefault(room, set())
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -69,12 +71,20 @@ def draw() -> None:
             places[room] = (place - (len(rows[row]) - 1) / 2, row)
     figure, axes = plt.subplots(figsize=(9, 0.75 * len(rows)))
     for room, near in reduced(imports).items():
-        for other in near:
+        for other in sorted(near):
             (x, y), (to_x, to_y) = places[room], places[other]
-            axes.plot([x, to_x], [y - 0.22, to_y + 0.22], color="0.6", linewidth=0.8, zorder=1)
+            color = "0.5" if y - to_y == 1 else "0.85"
+            axes.plot(
+                [x, to_x],
+                [y - 0.22, to_y + 0.22],
+                color=color,
+                linewidth=0.8,
+                zorder=-(y - to_y),
+                gid=f"{room}-{other}",
+            )
     for room, (x, y) in places.items():
         style = {"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": "0.3"}
-        axes.text(x, y, room, ha="center", va="center", fontsize=9, bbox=style, zorder=2)
+        axes.text(x, y, room, ha="center", va="center", fontsize=9, bbox=style, zorder=99)
     axes.set_xlim(-max(map(len, rows.values())) / 2, max(map(len, rows.values())) / 2)
     axes.set_ylim(-0.6, max(rows) + 0.6)
     axes.axis("off")

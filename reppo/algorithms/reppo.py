@@ -43,7 +43,7 @@ from reppo.optimization import (
     AbstractBatches,
     AbstractMultiplierOptimizer,
     AbstractOptimizer,
-    AbstractSchedule,
+    AbstractStepOrder,
     Adam,
     Alternating,
     Epochs,
@@ -93,7 +93,7 @@ class Reppo(AbstractAlgorithm):
     """REPPO: on-policy Q-learning with soft TD(lambda) targets, and pathwise policy gradients within a KL ball.
 
     One iteration, after the rollout: make the targets with the networks that collected it; then, for minibatches in
-    the order of the schedule, a critic step and an actor step. Voelcker et al. 2025, arXiv 2507.11019.
+    the chosen order, a critic step and an actor step. Voelcker et al. 2025, arXiv 2507.11019.
 
     Attributes:
         num_environments: environments that run in parallel.
@@ -115,7 +115,7 @@ class Reppo(AbstractAlgorithm):
         temperature: weight of the entropy.
         kl_multiplier: weight of the KL constraint.
         batches: which rows of the rollout each update sees.
-        schedule: in what order critic and actor are updated.
+        step_order: in what order critic and actor are updated.
         actor_optimizer: optimizer of the actor.
         critic_optimizer: optimizer of the critic.
         multiplier_optimizer: optimizer of temperature and KL multiplier. An optimizer of their own has a clip of its
@@ -138,7 +138,7 @@ class Reppo(AbstractAlgorithm):
     temperature: AbstractMultiplier = LearnedMultiplier()
     kl_multiplier: AbstractMultiplier = LearnedMultiplier()
     batches: AbstractBatches = Epochs()
-    schedule: AbstractSchedule = Alternating()
+    step_order: AbstractStepOrder = Alternating()
     actor_optimizer: AbstractOptimizer = Adam()
     critic_optimizer: AbstractOptimizer = Adam()
     multiplier_optimizer: AbstractMultiplierOptimizer = Adam(clip=NoClip())
@@ -206,13 +206,13 @@ class Reppo(AbstractAlgorithm):
     ) -> tuple[AlgorithmState, dict[str, Summary]]:
         """Targets once, with the networks that collected the rollout; then minibatches; then the statistics."""
         data, metrics = self.prepare(state, trajectory, subkey(key, "targets"))
-        schedule_key = subkey(key, "schedule")
-        learner, update_metrics = self.schedule.run(
+        updates_key = subkey(key, "schedule")
+        learner, update_metrics = self.step_order.run(
             state.learner,
             data,
-            self.batches.indices(data.size, schedule_key),
+            self.batches.indices(data.size, updates_key),
             {"critic": self.critic_step, "actor": self.actor_step},
-            schedule_key,
+            updates_key,
         )
         statistics = update_statistics(self.normalizer, state.statistics, trajectory.observation)
         return AlgorithmState(learner, statistics), metrics | update_metrics

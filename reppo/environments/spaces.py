@@ -1,7 +1,8 @@
 """The spaces of actions. An algorithm acts in unit actions, arrays of shape `(size,)`; a space knows the task's own."""
 
+import abc
 import math
-from typing import final
+from typing import Any, final
 
 import equinox as eqx
 import jax
@@ -13,8 +14,30 @@ from reppo.component import static
 from reppo.errors import require
 
 
+class ActionSpace(eqx.Module):
+    """What a task's actions are: a `Box` or `Discrete`. What fits only one of them asks by `isinstance`."""
+
+    @property
+    @abc.abstractmethod
+    def size(self) -> int:
+        """The length of a unit action, at least 1."""
+
+    @staticmethod
+    def unit(size: int) -> "Box":
+        """The box `[-1, 1]^size`, which most continuous tasks act in."""
+        return Box((-1.0,) * size, (1.0,) * size)
+
+    @abc.abstractmethod
+    def from_unit(self, action: Float[Array | np.ndarray, " action"]) -> Array:
+        """The task's own action for a unit action of shape `(size,)`."""
+
+    @abc.abstractmethod
+    def to_unit(self, action: Any) -> Float[Array, " action"]:
+        """The unit action, shape `(size,)`, for an action of the task: the inverse of `from_unit`."""
+
+
 @final
-class Box(eqx.Module):
+class Box(ActionSpace):
     """Continuous actions within bounds. Unit actions are in `[-1, 1]`.
 
     Attributes:
@@ -32,11 +55,6 @@ class Box(eqx.Module):
             all(math.isfinite(low) and math.isfinite(high) and low < high for low, high in zip(self.low, self.high)),
             f"Action bounds must be finite, each low below its high; got {bounds}.",
         )
-
-    @classmethod
-    def unit(cls, size: int) -> "Box":
-        """The box `[-1, 1]^size`."""
-        return cls((-1.0,) * size, (1.0,) * size)
 
     @property
     def size(self) -> int:
@@ -75,7 +93,7 @@ class Box(eqx.Module):
 
 
 @final
-class Discrete(eqx.Module):
+class Discrete(ActionSpace):
     """One of several actions, which are numbered from 0. Unit actions are one-hot vectors.
 
     Attributes:
@@ -116,7 +134,3 @@ class Discrete(eqx.Module):
             shape `(size,)`: 1 at the action's place, 0 elsewhere.
         """
         return jax.nn.one_hot(action, self.number, dtype=jnp.float32)
-
-
-ActionSpace = Box | Discrete
-"""Either of them. Both have `size`, `from_unit` and `to_unit`; what fits only one asks by `isinstance`."""

@@ -11,15 +11,15 @@ from reppo.optimization.optimizers import (
     NoClip,
     WithActor,
 )
-from reppo.optimization.schedules import AbstractSchedule, Alternating, CriticThenActor, Step
 from reppo.optimization.step import optimizer_step, trainable
+from reppo.optimization.step_order import AbstractStepOrder, Alternating, CriticThenActor, Step
 
 __all__ = [
     "AbstractBatches",
     "AbstractClip",
     "AbstractMultiplierOptimizer",
     "AbstractOptimizer",
-    "AbstractSchedule",
+    "AbstractStepOrder",
     "Adam",
     "AdamW",
     "Alternating",

@@ -37,7 +37,7 @@ from reppo.testing.optimization import (
     check_clip,
     check_multiplier_optimizer,
     check_optimizer,
-    check_schedule,
+    check_step_order,
 )
 from reppo.testing.policies import check_policy
 from reppo.testing.strategies import (
@@ -86,7 +86,7 @@ __all__ = [
     "check_offset",
     "check_optimizer",
     "check_policy",
-    "check_schedule",
+    "check_step_order",
     "check_support",
     "check_targets",
     "check_truncation",

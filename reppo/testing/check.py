@@ -31,7 +31,7 @@ from reppo.optimization import (
     AbstractClip,
     AbstractMultiplierOptimizer,
     AbstractOptimizer,
-    AbstractSchedule,
+    AbstractStepOrder,
 )
 from reppo.targets import AbstractEntropyBonus, AbstractNextValue, AbstractTargets, AbstractTruncation
 from reppo.testing import (
@@ -75,7 +75,7 @@ CHECKS: dict[type, Callable[..., None]] = {
     # After AbstractOptimizer, which is one too.
     AbstractMultiplierOptimizer: optimization.check_multiplier_optimizer,
     AbstractBatches: optimization.check_batches,
-    AbstractSchedule: optimization.check_schedule,
+    AbstractStepOrder: optimization.check_step_order,
     AbstractSupport: critic.check_support,
     AbstractTargets: targets.check_targets,
     AbstractTruncation: targets.check_truncation,

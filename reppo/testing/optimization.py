@@ -1,4 +1,4 @@
-"""Laws of optimizers, gradient clips, minibatches and schedules."""
+"""Laws of optimizers, gradient clips, minibatches and orders of steps."""
 
 from collections.abc import Collection
 from typing import Any
@@ -15,7 +15,7 @@ from reppo.optimization import (
     AbstractClip,
     AbstractMultiplierOptimizer,
     AbstractOptimizer,
-    AbstractSchedule,
+    AbstractStepOrder,
 )
 from reppo.summary import Summary
 from reppo.testing.laws import ensure, for_all, hold, law
@@ -203,13 +203,13 @@ def _batches_shuffled(batches: AbstractBatches) -> None:
     for_all(body, 3, seed=seeds())
 
 
-def check_schedule(schedule: AbstractSchedule, *, skip: Collection[str] = ()) -> None:
-    """Holds an order of steps against the laws of its slot: `LAWS[AbstractSchedule]`.
+def check_step_order(order: AbstractStepOrder, *, skip: Collection[str] = ()) -> None:
+    """Holds an order of steps against the laws of its slot: `LAWS[AbstractStepOrder]`.
 
     It is run on three minibatches of 4 rows, with two steps that write down what they are given. Arguments and errors
     as for `check_optimizer`.
     """
-    hold(AbstractSchedule, schedule, skip)
+    hold(AbstractStepOrder, order, skip)
 
 
 _STEP_NAMES = ("critic", "actor")
@@ -218,7 +218,7 @@ _LOG = 64
 
 
 @eqx.filter_jit
-def _run(schedule: AbstractSchedule, seed: Any) -> tuple[dict[str, Any], dict[str, Summary]]:
+def _run(order: AbstractStepOrder, seed: Any) -> tuple[dict[str, Any], dict[str, Summary]]:
     """What the steps saw: how often each row, how often rows that do not belong together, and every key."""
     count = _INDICES.max() + 1
     data = {"row": jnp.arange(count), "double": 2 * jnp.arange(count)}
@@ -242,32 +242,32 @@ def _run(schedule: AbstractSchedule, seed: Any) -> tuple[dict[str, Any], dict[st
         "steps": jnp.zeros((), jnp.int32),
     }
     steps = {name: step(name) for name in _STEP_NAMES}
-    return schedule.run(log, data, jnp.asarray(_INDICES), steps, jax.random.key(seed))
+    return order.run(log, data, jnp.asarray(_INDICES), steps, jax.random.key(seed))
 
 
-def _log(schedule: AbstractSchedule, seed: Any) -> tuple[dict[str, np.ndarray], dict[str, Summary]]:
-    log, metrics = _run(schedule, np.uint32(seed))
+def _log(order: AbstractStepOrder, seed: Any) -> tuple[dict[str, np.ndarray], dict[str, Summary]]:
+    log, metrics = _run(order, np.uint32(seed))
     return {name: np.asarray(value) for name, value in log.items()}, metrics
 
 
-@law(AbstractSchedule, "rows", "every step sees every minibatch once")
-def _schedule_rows(schedule: AbstractSchedule) -> None:
-    log, _ = _log(schedule, 0)
+@law(AbstractStepOrder, "rows", "every step sees every minibatch once")
+def _order_rows(order: AbstractStepOrder) -> None:
+    log, _ = _log(order, 0)
     expected = np.bincount(_INDICES.ravel())
     for name in _STEP_NAMES:
         ensure(np.array_equal(log[name], expected), f"the {name} saw the rows {log[name]} times, not {expected}")
 
 
-@law(AbstractSchedule, "together", "the fields of a row stay together in every minibatch")
-def _schedule_together(schedule: AbstractSchedule) -> None:
-    mixed = _log(schedule, 0)[0]["mixed"]
+@law(AbstractStepOrder, "together", "the fields of a row stay together in every minibatch")
+def _order_together(order: AbstractStepOrder) -> None:
+    mixed = _log(order, 0)[0]["mixed"]
     ensure(mixed == 0, f"{mixed} rows with fields of another")
 
 
-@law(AbstractSchedule, "keys", "no two steps get the same random key")
-def _schedule_keys(schedule: AbstractSchedule) -> None:
+@law(AbstractStepOrder, "keys", "no two steps get the same random key")
+def _order_keys(order: AbstractStepOrder) -> None:
     def body(seed: Any) -> None:
-        log = _log(schedule, seed)[0]
+        log = _log(order, seed)[0]
         keys = log["keys"][: log["steps"]]
         different = len(np.unique(keys, axis=0))
         ensure(different == len(keys), f"{different} different keys in {len(keys)} steps")
@@ -275,9 +275,9 @@ def _schedule_keys(schedule: AbstractSchedule) -> None:
     for_all(body, 3, seed=seeds())
 
 
-@law(AbstractSchedule, "metrics", "metrics are summarized over all updates, not the last ones")
-def _schedule_metrics(schedule: AbstractSchedule) -> None:
-    log, metrics = _log(schedule, 0)
+@law(AbstractStepOrder, "metrics", "metrics are summarized over all updates, not the last ones")
+def _order_metrics(order: AbstractStepOrder) -> None:
+    log, metrics = _log(order, 0)
     for name in _STEP_NAMES:
         ensure(name in metrics, f"no metrics of the {name} among {', '.join(metrics)}")
         count, seen = float(metrics[name].count), log[name].sum()

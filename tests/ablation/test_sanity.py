@@ -163,7 +163,7 @@ class Group:
             episodes, trajectory = self.roll(_arrays(spec.algorithm.policy(state)), episodes, key)
             state, metrics = self.learn(spec, _arrays(state), trajectory, key)
             history.append(metrics)
-        before = dataclasses.replace(first, actor_statistics=state.statistics.actor)
+        before = dataclasses.replace(first, statistics=state.statistics)
         modes = [np.asarray(self.modes(_arrays(spec.algorithm.policy(one)))) for one in (before, state)]
         names = ("actor/gradient_norm", "critic/gradient_norm")
         squares = _second_moments(state.learner)

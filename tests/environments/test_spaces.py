@@ -25,7 +25,7 @@ def test_a_box_maps_the_unit_box_onto_its_bounds(low, width, action):
 
 
 def test_a_box_clips_and_keeps_unit_actions_exactly():
-    space = environments.Box.unit(3)
+    space = environments.ActionSpace.unit(3)
     assert space.size == 3
     np.testing.assert_array_equal(space.from_unit(jnp.asarray([-5.0, 0.1, 5.0])), np.float32([-1, 0.1, 1]))
 

@@ -61,7 +61,7 @@ from reppo.optimization import (
     AbstractClip,
     AbstractMultiplierOptimizer,
     AbstractOptimizer,
-    AbstractSchedule,
+    AbstractStepOrder,
     Adam,
     Alternating,
     Epochs,
@@ -475,12 +475,12 @@ OPTIMIZATION = {
         Epochs(2, 2), indices=lambda self, rows, key: Epochs.indices(self, rows, key) // 2
     ),
     (AbstractBatches, "shuffled"): wrong(Epochs(1, 2), indices=lambda self, rows, key: jnp.arange(rows).reshape(2, -1)),
-    (AbstractSchedule, "rows"): schedule(order=lambda indices: indices[:2]),
-    (AbstractSchedule, "together"): schedule(
+    (AbstractStepOrder, "rows"): schedule(order=lambda indices: indices[:2]),
+    (AbstractStepOrder, "together"): schedule(
         gather=lambda data, rows: {**{k: v[rows] for k, v in data.items()}, "row": rows[::-1]}
     ),
-    (AbstractSchedule, "keys"): schedule(key_of=lambda key, name, number: key),
-    (AbstractSchedule, "metrics"): schedule(summarize=lambda old, new: new),
+    (AbstractStepOrder, "keys"): schedule(key_of=lambda key, name, number: key),
+    (AbstractStepOrder, "metrics"): schedule(summarize=lambda old, new: new),
 }
 
 # Policies and environments

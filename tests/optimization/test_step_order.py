@@ -10,7 +10,7 @@ ROWS, EPOCHS, MINIBATCHES = 24, 3, 4
 
 
 def record(epochs, minibatches, key, kind=Alternating):
-    """Runs a schedule with steps that write down what they were given."""
+    """Runs an order with steps that write down what they were given."""
     updates = epochs * minibatches
     learner = {
         "rows": jnp.zeros((2, updates, ROWS // minibatches), int),

@@ -1,4 +1,4 @@
-"""Schedules: in what order the steps of an update are made."""
+"""In what order the steps of an update are made."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ Step = Callable[[Any, PyTree[Array], Key[Array, ""]], tuple[Any, dict[str, Summa
 """(learner, minibatch, key) -> (learner, metrics)."""
 
 
-class AbstractSchedule(Component):
+class AbstractStepOrder(Component):
     """Goes over minibatches and makes the steps of an algorithm in some order."""
 
     @abstractmethod
@@ -44,7 +44,7 @@ class AbstractSchedule(Component):
 
 
 @final
-class Alternating(AbstractSchedule):
+class Alternating(AbstractStepOrder):
     """For each minibatch, every step in turn: a critic step, then an actor step with the critic just updated."""
 
     def run(
@@ -59,7 +59,7 @@ class Alternating(AbstractSchedule):
 
 
 @final
-class CriticThenActor(AbstractSchedule):
+class CriticThenActor(AbstractStepOrder):
     """All minibatches for the first step, then all for the next: the actor learns from the finished critic.
 
     As many steps of each as `Alternating` makes, at the same minibatches, so that only their order differs.
