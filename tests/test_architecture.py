@@ -5,6 +5,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -190,3 +191,11 @@ def test_every_public_name_exists():
 def test_no_test_imports_another(file):
     for module in imports(file):
         assert not module.rpartition(".")[2].startswith("test_"), "what tests share stands in a module of its own"
+
+
+def test_the_picture_of_the_house_is_as_the_code_is():
+    figures = ROOT.parent / "docs" / "figures"
+    house = runpy.run_path(str(figures / "house.py"))
+    lines = {f"{room}-{other}" for room, near in house["reduced"](house["rooms"]()).items() for other in near}
+    drawn = re.findall(r'id="([a-z_]+-[a-z_]+)"', (figures / "house.svg").read_text(encoding="utf-8"))
+    assert sorted(drawn) == sorted(lines), "draw it anew: python docs/figures/house.py"

@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import sys
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import equinox as eqx
@@ -88,16 +89,18 @@ class Program:
     def __init__(self, function, *trees):
         arrays, static = eqx.partition(trees, eqx.is_array)
         leaves, structure = jax.tree.flatten(arrays)
+        self.made = made = {}
 
-        def flat(leaves):
-            made = function(*eqx.combine(jax.tree.unflatten(structure, leaves), static))
-            arrays, self.static = eqx.partition(made, eqx.is_array)
-            leaves, self.structure = jax.tree.flatten(arrays)
+        def flat(leaves):  # JAX keeps it, so it may not know the program
+            result = function(*eqx.combine(jax.tree.unflatten(structure, leaves), static))
+            arrays, made["static"] = eqx.partition(result, eqx.is_array)
+            leaves, made["structure"] = jax.tree.flatten(arrays)
             return leaves
 
         self.lowered = jax.jit(flat, keep_unused=True).lower(leaves)  # or one text would stand for other arguments
         self.mine = threading.Lock()
-        self.shared = self.compiled.setdefault(hashlib.sha256(self.lowered.as_text().encode()).digest(), self)
+        self.name = hashlib.sha256(self.lowered.as_text().encode()).digest()
+        self.shared = self.compiled.setdefault(self.name, self)
 
     def __call__(self, *trees):
         shared = self.shared
@@ -106,7 +109,11 @@ class Program:
                 shared.executable = shared.lowered.compile(compiler_options={"xla_backend_optimization_level": 0})
                 shared.lowered = None
         leaves = shared.executable(jax.tree.leaves(eqx.filter(trees, eqx.is_array)))
-        return eqx.combine(jax.tree.unflatten(self.structure, leaves), self.static)
+        return eqx.combine(jax.tree.unflatten(self.made["structure"], leaves), self.made["static"])
+
+    def forget(self):
+        """Lets its memory go as soon as nobody else has it."""
+        self.compiled.pop(self.name, None)
 
 
 ENVIRONMENT = TASK.make()
@@ -217,21 +224,25 @@ def arms(only=()):
     return found
 
 
-GROUPS: dict = {}
-
-
 def train_all(specs, done=lambda names, learned: None):
     """What became of each arm: equal specs are trained once, those that share shapes and code by one program."""
-    jobs = {}
+    keys = {spec: compile_key(spec) for spec in specs.values()}
+    groups, jobs, left = {}, {}, Counter(keys.values())
+
+    def run(spec):
+        learned = groups[keys[spec]].run(spec)
+        done([arm for arm, other in specs.items() if other == spec], learned)
+        left[keys[spec]] -= 1
+        if not left[keys[spec]]:  # all these programs together are more than a process may map
+            groups.pop(keys[spec]).learn.forget()
+        return learned
+
     with ThreadPoolExecutor(2) as threads:  # XLA compiles in two while the next is traced
-        for spec in dict.fromkeys(specs.values()):
-            if compile_key(spec) not in GROUPS:
-                GROUPS[compile_key(spec)] = Group(spec)
-            jobs[spec] = threads.submit(GROUPS[compile_key(spec)].run, spec)
-            names = [arm for arm, other in specs.items() if other == spec]
-            jobs[spec].add_done_callback(lambda job, names=names: done(names, job.result()))
+        for spec, key in keys.items():
+            if key not in groups:
+                groups[key] = Group(spec)
+            jobs[spec] = threads.submit(run, spec)
         results = {arm: jobs[spec].result() for arm, spec in specs.items()}
-    GROUPS.clear()  # all these programs together are more than a process may map
     Program.compiled.clear()
     jax.clear_caches()
     return results

@@ -38,7 +38,7 @@ class TaskEntry(NamedTuple):
 
 @final
 class Look(NamedTuple):
-    """What `reppo doctor` says of one thing: its arguments are those of `reppo.doctor.Finding`."""
+    """What `reppo doctor` says of one thing: its arguments are those of `reppo.cli.findings.Finding`."""
 
     what: str
     verdict: Literal["ok", "warning", "wrong"]
