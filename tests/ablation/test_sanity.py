@@ -260,6 +260,12 @@ def faults(arm, learned):
     return [name for name, wrong in found.items() if wrong and name not in excused]
 
 
+def test_the_base_of_the_small_preset_learns():
+    """The slow test of all entries in small, so that a change to what it builds on is seen at once."""
+    ((arm, learned),) = train_all(arms(["reppo_small:base"])).items()
+    assert not faults(arm, learned), learned
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_entry_learns_on_every_preset(preset):
