@@ -81,6 +81,7 @@ def test_the_runs_of_a_rival_are_those_that_it_has_as_a_base_evaluated_alike():
         ({"rivals": [longer, longer]}, "listed twice: longer"),
         ({"rivals": [tiny_preset]}, "The arms 'base' and 'tiny_preset' are the same on BestAction"),
         ({"overrides": ["kl_bond=0.2"]}, "does not fit. The spec has no path"),
+        ({"overrides": ["longer:kl_bond=0.2"]}, "does not fit the rival 'longer'. The spec has no path (?!.*--set)"),
         ({"overrides": ["shorter:gamma=0.5"]}, "Unknown arm 'shorter'.*base or a rival"),
         ({"overrides": ["longer:gamma=0.99"]}, "no effect: 'longer' is already so"),
         ({"overrides": ["base:gamma=0.99"]}, "no effect: the base is already so"),
