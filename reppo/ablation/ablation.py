@@ -1,8 +1,9 @@
 """What an ablation is, and what is checked when one is applied."""
 
+import contextlib
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, final
 
 from reppo.algorithms import AbstractAlgorithm
@@ -61,6 +62,12 @@ class Ablation:
             ConfigurationError: if the spec lacks a path that it touches, if it changes nothing, changes something that
                 it does not say it touches, or gives an invalid spec.
         """
+        after = self.changed(spec)
+        with _invalid(f"The ablation {self.name!r}"):
+            return validate(after)
+
+    def changed(self, spec: Spec) -> Spec:
+        """As a call, but that the spec may be invalid: another ablation may follow."""
         touched = [self.expand(spec, path) for path in self.touches]
         try:
             after = self.transform(spec)
@@ -77,10 +84,7 @@ class Ablation:
                 f"The ablation {self.name!r} changes {path}, but declares to touch only {', '.join(touched)}. "
                 "Add the path to its touches, or do not change it.",
             )
-        try:
-            return validate(after)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"The ablation {self.name!r} gives an invalid spec. {error}") from None
+        return after
 
     def __add__(self, other: "Ablation | Arm") -> "Arm":
         """Both together, as one arm."""
@@ -190,8 +194,8 @@ class Arm:
         """Applies the ablations to the base.
 
         Raises:
-            ConfigurationError: as an ablation does; and if two of them touch the same path, because then their order
-                would matter.
+            ConfigurationError: as an ablation does, but that all of them together have to give a valid spec; and if two
+                of them touch the same path, because then their order would matter.
         """
         touched: dict[str, str] = {}
         for ablation in self.ablations:
@@ -204,10 +208,22 @@ class Arm:
                         "Combine only ablations that touch different paths.",
                     )
                 touched[whole] = ablation.name
+        if len(self.ablations) < 2:
+            return self.ablations[0](base) if self.ablations else base
         spec = base
         for ablation in self.ablations:
-            spec = ablation(spec)
-        return spec
+            spec = ablation.changed(spec)
+        with _invalid(f"The arm {self.name!r}"):
+            return validate(spec)
+
+
+@contextlib.contextmanager
+def _invalid(what: str) -> Iterator[None]:
+    """Says in an error what made the spec."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{what} gives an invalid spec. {error}") from None
 
 
 def _owners(path: str) -> str:

@@ -1,9 +1,8 @@
 """Finding ablations: those of the installed catalogs, and those declared in files that were imported."""
 
-from importlib.metadata import entry_points
-
 from reppo.ablation.ablation import Ablation, _registered
 from reppo.errors import unknown_name
+from reppo.runtime.packages import load_announced
 
 GROUP = "reppo.ablations"
 """Entry-point group under which a package announces modules that declare ablations."""
@@ -11,8 +10,7 @@ GROUP = "reppo.ablations"
 
 def all_ablations() -> dict[str, Ablation]:
     """Every registered ablation by name, in the order of names."""
-    for entry_point in entry_points(group=GROUP):
-        entry_point.load()
+    load_announced(GROUP)
     return dict(sorted(_registered.items()))
 
 

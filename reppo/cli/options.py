@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,19 @@ def load_study(file: Path) -> "Experiment":
 def names(text: str) -> list[str]:
     """Names with commas between them."""
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def joined(parts: Sequence[str] | None, known: Iterable[str]) -> list[str] | None:
+    """Names that `names` gave, if any, where known ones hold commas themselves: `Pendulum-v1@dt=0.02,g=9.8`."""
+    if parts is None:
+        return None
+    whole, left, found = {re.sub(r"\s*,\s*", ",", name): name for name in known}, list(parts), []
+    while left:
+        size = next((size for size in range(len(left), 0, -1) if ",".join(left[:size]) in whole), 1)
+        name = ",".join(left[:size])
+        found.append(whole.get(name, name))
+        del left[:size]
+    return found
 
 
 def seeds(text: str) -> list[int]:

@@ -179,8 +179,8 @@ def _print_results(experiment: "Experiment", path: Path) -> None:
     """Prints the outcome of the runs of an experiment that there are."""
     from reppo.results import ResultsFolder, load_results
 
-    chosen = {run.id for run in experiment.runs()}
-    results = [run for run in load_results(path) if run.record.run_id in chosen]
+    chosen = {(run.arm, run.id) for run in experiment.runs()}  # an arm may have had another name before
+    results = [run for run in load_results(path) if (run.record.arm, run.record.run_id) in chosen]
     if results:
         _print_outcome(results, ResultsFolder.open(path).report_path)
 
@@ -267,8 +267,8 @@ def _chosen_experiment(arguments: argparse.Namespace) -> "Experiment":
     check_folder(arguments.out)
     experiment = arguments.experiment or options.load_study(arguments.file)
     return experiment.select(
-        arms=arguments.arms,
-        environments=arguments.environments,
+        arms=options.joined(arguments.arms, [arm.name for arm in experiment.declared_arms()]),
+        environments=options.joined(arguments.environments, [task.name for task in experiment.environments]),
         seeds=arguments.seeds,
         steps=arguments.steps,
         overrides=arguments.overrides,

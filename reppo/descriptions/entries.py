@@ -213,12 +213,12 @@ def kind_of(name: str) -> str:
     Raises:
         ConfigurationError: if nothing has that name; names close matches among everything.
     """
+    if any(name in suite for suite in all_suites()):  # first: a task of one's own may have any name
+        return "environments"
     if "=" in name or "+" in name or name in all_ablations() or name == "base":
         return "ablations"
     if name in presets.__all__:
         return "presets"
-    if any(name in suite for suite in all_suites()):
-        return "environments"
     if name in Component.registry:
         return "components"
     if "/" in name:

@@ -45,6 +45,18 @@ class AbstractHead(Component):
         """The entropy that a learned temperature aims for, in nats; of a distribution whose leaves may have rows."""
 
 
+def require_pathwise(spec: Any, reason: str, cure: str) -> None:
+    """Raises `ConfigurationError` if the actions of a spec's policy are drawn from a set, not a continuum.
+
+    Args:
+        spec: the spec; one whose algorithm has no slot `head` is not asked.
+        reason: what does not go with its actions; ends in "those of CategoricalHead".
+        cure: what to do instead.
+    """
+    head = getattr(spec.algorithm, "head", None)
+    require(head is None or head.pathwise, f"{reason} those of {type(head).__name__}. {cure}")
+
+
 @final
 class TanhNormalHead(AbstractHead):
     """Mean and log standard deviation, both outputs of the network: `scale = exp(log_std) + floor`.

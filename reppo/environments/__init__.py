@@ -87,7 +87,7 @@ if TYPE_CHECKING:
         "TruncatedStep",
     ]
 
-_MODULES = {
+OWN = {
     "AbstractEnvironment": "contract",
     "AbstractEnvironmentSpec": "contract",
     "Interface": "contract",
@@ -104,13 +104,14 @@ _MODULES = {
     "TaskEntry": "suites",
     "register": "suites",
 }
+"""What is offered whatever suites there are, with the module that holds it."""
 
 
 def __getattr__(name: str) -> Any:
     if name == "__all__":
-        return [*_MODULES, *(name for suite in all_suites() for name in suite.offers)]
-    if name in _MODULES:
-        found = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+        return [*OWN, *(name for suite in all_suites() for name in suite.offers)]
+    if name in OWN:
+        found = getattr(importlib.import_module(f"{__name__}.{OWN[name]}"), name)
     else:
         suite = next((suite for suite in all_suites() if name in suite.offers), None)
         if suite is None:

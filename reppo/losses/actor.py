@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
 from reppo.component import Component, Scalar, hyper, static
-from reppo.distributions import AbstractDistribution, Action
+from reppo.distributions import AbstractDistribution, Action, require_pathwise
 from reppo.errors import require
 from reppo.keys import subkey
 from reppo.losses.divergences import MAX_LOG_RATIO, AbstractDivergence, ExactKL
@@ -98,12 +98,10 @@ class PathwiseLoss(AbstractActorLoss):
         return _gated(self.objective, self.gate, q, log_prob, kl, temperature, kl_multiplier)
 
     def fits(self, spec: Any) -> None:
-        head = getattr(spec.algorithm, "head", None)
-        require(
-            head is None or head.pathwise,
-            f"The pathwise gradient goes through a sampled action, and no gradient goes through those of "
-            f"{type(head).__name__}. Choose TanhNormalHead(), or a loss that asks Q for its value alone, such as "
-            "ScoreFunctionLoss().",
+        require_pathwise(
+            spec,
+            "The pathwise gradient goes through a sampled action, and no gradient goes through",
+            "Choose TanhNormalHead(), or a loss that asks Q for its value alone, such as ScoreFunctionLoss().",
         )
 
 
@@ -177,7 +175,8 @@ class ClippedSurrogateLoss(AbstractActorLoss):
 
     `-min(ratio * A, clip(ratio, 1 - clip, 1 + clip) * A) + temperature * log pi(a'|s)`, where `ratio` is new over old
     density of the action taken, `A = target - mean of Q(s, a')` over fresh actions, standardized over the minibatch,
-    and the entropy is that of a fresh action, reparameterized. No bound on the divergence: the clip takes its place.
+    and the entropy is that of the fresh actions, reparameterized; where actions can be enumerated both means are exact.
+    No bound on the divergence: the clip takes its place.
 
     Both densities are those of what was drawn, before the tanh and the limit on actions. The log-ratio is held within
     +-20, so that no action overflows however far the policy has moved; beyond that the gradient still leads back, where
@@ -217,8 +216,8 @@ class ClippedSurrogateLoss(AbstractActorLoss):
             kl_key: Key[Array, ""],
         ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
             keys = jax.random.split(action_key, self.num_samples)
-            actions, log_probs = jax.vmap(new.sample_and_log_prob)(keys)
-            q = jax.vmap(lambda action: critic(observation, action))(actions)
+            both = lambda action, log_prob: (critic(observation, action), log_prob)
+            q, log_probs = jax.vmap(lambda action_key: new.expect(both, action_key))(keys)
             return jax.lax.stop_gradient(jnp.mean(q)), jnp.mean(log_probs), self.kl(old, new, kl_key)
 
         values, log_prob, kl = _over_states(value, new, batch, key)

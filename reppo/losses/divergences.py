@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from reppo.component import Component, static
-from reppo.distributions import AbstractDistribution
+from reppo.distributions import AbstractDistribution, require_pathwise
 from reppo.errors import require
 from reppo.numerics import limit
 
@@ -115,12 +115,8 @@ class MismatchedKL(AbstractDivergence):
         _require_samples(self.num_samples)
 
     def fits(self, spec: Any) -> None:
-        head = getattr(spec.algorithm, "head", None)
-        require(
-            head is None or head.pathwise,
-            f"MismatchedKL clips actions to +-0.9999, which means nothing for those of {type(head).__name__}. Choose "
-            "ExactKL() or SampledKL().",
-        )
+        reason = "MismatchedKL clips actions to +-0.9999, which means nothing for"
+        require_pathwise(spec, reason, "Choose ExactKL() or SampledKL().")
 
 
 def _mean_over_samples(

@@ -114,8 +114,9 @@ def load_policy(run_folder: str | Path, which: str = "best") -> TrainedPolicy:
             is chosen by looking at returns, which are therefore biased upward for it.
 
     Raises:
-        ConfigurationError: if it is no folder of a run, the run has saved no policy yet, or the policy's file was
-            written by another spec, or is damaged. Nothing is read before names, shapes and spec agree.
+        ConfigurationError: if it is no folder of a run, the run has saved no policy yet, its environment is none of
+            this library's kind, or the policy's file was written by another spec, or is damaged. Nothing is read before
+            names, shapes and spec agree.
     """
     if which not in WHICH:
         raise unknown_name("policy", which, WHICH)
@@ -129,6 +130,11 @@ def load_policy(run_folder: str | Path, which: str = "best") -> TrainedPolicy:
         "with its first checkpoint; run the experiment, or continue it.",
     )
     environment = spec.environment.make()
+    require(
+        isinstance(environment, AbstractEnvironment),
+        f"The run in {str(folder.path)!r} was trained by a program of its own on {record.environment}, whose "
+        "environment is no AbstractEnvironment: load and evaluate its policy by what trained it.",
+    )
     like = eqx.filter_eval_shape(
         lambda key: spec.algorithm.policy(spec.algorithm.init(key, environment.interface())), jax.random.key(0)
     )

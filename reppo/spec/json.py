@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from reppo.component import Component, find_component, is_hyper
+from reppo.environments.suites import suite_of_component
 from reppo.errors import ConfigurationError
 
 
@@ -40,8 +41,10 @@ def from_json(data: Any) -> Any:
     if not isinstance(data, dict):
         return data
     name = data.get("component")
-    cls = find_component(
-        str(name), "If it is your own, import the file that defines it first (on the command line: --file FILE)."
+    cls = known_component(
+        str(name),
+        "If it is your own, import the file that defines it first (on the command line: --file FILE); if a package "
+        "brings it, install that.",
     )
     known = {field.name: field for field in dataclasses.fields(cls)}
     fields = {key: value for key, value in data.items() if key != "component"}
@@ -53,6 +56,13 @@ def from_json(data: Any) -> Any:
         return cls(**{key: _from_json(value, known[key]) for key, value in fields.items()})
     except TypeError as error:
         raise ConfigurationError(f"{name} cannot be read: {error}") from None
+
+
+def known_component(name: str, cure: str = "") -> type[Component]:
+    """The component class of that name (see `find_component`), also that of a task whose suite was not imported yet."""
+    if name not in Component.registry and (suite := suite_of_component(name)) is not None:
+        suite.load()
+    return find_component(name, cure)
 
 
 def _from_json(data: Any, field: dataclasses.Field[Any]) -> Any:

@@ -4,9 +4,9 @@ import ast
 import dataclasses
 from typing import Any
 
-from reppo.component import Component, find_component
+from reppo.component import Component
 from reppo.errors import ConfigurationError
-from reppo.spec.json import to_json
+from reppo.spec.json import known_component, to_json
 
 
 def format_value(value: Any) -> str:
@@ -34,7 +34,7 @@ def parse_value(text: str) -> Any:
 
 def _evaluate(node: ast.expr) -> Any:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        cls = find_component(node.func.id)
+        cls = known_component(node.func.id)
         arguments = [_evaluate(argument) for argument in node.args]
         keywords = {keyword.arg: _evaluate(keyword.value) for keyword in node.keywords if keyword.arg}
         try:

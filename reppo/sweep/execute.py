@@ -211,29 +211,28 @@ class _Sweep:
                     self.taken.add(batch.id)
                     if not self._is_still_to_do(batch.id):
                         continue
-                    if program is None:
-                        program = self._program(batch)
-                        self.costs.programs += 1
-                    if not self._attempt(self.progress.batches[batch.id], program):
-                        program = self._program(batch)
+                    program = self._attempt(self.progress.batches[batch.id], program)
             self.compiled = None
             del program  # hundreds of megabytes, for a physics engine
 
     def _program(self, batch: Batch) -> AbstractProgram:
         return make_program(batch.spec, batch.width, self.execution.mode, self.execution.devices)
 
-    def _attempt(self, batch: Batch, program: AbstractProgram) -> bool:
-        """Trains a batch; whether its program may go on, which it may not where memory ran out."""
+    def _attempt(self, batch: Batch, program: AbstractProgram | None) -> AbstractProgram | None:
+        """Trains a batch; returns the program of the next: the same, or a new one where memory ran out."""
         try:
+            if program is None:
+                program = self._program(batch)
+                self.costs.programs += 1
             self._run_batch(batch, program)
         except (ConfigurationError, RunDiverged):
             raise
         except Exception as error:
             if self._take_less_memory(batch, error):
                 self.waiting.insert(0, batch)
-                return False
+                return self._program(batch)
             self._fail(batch, error)
-        return True
+        return program
 
     def _run_batch(self, batch: Batch, program: AbstractProgram) -> None:
         """Trains a batch to its end, from its newest whole checkpoint."""

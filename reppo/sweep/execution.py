@@ -122,14 +122,15 @@ def needed_bytes(run: Run) -> tuple[int, int]:
     Raises:
         ConfigurationError: if the update cannot be traced; names the arm, the fault and the user's line.
     """
+    where = f"The arm {run.arm} cannot be trained on {run.environment}"
     try:
         return kind_of_program(run.spec).needed_bytes(run.spec)
-    except ConfigurationError:
-        raise
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}. {error}") from None
     except Exception as error:
         raise ConfigurationError(
-            f"The arm {run.arm} cannot be trained on {run.environment}: {describe_fault(error)}. Hold each component "
-            "of your own against the laws of its slot by the checks of reppo.testing."
+            f"{where}: {describe_fault(error)}. Hold each component of your own against the laws of its slot by the "
+            "checks of reppo.testing."
         ) from error
 
 

@@ -6,7 +6,7 @@ import functools
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import Any, cast, final
 
 from reppo.ablation import Ablation, Arm
 from reppo.component import as_plain
@@ -14,7 +14,16 @@ from reppo.environments import AbstractEnvironmentSpec
 from reppo.environments.suites import all_suites
 from reppo.errors import ConfigurationError, require, unknown_name
 from reppo.spec import Spec, from_json, get_path, resolve, run_id, spec_id, to_json
-from reppo.sweep.rivals import BASE, DeclaredArm, Preset, Rival, checked_arms, make_starts
+from reppo.sweep.rivals import (
+    BASE,
+    DeclaredArm,
+    Preset,
+    Rival,
+    checked_arms,
+    make_starts,
+    require_effect,
+    scope_of,
+)
 from reppo.training.plan import evaluation_interval, evaluation_points
 
 
@@ -29,7 +38,8 @@ class Run:
         spec: the resolved spec.
         seed: the seed.
         rival: name of the rival that the arm starts from; empty for the base.
-        settings: whole paths of the values that ablations have set, in the order of their names; None if unknown.
+        settings: the values that ablations have set, as JSON data by whole path, in the order of the ablations' names,
+            before anything is resolved; None if unknown.
     """
 
     arm: str
@@ -37,7 +47,7 @@ class Run:
     spec: Spec
     seed: int
     rival: str = ""
-    settings: tuple[str, ...] | None = None
+    settings: dict[str, Any] | None = dataclasses.field(default=None, hash=False)
 
     @functools.cached_property
     def id(self) -> str:
@@ -49,10 +59,6 @@ class Run:
         """Name of the environment."""
         return self.spec.environment.name
 
-    def settings_in_json(self) -> dict[str, Any] | None:
-        """The values that ablations have set, by path, as the record has them."""
-        return None if self.settings is None else {path: to_json(get_path(self.spec, path)) for path in self.settings}
-
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return {
@@ -62,16 +68,15 @@ class Run:
             "ablations": list(self.ablations),
             "rival": self.rival,
             "seed": self.seed,
-            "settings": None if self.settings is None else list(self.settings),
+            "settings": self.settings,
             "spec": to_json(self.spec),
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Run":
         """Reads what `to_json` gave."""
-        spec, settings = from_json(data["spec"]), data.get("settings")
-        known = None if settings is None else tuple(settings)
-        return cls(data["arm"], tuple(data["ablations"]), spec, data["seed"], data.get("rival", ""), known)
+        ablations, settings = tuple(data["ablations"]), data.get("settings")
+        return cls(data["arm"], ablations, from_json(data["spec"]), data["seed"], data.get("rival", ""), settings)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -105,16 +110,19 @@ class Experiment:
     steps: int
     overrides: Sequence[str] = ()
     _specs: dict[tuple[str, str], Spec] = dataclasses.field(init=False, repr=False, compare=False)
+    _settings: dict[tuple[str, str], dict[str, Any]] = dataclasses.field(init=False, repr=False, compare=False)
+    _bases: dict[str, Spec] = dataclasses.field(init=False, repr=False, compare=False)
     _runs: tuple[Run, ...] = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for field in ("environments", "arms", "rivals", "seeds", "overrides"):
+            given = getattr(self, field)
             try:
-                object.__setattr__(self, field, tuple(getattr(self, field)))
+                listed = None if isinstance(given, str) else tuple(given)
             except TypeError:
-                raise ConfigurationError(
-                    f"An experiment's {field} must be a list, not {getattr(self, field)!r}."
-                ) from None
+                listed = None
+            require(listed is not None, f"An experiment's {field} must be a list, not {given!r}.")
+            object.__setattr__(self, field, listed)
         require(
             isinstance(self.name, str) and self.name not in ("", ".", "..") and not set(self.name) & set("/\\\0"),
             f"The experiment's name is {self.name!r}; it names a folder, so give a text without slashes.",
@@ -131,6 +139,8 @@ class Experiment:
             )
         names = [environment.name for environment in self.environments]
         require(len(set(names)) == len(names), f"An environment is listed twice: {', '.join(_twice(names))}.")
+        for override in self.overrides:
+            require(isinstance(override, str), f"{override!r} is no setting; write it as the text 'path=value'.")
         checked_arms(self.arms)
         object.__setattr__(self, "rivals", tuple(map(Rival.of, self.rivals)))
         arms = [arm.name for arm in self.declared_arms()]
@@ -150,8 +160,13 @@ class Experiment:
             f"The experiment's steps are {self.steps!r}; give a whole number of at least 1.",
         )
         if not hasattr(self, "_specs"):  # a selection has those of what it was selected from
-            object.__setattr__(self, "_specs", self._resolve())
+            self._resolve()
         object.__setattr__(self, "_runs", tuple(run for task in self.environments for run in self._runs_on(task.name)))
+        tasks = [self._specs[task.name, BASE].environment.name for task in self.environments]
+        require(
+            len(set(tasks)) == len(tasks),
+            f"With the settings of the base, environments are the same: {', '.join(_twice(tasks))}. Leave one out.",
+        )
 
     @property
     def id(self) -> str:
@@ -161,9 +176,14 @@ class Experiment:
     def declared_arms(self) -> list[DeclaredArm]:
         """Every arm: the base, its ablations, then each rival before its own."""
         arms = [DeclaredArm("", Arm() + arm) for arm in (Arm(), *self.arms)]
-        for rival in map(Rival.of, self.rivals):
+        for rival in self._own_rivals:
             arms += [DeclaredArm(rival.name, Arm() + arm) for arm in (Arm(), *rival.arms)]
         return arms
+
+    @property
+    def _own_rivals(self) -> tuple[Rival, ...]:
+        """The rivals, as they are since the declaration."""
+        return cast(tuple[Rival, ...], self.rivals)
 
     def runs(self) -> list[Run]:
         """Every run, by environment, arm (base first) and seed."""
@@ -179,18 +199,30 @@ class Experiment:
             spec: of the run.
             done: iterations done already; None for a run that has not begun.
         """
-        base = self._specs[spec.environment.name, BASE]
-        same = spec.evaluation.interval == base.evaluation.interval
+        base = self._bases.get(spec.environment.name)
+        same = base is not None and spec.evaluation.interval == base.evaluation.interval
         return evaluation_points(spec, self.steps, done, evaluation_interval(base) if same else None)
 
-    def _resolve(self) -> dict[tuple[str, str], Spec]:
-        """The resolved spec of each environment and arm."""
-        specs = {}
-        for environment in self.environments:
-            starts = self.starts(environment)
+    def _resolve(self) -> None:
+        """Makes the spec of each environment and arm, what the arm sets, and the base where it is trained."""
+        specs, settings, bases = {}, {}, {}
+        made_on = [self._starts(environment) for environment in self.environments]
+        for number, override in enumerate(self.overrides):
+            require_effect(override, any(effects[number] for _, effects in made_on))
+        for environment, (starts, _) in zip(self.environments, made_on, strict=True):
             for arm in self.declared_arms():
-                specs[environment.name, arm.name] = resolve(arm.arm(starts[arm.rival or BASE]))
-        return specs
+                start, cell = starts[arm.rival or BASE], (environment.name, arm.name)
+                try:
+                    made = arm.arm(start)
+                    specs[cell] = resolve(made)
+                except ConfigurationError as error:
+                    raise ConfigurationError(f"{f'The rival {arm.rival!r}: ' * bool(arm.rival)}{error}") from None
+                # Of what was not resolved yet: that may replace the component that holds a value.
+                settings[cell] = {path: to_json(get_path(made, path)) for path in arm.arm.settings(start)}
+                bases.setdefault(specs[cell].environment.name, specs[environment.name, BASE])
+            bases[specs[environment.name, BASE].environment.name] = specs[environment.name, BASE]
+        for name, value in (("_specs", specs), ("_settings", settings), ("_bases", bases)):
+            object.__setattr__(self, name, value)
 
     def _runs_on(self, environment: str) -> list[Run]:
         arms = [(arm, spec := self._specs[environment, arm.name], spec_id(spec)) for arm in self.declared_arms()]
@@ -206,13 +238,16 @@ class Experiment:
         for arm, spec, id in arms:
             if kept[id] == arm.name:  # else a value of a grid that another arm has: its runs are that arm's
                 names = tuple(ablation.name for ablation in arm.arm.ablations)
-                settings = arm.arm.settings(self._specs[environment, arm.rival or BASE])
+                settings = self._settings[environment, arm.name]
                 runs += [Run(arm.name, names, spec, seed, arm.rival, settings) for seed in self.seeds]
         return runs
 
     def starts(self, environment: AbstractEnvironmentSpec) -> dict[str, Spec]:
         """The base (`"base"`) and the rivals by name on an environment, after the overrides, before any ablation."""
-        return make_starts(self.base, tuple(map(Rival.of, self.rivals)), environment, self.overrides)
+        return self._starts(environment)[0]
+
+    def _starts(self, environment: AbstractEnvironmentSpec) -> tuple[dict[str, Spec], list[bool]]:
+        return make_starts(self.base, self._own_rivals, environment, self.overrides)
 
     def select(
         self,
@@ -239,9 +274,11 @@ class Experiment:
                 dataclasses.replace(
                     rival, arms=[arm.arm for arm in kept if arm.rival == rival.name and arm.arm.ablations]
                 )
-                for rival in map(Rival.of, self.rivals)
+                for rival in self._own_rivals
                 if any(arm.rival == rival.name for arm in kept)
             ]
+            left = {None, BASE, *(rival.name for rival in chosen["rivals"])}
+            chosen["overrides"] = [override for override in self.overrides if scope_of(override) in left]
         if environments is not None:
             known = {environment.name: environment for environment in self.environments}
             chosen["environments"] = [_find("environment", name, known) for name in environments]
@@ -250,7 +287,8 @@ class Experiment:
         if steps is not None:
             chosen["steps"] = steps
         if overrides:
-            return dataclasses.replace(self, **chosen, overrides=(*self.overrides, *overrides))
+            chosen["overrides"] = (*chosen.get("overrides", self.overrides), *overrides)
+            return dataclasses.replace(self, **chosen)
         selected = copy.copy(self)  # with the specs that are resolved already
         for name, value in chosen.items():
             object.__setattr__(selected, name, value)

@@ -165,7 +165,7 @@ class Recorder:
                 sources=self.sources.get(run.id) or source_hashes(run.spec),
                 ablations=list(run.ablations),
                 rival=run.rival or None,
-                settings=run.settings_in_json(),
+                settings=run.settings,
                 watched=[watched.to_json() for watched in run.spec.algorithm.watched()],
                 warnings=warnings_of(run),
                 versions=self._versions,

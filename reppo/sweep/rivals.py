@@ -93,10 +93,13 @@ def checked_arms(arms: Any, what: str = "An experiment's arms") -> tuple[Arm, ..
 
 def make_starts(
     base: Preset, rivals: Sequence[Rival], environment: AbstractEnvironmentSpec, overrides: Sequence[str]
-) -> dict[str, Spec]:
+) -> tuple[dict[str, Spec], list[bool]]:
     """What arms start from on an environment: the base (named `base`) and each rival, after the overrides.
 
     A rival is evaluated as the base is: it has the base's evaluation before the overrides.
+
+    Returns:
+        The specs by name, and for each override whether it has an effect there.
 
     Raises:
         ConfigurationError: if a preset gives no spec or changes the task, or an override does not fit.
@@ -111,9 +114,19 @@ def make_starts(
             "experiment's environments.",
         )
         starts[rival.name] = dataclasses.replace(spec, evaluation=starts[BASE].evaluation)
+    effects = []
     for override in overrides:
-        starts |= _overridden(starts, override)
-    return starts
+        changed = _overridden(starts, override)
+        effects.append(any(difference(starts[name], spec) for name, spec in changed.items()))
+        starts |= changed
+    return starts, effects
+
+
+def require_effect(override: str, effect: bool) -> None:
+    """Raises `ConfigurationError` if a setting has no effect anywhere."""
+    scope = scope_of(override)
+    which = "the base" if scope in (None, BASE) else f"{scope!r}"
+    require(effect, f"The setting {override!r} has no effect: {which} is already so.")
 
 
 def _made(preset: Preset, environment: AbstractEnvironmentSpec) -> Spec:
@@ -122,23 +135,25 @@ def _made(preset: Preset, environment: AbstractEnvironmentSpec) -> Spec:
     return spec
 
 
+def scope_of(override: str) -> str | None:
+    """What a setting `name:path=value` is for; None for `path=value`, which is for all."""
+    scope, colon, _ = override.partition("=")[0].rpartition(":")
+    return scope.strip() if colon else None
+
+
 def _overridden(starts: dict[str, Spec], override: str) -> dict[str, Spec]:
     """What changes by a setting `path=value` of everything that arms start from, or `name:path=value` of one."""
     path, equals, text = override.partition("=")
     require(bool(equals), f"The setting {override!r} is not of the form path=value.")
-    scope, colon, path = path.rpartition(":")
-    scope = scope.strip()
-    if colon and scope not in starts:
+    scope, path = scope_of(override), path.rpartition(":")[2]
+    if scope is not None and scope not in starts:
         raise unknown_name("arm", scope, starts, f"In {override!r} it says what the setting is for: base or a rival.")
-    changed, effect = {}, False
-    for name in [scope] if colon else starts:
+    changed = {}
+    for name in starts if scope is None else [scope]:
         try:
             changed[name] = replace_path(starts[name], path.strip(), parse_value(text.strip()))
         except ConfigurationError as error:
             where = f" the rival {name!r}" if name != BASE else ""
-            cure = "" if colon or name == BASE else f" For one of them alone: --set {BASE}:{override}"
+            cure = "" if scope is not None or name == BASE else f" For one of them alone: --set {BASE}:{override}"
             raise ConfigurationError(f"The setting {override!r} does not fit{where}. {error}{cure}") from None
-        effect |= bool(difference(starts[name], changed[name]))
-    which = f"{scope!r}" if colon and scope != BASE else "the base"
-    require(effect, f"The setting {override!r} has no effect: {which} is already so.")
     return changed

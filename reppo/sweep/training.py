@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, final
 import jax
 import numpy as np
 
+from reppo.arrays import arrays_by_path
 from reppo.errors import DamagedFile, RunDiverged
 from reppo.results import ResultsFolder, RunRecord
 from reppo.sweep.batches import Batch
@@ -170,9 +171,26 @@ class BatchTraining:
         records = self.recorder.records(batch, self.program, views, iteration, seconds, last)
         about = {"runs": [run.to_json() for run in batch.runs], "records": [r.to_json() for r in records]}
         also = sum(2 * tree_bytes(views[lane].best_policy) + 2**16 for lane, _ in batch.own)
-        checkpoints_of(batch.id, self.recorder.folder).save(iteration, self.program.saved(states), about, also)
+        saved = self._checked(self.program.saved(states))
+        checkpoints_of(batch.id, self.recorder.folder).save(iteration, saved, about, also)
         self.recorder.publish(batch, views, records, last)
         return records
+
+    def _checked(self, saved: Any) -> Any:
+        """What shall be saved, if it is what the program says that it will expect."""
+
+        def form(leaf: Any) -> str:
+            return f"{leaf.dtype}{list(leaf.shape)}" if hasattr(leaf, "dtype") else repr(leaf)
+
+        expected, found = map(arrays_by_path, (self.program.saved(self.program.abstract_states), saved))
+        for name in {**expected, **found}:
+            said, made = (form(of[name]) if name in of else "nothing" for of in (expected, found))
+            if said != made:
+                raise TypeError(
+                    f"{type(self.program).__name__}.abstract_states says that {name!r} is {said}, and it is {made}: no "
+                    "run could go on from such a checkpoint"
+                )
+        return saved
 
     def _stop(self, record: RunRecord) -> None:
         """Ends the sweep because of a run that diverged."""

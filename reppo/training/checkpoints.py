@@ -59,7 +59,8 @@ class Checkpoints:
             try:
                 shutil.rmtree(saving, ignore_errors=True)
                 saving.mkdir(parents=True)
-                _orbax().save((saving / _STATES).absolute(), _with_elements(arrays))
+                if elements := _with_elements(arrays):
+                    _orbax().save((saving / _STATES).absolute(), elements)
                 _describe(saving, arrays, about)
                 shutil.rmtree(folder, ignore_errors=True)  # one that was not whole
                 os.replace(saving, folder)
@@ -107,7 +108,8 @@ class Checkpoints:
         )
         self.check(iteration)
         expected = arrays_by_path(like)
-        restored = _orbax().restore((folder / _STATES).absolute(), _with_elements(expected))
+        elements = _with_elements(expected)
+        restored = _orbax().restore((folder / _STATES).absolute(), elements) if elements else {}
         empty = {name: np.zeros(leaf.shape, leaf.dtype) for name, leaf in expected.items() if not leaf.size}
         return tree_from_paths(restored | empty, like, str(folder))
 
@@ -156,7 +158,7 @@ def _checksum(path: Path) -> list[int] | None:
 
 
 def _with_elements(arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """Without arrays of no elements, which Orbax refuses to save."""
+    """Without arrays of no elements, which Orbax refuses to save; it refuses to save nothing, too."""
     return {name: leaf for name, leaf in arrays.items() if leaf.size}
 
 

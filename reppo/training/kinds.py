@@ -1,5 +1,6 @@
 """Which kind of program trains a spec."""
 
+from reppo.errors import ConfigurationError
 from reppo.spec import Spec
 from reppo.training.lanes import BatchProgram
 from reppo.training.programs import AbstractProgram
@@ -9,8 +10,18 @@ KINDS: list[type[AbstractProgram]] = [BatchProgram]
 
 
 def kind_of_program(spec: Spec) -> type[AbstractProgram]:
-    """The kind of program that trains a spec."""
-    return next(kind for kind in KINDS if kind.fits(spec))
+    """The kind of program that trains a spec.
+
+    Raises:
+        ConfigurationError: if none does.
+    """
+    for kind in KINDS:
+        if kind.fits(spec):
+            return kind
+    raise ConfigurationError(
+        f"No kind of program trains {spec.environment.name}: {type(spec.environment).__name__}.make() gives no "
+        "AbstractEnvironment, and no kind of reppo.training.KINDS is for what it gives. Add yours there."
+    )
 
 
 def make_program(spec: Spec, width: int, mode: str, devices: int | None = None) -> AbstractProgram:

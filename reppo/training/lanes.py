@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
+from reppo.environments import AbstractEnvironment
 from reppo.spec import Spec
 from reppo.summary import Summary
 from reppo.training.faults import suspects
@@ -238,7 +239,7 @@ class BatchProgram(AbstractProgram):
     @classmethod
     def fits(cls, spec: Spec) -> bool:
         """Every spec whose environment can be compiled."""
-        return True
+        return isinstance(spec.environment.make(), AbstractEnvironment)
 
     @classmethod
     def needed_bytes(cls, spec: Spec) -> tuple[int, int]:

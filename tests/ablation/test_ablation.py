@@ -7,8 +7,9 @@ import pytest
 from reppo import environments
 from reppo.ablation import Ablation, Arm, ablation, all_ablations, find_ablation, setting
 from reppo.ablation.ablation import _registered
+from reppo.distributions import CategoricalHead
 from reppo.errors import ConfigurationError
-from reppo.losses import FixedMultiplier, FixedSupport, PerBatch, ScalarValue, Unconstrained
+from reppo.losses import FixedMultiplier, FixedSupport, PerBatch, ScalarValue, ScoreFunctionLoss, Unconstrained
 from reppo.networks import NoNorm
 from reppo.presets import reppo, reppo_small
 from reppo.spec import difference, expand_path, list_paths, replace_path, spec_id, validate
@@ -198,6 +199,21 @@ def test_ablations_that_touch_one_path_cannot_be_combined(first, second, where):
         ) as error:
             arm(SPEC)
         assert all(part in str(error.value) for part in (repr(first.name), repr(second.name), where))
+
+
+def test_ablations_may_fit_together_though_one_of_them_alone_does_not():
+    replaced = lambda path, value, name: made(lambda spec: replace_path(spec, path, value), [path], name)
+    bound = setting("algorithm.actor_loss.objective", Unconstrained())
+    multiplier = setting("algorithm.kl_multiplier", FixedMultiplier(0))
+    head = replaced("algorithm.head", CategoricalHead(), "policy/choice")
+    loss = replaced("algorithm.actor_loss", ScoreFunctionLoss(), "updates/score")
+    for first, second, fault in ((bound, multiplier, "KL multiplier is learned"), (head, loss, "pathwise gradient")):
+        assert [one.name for one in (second + first).ablations] == [first.name, second.name]
+        assert len(difference(SPEC, (first + second)(SPEC))) == 2
+        with pytest.raises(ConfigurationError, match=f"The ablation .* gives an invalid spec.*{fault}"):
+            first(SPEC)
+    with pytest.raises(ConfigurationError, match=r"The arm 'lam=0.5\+policy/choice' gives an invalid spec.*pathwise"):
+        (head + setting("lam", 0.5))(SPEC)
 
 
 def test_neighbors_in_one_slot_do_not_overlap():

@@ -23,3 +23,10 @@ def test_counts_may_be_written_short(text, number):
 )  # fmt: skip
 def test_seeds_are_how_many_or_which(text, seeds):
     assert cli.build_parser().parse_args(["run", "study.py", "--seeds", text]).seeds == seeds
+
+
+def test_names_may_hold_commas():
+    known = ["Pendulum-v1@dt=0.02,g=9.8", "Pendulum-v1", "kl=SampledKL(num_samples=4, low=1)", "a"]
+    given = options.names("a, kl=SampledKL(num_samples=4, low=1),Pendulum-v1@dt=0.02,g=9.8,Pendulum-v1,b,c")
+    assert options.joined(given, known) == ["a", known[2], known[0], "Pendulum-v1", "b", "c"]
+    assert options.joined([], known) == [] and options.joined(None, known) is None

@@ -70,10 +70,20 @@ def test_what_is_taken_is_limited_and_densities_are_not():
     policy, head = TanhNormal(jnp.array([3.0]), jnp.array([1.0])), TanhNormalHead(max_action=0.5)
     drawn = policy.draw(jax.random.key(0))
     np.testing.assert_array_equal(head.take(policy, drawn), [0.5])
+    np.testing.assert_array_equal(head.take(policy, -drawn), [-0.5])
+    np.testing.assert_allclose(head.take(policy, jnp.array([0.1])), np.tanh([0.1]), rtol=1e-6)
+    np.testing.assert_array_equal(CategoricalHead().take(Categorical(jnp.zeros(3)), jnp.array(2)), [0, 0, 1])
     assert policy.log_prob_of_draw(drawn) > policy.log_prob(jnp.array([0.5]))
 
 
 def test_the_entropy_to_aim_for():
     assert TanhNormalHead().aimed_entropy(jax.vmap(TanhNormal)(jnp.zeros((7, 3)), jnp.ones((7, 3)))) == -1.5
-    aimed = CategoricalHead(entropy_target=0.5).aimed_entropy(Categorical(jnp.zeros(4)))
-    np.testing.assert_allclose(aimed, np.log(2.0), rtol=1e-6)
+    for policy in (Categorical(jnp.zeros(4)), jax.vmap(Categorical)(jnp.zeros((7, 4)))):
+        aimed = CategoricalHead(entropy_target=0.5).aimed_entropy(policy)
+        np.testing.assert_allclose(aimed, np.log(2.0), rtol=1e-6)
+
+
+def test_a_head_says_whether_a_gradient_goes_through_its_samples():
+    for head, outputs in ((TanhNormalHead(), jnp.zeros(4)), (CategoricalHead(), jnp.zeros(2))):
+        jacobian = jax.jacobian(lambda outputs, head=head: head(outputs).sample(jax.random.key(0)))(outputs)
+        assert head.pathwise == bool(np.any(jacobian))

@@ -185,6 +185,15 @@ def test_mode_is_tanh_of_the_mean(loc, scale):
     np.testing.assert_allclose(TanhNormal(*map(jnp.asarray, (loc, scale))).mode(), np.tanh(loc), rtol=1e-6, atol=1e-7)
 
 
+def test_entropy_and_means_are_those_of_the_sample_of_the_key():
+    policy, key = TanhNormal(jnp.array([0.3, -2.0]), jnp.array([0.5, 1.5])), jax.random.key(3)
+    action, log_prob = policy.sample_and_log_prob(key)
+    assert policy.entropy(key) == -log_prob
+    mean = policy.expect(lambda action, log_prob: {"action": action, "log_prob": 2 * log_prob}, key)
+    np.testing.assert_array_equal(mean["action"], action)
+    assert mean["log_prob"] == 2 * log_prob
+
+
 @pytest.mark.parametrize("case", range(3))
 def test_golden(case):
     fields = ("loc", "scale", "action", "new_loc", "new_scale")

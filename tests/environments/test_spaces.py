@@ -30,7 +30,18 @@ def test_a_box_clips_and_keeps_unit_actions_exactly():
     np.testing.assert_array_equal(space.from_unit(jnp.asarray([-5.0, 0.1, 5.0])), np.float32([-1, 0.1, 1]))
 
 
-@pytest.mark.parametrize("low, high", [((), ()), ((0.0,), (1.0, 1.0)), ((1.0,), (1.0,)), ((-math.inf,), (1.0,))])
+@pytest.mark.parametrize(
+    "low, high",
+    [
+        ((), ()),
+        ((0.0,), (1.0, 1.0)),
+        ((1.0,), (1.0,)),
+        ((-math.inf,), (1.0,)),
+        ((0.0,), (math.inf,)),
+        ((0.0, 1.0), (1.0, 0.0)),
+        ((math.nan,), (1.0,)),
+    ],
+)
 def test_bounds_that_make_no_box_are_refused(low, high):
     with pytest.raises(ConfigurationError, match="Action bounds must"):
         environments.Box(low, high)

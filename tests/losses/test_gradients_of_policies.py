@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reppo.distributions import TanhNormal
+from reppo.distributions import Categorical, TanhNormal
 from reppo.environments import Observation
 from reppo.keys import subkey
 from reppo.losses import (
@@ -262,3 +262,22 @@ def test_a_ratio_that_overflows_or_vanishes_leaves_a_gradient_that_leads_back(ba
     assert np.isfinite(value) and np.all(np.isfinite(mean)) and np.all(np.isfinite(log_scale))
     # Descent moves the mean away from the bad action, or towards the good ones, and widens the policy.
     assert np.all(mean < 0) and np.all(log_scale < 0)
+
+
+def test_the_surrogate_of_a_choice_has_the_exact_gradient_of_its_entropy():
+    batch = Minibatch(
+        observation=Observation(jnp.zeros((2, 1))),
+        action=jnp.eye(3)[jnp.array([0, 2])],
+        old=jax.vmap(Categorical)(jnp.zeros((2, 3))),
+        target=jnp.zeros(2),  # as Q is, so that no action has an advantage
+    )
+    key, nothing = jax.random.key(0), lambda observation, action: jnp.zeros(())
+    loss = lambda logits: ClippedSurrogateLoss()(
+        jax.vmap(Categorical)(logits), nothing, batch, TEMPERATURE, MULTIPLIER, key
+    )
+    entropy = lambda logits: -TEMPERATURE * jnp.mean(jax.vmap(lambda row: Categorical(row).entropy(key))(logits))
+    logits = jnp.array([[0.5, -0.2, 0.1], [1.0, 0.0, -1.0]])
+    (value, _), gradient = jax.value_and_grad(loss, has_aux=True)(logits)
+    expected = jax.value_and_grad(entropy)(logits)
+    np.testing.assert_allclose(value, expected[0], rtol=1e-5)
+    np.testing.assert_allclose(gradient, expected[1], rtol=1e-4, atol=1e-6)

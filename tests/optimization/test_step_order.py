@@ -3,7 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reppo.optimization import Alternating, CriticThenActor, Epochs
+from reppo.errors import ConfigurationError
+from reppo.optimization import Alternating, CriticThenActor, Epochs, Sampled
 from reppo.summary import Summary
 
 ROWS, EPOCHS, MINIBATCHES = 24, 3, 4
@@ -99,3 +100,13 @@ def test_the_critic_may_finish_before_the_actor_begins(run):
         "critic/mean": EPOCHS * ROWS,
         "actor/mean": EPOCHS * ROWS,
     }
+
+
+def test_sampled_rows_are_any_of_those_that_there_are():
+    indices = np.asarray(Sampled(updates=3, size=200).indices(7, jax.random.key(0)))
+    assert indices.shape == (3, 200) and set(indices.ravel().tolist()) == set(range(7))
+    assert not np.array_equal(indices[0], indices[1])
+    assert np.bincount(indices.ravel()).min() > 50  # 86 are expected
+    assert not np.array_equal(indices, Sampled(updates=3, size=200).indices(7, jax.random.key(1)))
+    with pytest.raises(ConfigurationError, match="0 rows to draw from"):
+        Sampled().check(0)

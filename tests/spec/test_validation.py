@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from reppo import environments
+from reppo.ablation import grid, setting
 from reppo.algorithms import Reppo
 from reppo.component import Component, concrete_components, is_hyper
 from reppo.distributions import CategoricalHead, TanhNormalHead
@@ -37,7 +38,19 @@ from reppo.networks import Actor, Critic, ZeroBias, ZeroOffset
 from reppo.normalization import RunningMeanDeviation, RunningMeanVariance
 from reppo.optimization import Adam, AdamW, ClipByGlobalNorm, Epochs, Sampled
 from reppo.presets import reppo, reppo_small
-from reppo.spec import Evaluation, Spec, concerns, list_paths, replace_path, resolve, validate
+from reppo.spec import (
+    Evaluation,
+    Spec,
+    concerns,
+    format_value,
+    from_json,
+    list_paths,
+    replace_path,
+    resolve,
+    to_json,
+    validate,
+)
+from reppo.sweep import Experiment, Rival
 from reppo.targets import (
     FreshAction,
     FreshValueClippedBonus,
@@ -46,6 +59,7 @@ from reppo.targets import (
     TakenAction,
     TakenActionClippedBonus,
 )
+from reppo.training import train
 
 SPEC = reppo(environments.probe("ConstantReward"))
 NAN = float("nan")
@@ -338,3 +352,36 @@ def test_a_support_may_reach_some_bins_beyond_the_returns(beyond):
 def test_nothing_is_said_where_the_range_of_rewards_is_unknown():
     spec = reppo(environments.playground("Go1JoystickFlatTerrain"))
     assert concerns(resolve(replace_path(spec, "support", FixedSupport(-1, 1)))) == []
+
+
+UNFIT = {
+    "actor_loss": (PathwiseLoss(), "no gradient goes through those of CategoricalHead. Choose TanhNormalHead"),
+    "kl": (MismatchedKL(), "MismatchedKL clips actions .* nothing for those of CategoricalHead. Choose ExactKL"),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_what_needs_a_continuum_of_actions_is_refused_for_a_choice_wherever_it_comes_from(name):
+    base = replace_path(replace_path(SPEC, "algorithm.actor_loss", ScoreFunctionLoss()), "head", CategoricalHead())
+    part, fault = UNFIT[name]
+    path = {"actor_loss": "algorithm.actor_loss", "kl": "algorithm.actor_loss.kl"}[name]
+    bad, fault = replace_path(base, path, part), rf"{re.escape(path)}: .*{fault}"
+    assert resolve(base) and validate(replace_path(bad, "head", TanhNormalHead()))
+    declare = lambda **changes: Experiment(
+        **({"name": "x", "base": lambda task: base, "environments": [SPEC.environment], "steps": 1} | changes)
+    )
+    text = f"{path}={format_value(part)}"
+    for made in (
+        lambda: resolve(bad),
+        lambda: resolve(from_json(to_json(bad))),
+        lambda: train(bad, 0, 1),
+        lambda: setting(path, part)(base),
+        lambda: declare(arms=[setting(path, part)]),
+        lambda: declare(base=lambda task: bad),
+        lambda: declare(overrides=[text]),
+        lambda: declare(rivals=[Rival(lambda task: bad, name="rival")]),
+        lambda: declare(rivals=[Rival(lambda task: replace_path(base, "gamma", 0.5), "rival", [setting(path, part)])]),
+        lambda: declare(arms=grid(path, [part])),
+    ):
+        with pytest.raises(ConfigurationError, match=fault):
+            made()

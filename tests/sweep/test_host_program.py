@@ -11,9 +11,11 @@ from reppo.ablation import setting
 from reppo.algorithms import AbstractAlgorithm
 from reppo.component import Scalar, hyper, static
 from reppo.environments import AbstractEnvironmentSpec
+from reppo.errors import RunsFailed
+from reppo.policies import load_policy
 from reppo.results import load_results
 from reppo.rollout import Evaluated
-from reppo.spec import Evaluation, Spec
+from reppo.spec import Evaluation, Spec, replace_path
 from reppo.summary import Summary
 from reppo.sweep import Experiment, Rival, execute
 from reppo.tracking import NoTracker
@@ -78,7 +80,7 @@ class HostProgram(AbstractProgram):
     """Trains lane by lane, with environments that are plain Python."""
 
     def __init__(self, spec, width, mode, devices=None):
-        self.width, self.compile_seconds, self.bytes = width, 0.0, 0
+        self.width, self.compile_seconds, self.bytes, self.spec = width, 0.0, 0, spec
 
     @classmethod
     def fits(cls, spec):
@@ -174,6 +176,82 @@ def declare():
         seeds=range(3),
         steps=60,
     )
+
+
+def beside(**changes):
+    """A base, and an arm that has a program of its own."""
+    settings = {
+        "name": "beside",
+        "base": learner,
+        "environments": [HostCounter()],
+        "arms": [setting("rollout_length", 10)],
+        "steps": 20,
+    }
+    return Experiment(**(settings | changes))
+
+
+@pytest.mark.parametrize("method", ["__init__", "compile", "start", "iterate", "assess", "view"])
+def test_a_program_that_fails_harms_no_other(tmp_path, monkeypatch, method):
+    right = getattr(HostProgram, method)
+
+    def failing(self, *given, **named):
+        spec = given[0] if method == "__init__" else self.spec
+        if spec.algorithm.rollout_length == 10:
+            raise ArithmeticError("on purpose")
+        return right(self, *given, **named)
+
+    monkeypatch.setattr(HostProgram, method, failing)
+    # The faulty one comes first.
+    study = beside(
+        base=lambda task: replace_path(learner(task), "rollout_length", 10), arms=[setting("rollout_length", 5)]
+    )
+    with pytest.raises(RunsFailed, match="HostCounter base: .*ArithmeticError: on purpose"):
+        execute(study, tmp_path / "results", NoTracker())
+    done = [run.record.arm for run in load_results(tmp_path / "results") if run.record.status == "finished"]
+    assert done == ["rollout_length=5"]
+    monkeypatch.undo()
+    execute(study, tmp_path / "results", NoTracker())
+    assert [run.record.status for run in load_results(tmp_path / "results")] == ["finished"] * 2
+
+
+def test_states_that_are_not_as_a_program_says_are_refused_before_a_checkpoint(tmp_path, monkeypatch):
+    right = HostProgram.iterate
+    doubled = lambda *given: (made := right(*given)) | {"total": made["total"].astype(np.float64)}
+    monkeypatch.setattr(HostProgram, "iterate", doubled)
+    message = r"HostProgram.abstract_states says that 'total' is float32\[1\], and it is float64\[1\]"
+    with pytest.raises(RunsFailed, match=message):
+        execute(beside(arms=[]), tmp_path / "results", NoTracker())
+
+
+def test_a_program_may_save_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(HostProgram, "saved", lambda self, states: ())
+    monkeypatch.setattr(HostProgram, "restored", lambda self, saved, specs, seeds: self.start(specs, seeds))
+    execute(beside(steps=10), tmp_path / "results", NoTracker())
+    execute(beside(steps=20), tmp_path / "results", NoTracker())  # goes on from a checkpoint without arrays
+    assert {run.record.environment_steps for run in load_results(tmp_path / "results")} == {20}
+
+
+def test_what_no_program_trains_and_no_policy_runs_in_is_refused_with_the_reason(tmp_path):
+    execute(beside(arms=[]), tmp_path / "results", NoTracker())
+    with pytest.raises(ValueError, match="trained by a program of its own on HostCounter"):
+        load_policy(tmp_path / "results" / "runs" / "base" / "HostCounter" / "seed0")
+    KINDS.remove(HostProgram)
+    try:
+        with pytest.raises(ValueError, match="arm base cannot be trained on HostCounter. No kind of program trains"):
+            execute(beside(steps=30), tmp_path / "results", NoTracker())
+    finally:
+        KINDS.insert(0, HostProgram)
+
+
+def test_a_rival_may_be_renamed_left_out_and_taken_up_again(tmp_path):
+    path, study = tmp_path / "results", lambda *rivals: beside(arms=[], rivals=rivals)
+    found = []
+    for rivals in ([Rival(slow, name="first")], [Rival(slow, name="second")], [], [Rival(slow, name="first")]):
+        execute(study(*rivals), path, NoTracker())
+        found.append(returns(path))
+    assert [{arm for arm, _ in runs} for runs in found] == [{"base", "first"}, *[{"base", "first", "second"}] * 3]
+    for run, of in {"base": "base", "first": "first", "second": "first"}.items():
+        np.testing.assert_array_equal(found[-1][run, 0][1], found[0][of, 0][1])
 
 
 def test_environments_of_the_host_train_through_the_sweep(tmp_path, monkeypatch):

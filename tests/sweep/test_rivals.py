@@ -14,7 +14,7 @@ from reppo.ablation.designs import grid
 from reppo.analysis import build_report, caveats_of, design_of, format_table, score_table, summary_table
 from reppo.results import load_results
 from reppo.results.status import format_status, read_status
-from reppo.spec import resolve
+from reppo.spec import replace_path, resolve
 from reppo.sweep import Experiment, Rival, execute
 from reppo.tracking import NoTracker
 from tests.tiny import tiny_preset, tiny_reppo
@@ -81,9 +81,13 @@ def test_the_runs_of_a_rival_are_those_that_it_has_as_a_base_evaluated_alike():
         ({"rivals": [longer, longer]}, "listed twice: longer"),
         ({"rivals": [tiny_preset]}, "The arms 'base' and 'tiny_preset' are the same on BestAction"),
         ({"overrides": ["kl_bond=0.2"]}, "does not fit. The spec has no path"),
+        ({"overrides": ["longer:kl_bond=0.2"]}, "does not fit the rival 'longer'. The spec has no path (?!.*--set)"),
         ({"overrides": ["shorter:gamma=0.5"]}, "Unknown arm 'shorter'.*base or a rival"),
         ({"overrides": ["longer:gamma=0.99"]}, "no effect: 'longer' is already so"),
         ({"overrides": ["base:gamma=0.99"]}, "no effect: the base is already so"),
+        ({"overrides": "gamma=0.5"}, "overrides must be a list, not 'gamma=0.5'"),
+        ({"overrides": [("gamma", 0.5)]}, "is no setting; write it as the text 'path=value'"),
+        ({"rivals": "longer"}, "rivals must be a list, not 'longer'"),
     ],
 )
 def test_what_cannot_be_a_rival_is_refused_at_declaration(changes, message):
@@ -106,10 +110,21 @@ def test_a_setting_is_for_all_or_for_the_one_that_it_names():
     assert set_for("base:gamma=0.5") == pytest.approx(half | {"longer": 0.99})
     assert set_for("longer:gamma=0.5", "kl_bound=0.3") == pytest.approx({arm: 0.99 for arm in half} | {"longer": 0.5})
     assert set_for("gamma=0.25", "longer:gamma=0.5") == pytest.approx({arm: 0.25 for arm in half} | {"longer": 0.5})
+    assert set_for("longer:gamma=0.5", " base : gamma = 0.5", "lam=0.9") == pytest.approx(half)
+    assert set_for("longer:gamma=0.5", "gamma=0.5") == pytest.approx(half)  # it changes one of them
     without = lambda task: kl.no_kl(longer(task))
     with pytest.raises(ValueError, match="does not fit the rival 'bare'.* --set base:kl_bound=0.2"):
         tiny(rivals=[Rival(without, name="bare")], overrides=["kl_bound=0.2"])
     assert len(tiny(rivals=[Rival(without, name="bare")], overrides=["base:kl_bound=0.2"]).runs()) == 4
+
+
+def test_a_setting_may_be_that_of_some_tasks_already_but_not_of_all():
+    scaled = lambda task: replace_path(tiny_preset(task), "reward_scale", 0.5 if task == TASK else 1.0)
+    two = {"base": scaled, "rivals": [], "environments": [TASK, environments.probe("TerminalStep")]}
+    runs = tiny(**two, overrides=["reward_scale=0.5"]).runs()
+    assert {float(run.spec.algorithm.reward_scale) for run in runs} == {0.5}
+    with pytest.raises(ValueError, match="'reward_scale=0.5' has no effect: the base is already so"):
+        tiny(**two, overrides=["reward_scale=0.5", "reward_scale=0.5"])
 
 
 def test_what_is_kept_of_an_experiment_has_the_base_and_the_rivals_of_its_arms():
@@ -119,6 +134,24 @@ def test_what_is_kept_of_an_experiment_has_the_base_and_the_rivals_of_its_arms()
     assert arms_of(experiment.select(arms=["base"])) == ["base"]
     with pytest.raises(ValueError, match=r"Unknown arm 'longer\+kl/no_lk'. Did you mean 'longer\+kl/no_kl'"):
         experiment.select(arms=["longer+kl/no_lk"])
+
+
+def test_what_is_kept_of_an_experiment_keeps_the_settings_of_what_is_left():
+    experiment = tiny(rivals=[longer, longer_still], overrides=["longer:gamma=0.5", "base:lam=0.5", "kl_bound=0.3"])
+    assert experiment.select(arms=["longer_still"]).overrides == ("base:lam=0.5", "kl_bound=0.3")
+    changed = experiment.select(arms=["longer_still"], overrides=["longer_still:gamma=0.9"])
+    assert {run.arm: float(run.spec.algorithm.gamma) for run in changed.runs()} == pytest.approx(
+        {"base": 0.99, "longer_still": 0.9}
+    )
+    assert {float(run.spec.algorithm.actor_loss.kl_bound) for run in changed.runs()} == {np.float32(0.3)}
+    assert list(experiment.select(arms=["base"]).starts(TASK)) == ["base"]
+    with pytest.raises(ValueError, match="Unknown arm 'longer'. Known: base. In 'longer:gamma=0.9'"):
+        experiment.select(arms=["base"], overrides=["longer:gamma=0.9"])
+
+
+def test_what_does_not_fit_a_rival_says_so():
+    with pytest.raises(ValueError, match="The rival 'longer': The ablation 'kl_bond=1' touches kl_bond"):
+        tiny(rivals=[Rival(longer, arms=[setting("kl_bond", 1)])])
 
 
 def longer_still(environment):
@@ -148,6 +181,24 @@ def test_a_rival_is_evaluated_as_the_base_is_at_its_steps_up_to_one_iteration():
         assert 0 <= own[-1] - 20_000 < length
     other = tiny(overrides=["longer:evaluation.interval=1000"])
     assert other.evaluation_points(other.runs()[-1].spec) == [0, 6]  # an interval of its own
+
+
+def test_arms_and_rivals_whose_task_has_another_name_are_evaluated_as_the_base_is():
+    task, other = environments.probe("ConstantReward"), setting("environment.config", (("reward", 2.0),))
+    experiment = tiny(environments=[task], arms=[other], rivals=[Rival(longer, arms=[other])], steps=512)
+    points = {run.arm: experiment.evaluation_points(run.spec) for run in experiment.runs()}
+    assert {run.environment for run in experiment.runs()} == {"ConstantReward", "ConstantReward@reward=2.0"}
+    assert points["base"] == points[other.name] == [0, 2, 4]
+    assert points["longer"] == points[f"longer+{other.name}"] == [0, 2, 3]
+    every = tiny(environments=[task], overrides=["environment.config=(('reward', 2.0),)"], steps=512)
+    points = {run.arm: every.evaluation_points(run.spec) for run in every.runs()}
+    assert points == {"base": [0, 2, 4], "longer": [0, 2, 3]}
+    with pytest.raises(ValueError, match="environments are the same: ConstantReward@reward=2.0"):
+        tiny(
+            base=lambda task: other(tiny_preset(task)) if not task.config else tiny_preset(task),
+            environments=[task, environments.probe("ConstantReward", {"reward": 2.0})],
+            rivals=[],
+        )
 
 
 def test_a_rival_on_another_task_is_refused():

@@ -1,16 +1,22 @@
-"""A run that diverged says what was not finite first."""
+"""What is guarded, and that a run that diverged says what was not finite first."""
 
+from typing import final
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import pytest
 
-from reppo.algorithms import AlgorithmState
+from reppo.algorithms import AbstractAlgorithm, AlgorithmState
+from reppo.component import static
 from reppo.environments import Observation
 from reppo.rollout import Trajectory
+from reppo.spec import resolve
 from reppo.summary import Summary, flatten
+from reppo.training import init, loop
 from reppo.training.faults import first_fault, suspects
-from tests.algorithms.toys import ToyReplay
-from tests.tiny import tiny_reppo
+from tests.algorithms.toys import ToyReplay, ToyReplayPolicy
+from tests.tiny import tiny_reppo, tiny_spec
 
 NAMES = ["actor/entropy", "actor/loss", "critic/gradient_norm", "critic/loss", "critic/q", "episodes/return"]
 NAMES += ["targets/value"]
@@ -72,3 +78,37 @@ def test_the_moment_is_kept_when_summaries_are_merged():
     assert one.merge(one).merge(nan).merge(nan).broken == 6
     hidden = Summary.of(jnp.array([1.0, jnp.nan]), jnp.array([True, False]))
     assert hidden.broken == jnp.inf and Summary.none().merge(nan).broken == 0
+
+
+@final
+class Breaks(AbstractAlgorithm):
+    """Its data are not finite after the first update, its statistics after the second."""
+
+    num_environments: int = static(4)
+    rollout_length: int = static(2)
+
+    def init(self, key, interface):
+        return AlgorithmState({"action": jnp.zeros(1), "count": jnp.zeros(())}, jnp.zeros(()), jnp.zeros(()))
+
+    def policy(self, state):
+        return ToyReplayPolicy(state.learner["action"])
+
+    def memory(self, key):
+        return ()
+
+    def update(self, state, trajectory, key):
+        count = state.learner["count"]
+        broken = lambda at: jnp.where(count == at, jnp.nan, 1.0)
+        return AlgorithmState(state.learner | {"count": count + 1}, broken(1), broken(0)), {"count": Summary.of(count)}
+
+
+def test_statistics_are_guarded_and_data_are_not():
+    spec = resolve(tiny_spec(algorithm=Breaks()))
+    step = eqx.filter_jit(lambda state: loop.iterate(spec, state, loop.make_environment(spec))[0])
+    first = step(eqx.filter_jit(init)(spec, 0))
+    second = step(first)
+    assert first.diverged_at == -1 and jnp.isnan(first.algorithm.data) and first.algorithm.learner["count"] == 1
+    assert second.diverged_at == 1
+    assert second.algorithm.learner["count"] == second.algorithm.statistics == 1
+    named = suspects(spec.algorithm, second.algorithm, ["count"])
+    assert named[int(second.diverged_by)] == "state/statistics"

@@ -10,6 +10,7 @@ from reppo.analysis.comparisons.paired import PairedEffect
 from reppo.analysis.comparisons.summaries import AggregateRow, Profile
 from reppo.analysis.figures import style
 from reppo.errors import require
+from reppo.text import counted
 
 _LONGEST = 34  # letters of a name beside a row
 
@@ -77,7 +78,7 @@ def plot_effects(effects: Sequence[PairedEffect], *, level: float = 0.05, unit: 
     return style.Picture(
         figure,
         "Effects of the arms",
-        f"Difference in {unit} of {style.counted(len(whole), 'arm')} from {base}, with 95% intervals. "
+        f"Difference in {unit} of {counted(len(whole), 'arm')} from {base}, with 95% intervals. "
         f"Lowest: {worst.arm} with {numbers[0]}; highest: {whole[-1].arm} with "
         f"{numbers[-1]}. Filled marks: corrected p below {level:g}.",
     )
@@ -131,7 +132,7 @@ def plot_aggregates(rows: Sequence[AggregateRow], base: str = "base", unit: str 
     return style.Picture(
         figure,
         "Aggregates over tasks",
-        f"{', '.join(_AGGREGATE_TITLES.get(kind, kind) for kind in kinds)} of {style.counted(len(arms), 'arm')} with "
+        f"{', '.join(_AGGREGATE_TITLES.get(kind, kind) for kind in kinds)} of {counted(len(arms), 'arm')} with "
         "95% intervals; the numbers are in the table of aggregates.",
     )
 
@@ -266,8 +267,8 @@ def plot_differences(effects: Sequence[PairedEffect], *, level: float = 0.05, un
     return style.Picture(
         figure,
         "Differences by task",
-        f"Difference in {unit} from the base for {style.counted(len(arms), 'arm')} on "
-        f"{style.counted(len(tasks), 'task')}, colored as a share of the largest "
+        f"Difference in {unit} from the base for {counted(len(arms), 'arm')} on "
+        f"{counted(len(tasks), 'task')}, colored as a share of the largest "
         "difference on the task; the numbers are in the table of differences.",
     )
 

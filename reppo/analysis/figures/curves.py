@@ -14,6 +14,7 @@ from reppo.analysis.statistics.intervals import bootstrap_band
 from reppo.errors import require
 from reppo.results import RunData
 from reppo.results.formatting import human_count, human_seconds, natural_order
+from reppo.text import counted
 
 MOST_COLUMNS = 5
 """Panels side by side."""
@@ -108,7 +109,7 @@ def plot_learning_curves(
     return style.Picture(
         figure,
         f"Learning curves over {what}",
-        f"Evaluation return over {what} on {style.counted(len(environments), 'environment')}: interquartile mean over "
+        f"Evaluation return over {what} on {counted(len(environments), 'environment')}: interquartile mean over "
         f"seeds and its 95% interval for {', '.join(colored)}"
         + (f"; beside them, as published, {', '.join(dict.fromkeys(c.variant for c in shown))}." if shown else "."),
     )

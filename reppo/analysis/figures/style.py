@@ -248,11 +248,6 @@ def legend_height(labels: Sequence[str], width: float | int) -> float:
     return 0.19 * -(-len(labels) // columns) + 0.1
 
 
-def counted(number: int, thing: str) -> str:
-    """A number of things: 1 arm, 2 arms."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
 def signed(value: float | int, digits: int) -> str:
     """A difference with its sign, and a real minus."""
     text = f"{value:+.{digits}f}".replace("-", "\u2212")

@@ -59,7 +59,7 @@ def arm_place(record: RunRecord) -> tuple[Any, ...]:
         return natural_order(record.arm)
     values = iter(record.settings.values())
     key: list[Any] = [""]  # texts and numbers take turns, as in `natural_order`
-    for name in record.ablations:
+    for name in ([record.rival] if record.rival else []) + record.ablations:
         value = next(values) if "=" in name else None
         texts: tuple[Any, ...] = natural_order(name)[0]
         if isinstance(value, int | float) and not isinstance(value, bool):

@@ -83,7 +83,7 @@ def score_table(
         diverged=lost,
         environment_steps=steps,
         ablations={r.arm: tuple(r.ablations) if r.rival == start else () for r in records},
-        settings=settings_of(results),
+        settings=settings_of([run for run in results if run.record.rival == start]),
         measure=measure,
         at_steps=at_steps,
         diverged_policy=diverged,

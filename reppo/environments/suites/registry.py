@@ -3,10 +3,11 @@
 import functools
 import importlib
 import pkgutil
-from importlib.metadata import entry_points
+import sys
 
 from reppo.environments.suites.suite import Suite
-from reppo.errors import ConfigurationError, unknown_name
+from reppo.errors import ConfigurationError, require, unknown_name
+from reppo.runtime.packages import load_announced
 
 GROUP = "reppo.suites"
 """Entry-point group under which a package announces modules that register suites."""
@@ -19,7 +20,8 @@ _registered: dict[str, Suite] = {}
 def register(suite: Suite) -> Suite:
     """Makes a suite known: its tasks are then listed, described and found by name like any other's.
 
-    A suite that is registered again, as by a file that is read twice, takes the place of the one before.
+    A suite that is registered again, as by a file that is read twice, takes the place of the one before; one of another
+    file does not.
 
     Args:
         suite: the suite.
@@ -28,19 +30,32 @@ def register(suite: Suite) -> Suite:
         The suite.
 
     Raises:
-        ConfigurationError: if its name is that of one of the library's suites, or another suite has one of its tasks.
+        ConfigurationError: if its name is that of a suite of another file, it offers a name that `environments` has
+            already, or another suite has one of its tasks or its component.
     """
     if not _is_shipped(suite):
         _shipped()
     known = _registered.get(suite.name)
-    if known is not None and _is_shipped(known) and known.module != suite.module:
+    if known is not None and not _same_file(known.module, suite.module):
         raise ConfigurationError(f"The suite name {suite.name!r} is taken by {known.module}. Choose another one.")
-    for other in _registered.values():
-        if other.name != suite.name and (same := [task for task in (*suite.tasks, *suite.refused) if task in other]):
+    others = [other for other in _registered.values() if other.name != suite.name]
+    taken = _own_names().union(*(other.offers for other in others))
+    for name in suite.offers:
+        require(
+            _is_shipped(suite) or name not in taken,
+            f"The suite {suite.name!r} offers {name!r}, and environments.{name} is something else. Choose another one.",
+        )
+    for other in others:
+        if same := [task for task in (*suite.tasks, *suite.refused) if task in other]:
             raise ConfigurationError(
                 f"The suites {other.name!r} and {suite.name!r} both have a task {same[0]!r}. Results and commands name "
                 "tasks without their suite: rename that of your suite."
             )
+        require(
+            other.component != suite.component,
+            f"The suites {other.name!r} and {suite.name!r} both name {suite.component} as the class of their specs. "
+            "Records tell suites apart by it: rename that of your suite.",
+        )
     _registered[suite.name] = suite
     return suite
 
@@ -48,7 +63,7 @@ def register(suite: Suite) -> Suite:
 def all_suites() -> list[Suite]:
     """Every suite, by rank and name."""
     _shipped()
-    _installed()
+    load_announced(GROUP)
     return sorted(_registered.values(), key=lambda suite: (suite.rank, suite.name))
 
 
@@ -116,7 +131,13 @@ def _shipped() -> None:
             importlib.import_module(f"{_HERE}.{module.name}")
 
 
-@functools.cache
-def _installed() -> None:
-    for entry_point in entry_points(group=GROUP):
-        entry_point.load()
+def _own_names() -> set[str]:
+    """What stands in `reppo.environments` beside the suites."""
+    own = importlib.import_module(_HERE.rpartition(".")[0])
+    return {*vars(own), *own.OWN, *(module.name for module in pkgutil.iter_modules(own.__path__))}
+
+
+def _same_file(module: str, other: str) -> bool:
+    """Whether two names are those of one module, which may have been imported under both."""
+    files = [getattr(sys.modules.get(name), "__file__", None) for name in (module, other)]
+    return module == other or (files[0] is not None and files[0] == files[1])

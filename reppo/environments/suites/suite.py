@@ -2,12 +2,13 @@
 
 import dataclasses
 import importlib
+import keyword
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, NamedTuple, final
 
-from reppo.errors import require
+from reppo.errors import ConfigurationError, require
 
 
 @final
@@ -115,7 +116,10 @@ class Suite:
     rank: int = 100
 
     def __post_init__(self) -> None:
-        require(self.name.isidentifier(), f"The name of a suite is that of a function; {self.name!r} cannot be one.")
+        require(
+            self.name.isidentifier() and not keyword.iskeyword(self.name),
+            f"The name of a suite is that of a function; {self.name!r} cannot be one.",
+        )
         for what in (self.example, *self.samples, *self.device.sharing.values(), self.device.published or self.example):
             require(
                 what in self.tasks,
@@ -123,8 +127,12 @@ class Suite:
             )
 
     def load(self) -> ModuleType:
-        """The module of its specs and environments, imported."""
-        return importlib.import_module(self.module)
+        """The module of its specs and environments, imported.
+
+        Raises:
+            ConfigurationError: if that fails, as where the module needs a package that is not installed.
+        """
+        return self._import(self.module)
 
     @property
     def offers(self) -> dict[str, str]:
@@ -132,8 +140,28 @@ class Suite:
         return {self.name: self.module} | {name: module for module, names in self.exports.items() for name in names}
 
     def offer(self, name: str) -> Any:
-        """One of them, imported."""
-        return getattr(importlib.import_module(self.offers[name]), name)
+        """One of them, imported.
+
+        Raises:
+            ConfigurationError: if that fails.
+        """
+        module = self._import(self.offers[name])
+        require(
+            hasattr(module, name),
+            f"The suite {self.name!r} offers {name!r}, which {self.offers[name]} does not define.",
+        )
+        return getattr(module, name)
+
+    def _import(self, module: str) -> ModuleType:
+        try:
+            return importlib.import_module(module)
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            raise ConfigurationError(
+                f"The suite {self.name!r} cannot be used, because importing {module} fails: {type(error).__name__}: "
+                f"{error}. Install what it needs, or mend it."
+            ) from error
 
     def declare(self, task: str, **arguments: Any) -> Any:
         """The spec of a task, as `environments.<name>(task, ...)` gives it.

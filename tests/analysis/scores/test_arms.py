@@ -61,6 +61,30 @@ def test_an_arm_that_does_more_than_set_values_is_no_setting():
     assert settings_of(mixed) == {}
 
 
+def of_rival(one: RunData, rival: str) -> RunData:
+    return replace(one, record=replace(one.record, rival=rival))
+
+
+def test_settings_of_a_rival_are_not_the_bases():
+    own = [setting(one, {PATH: 2.0}, "x=2") for one in runs("x=2", [1.0])]
+    others = [of_rival(setting(one, {PATH: 2.0}, "x=2"), "rival") for one in runs("rival+x=2", [9.0])]
+    results = [*runs("base", [1.0]), *[of_rival(one, "rival") for one in runs("rival", [9.0])], *own, *others]
+    assert score_table(results).settings == {"x=2": {PATH: 2.0}}
+    assert score_table(results, base="rival").settings == {"rival+x=2": {PATH: 2.0}}
+
+
+def test_arms_of_a_rival_stand_behind_it():
+    results = [*runs("base", [1.0]), *[setting(one, {"a.x": 9}, "x=9") for one in runs("x=9", [1.0])]]
+    for rival in ("other", "ant"):
+        results += [of_rival(one, rival) for one in runs(rival, [1.0])]
+        for value in (10, 9):
+            own = runs(f"{rival}+x={value}", [1.0])
+            results += [of_rival(setting(one, {"a.x": value}, f"x={value}"), rival) for one in own]
+    assert arms_in_order(results, "base") == [
+        "base", "ant", "ant+x=9", "ant+x=10", "other", "other+x=9", "other+x=10", "x=9",
+    ]  # fmt: skip
+
+
 def test_arms_are_in_the_order_of_what_they_set():
     values = {"x=1e-05": 1e-5, "x=0.1": 0.1, "x=F(10)": {"component": "F"}, "x=1e+09": 1e9, "x=-2": -2}
     results = [setting(one, {"algorithm.x": v}, name) for name, v in values.items() for one in runs(name, [1.0])]

@@ -21,7 +21,8 @@ from reppo.environments.suites import Suite, TaskEntry, all_suites, default_task
 from reppo.errors import ConfigurationError
 from reppo.policies import TrainedPolicy, render_episode
 from reppo.results.record import RunRecord
-from reppo.spec import from_json, replace_path, to_json
+from reppo.runtime import packages
+from reppo.spec import from_json, parse_value, replace_path, to_json
 from reppo.sweep.experiment_file import load_experiment
 from reppo.training import init, train_chunk
 
@@ -105,6 +106,12 @@ def test_a_suite_of_ones_own_is_listed_described_and_found(experiment):
     assert possible_returns({"environment": {"component": "LineTask", "task": "Other"}}) == (-math.inf, math.inf)
 
 
+def test_a_task_may_have_any_name():
+    names = ["Maze/Big+v0", "gamma=1", "Straße 1", "base"]
+    registry.register(suite(tasks={name: TaskEntry("mine", 5) for name in names}, example=names[0]))
+    assert [entries.kind_of(name) for name in names] == ["environments"] * 4
+
+
 def test_a_suite_of_ones_own_is_traced_and_drawn_and_keeps_the_laws(experiment, tmp_path):
     (run, *_) = experiment.runs()
     state = eqx.filter_eval_shape(init, run.spec, 0)
@@ -122,18 +129,58 @@ def test_a_suite_of_ones_own_is_traced_and_drawn_and_keeps_the_laws(experiment, 
     assert frame[:, 20].max() == 0 and frame.sum() == 3 * 255 * 20 * 40
 
 
-def test_an_installed_package_brings_its_suite(monkeypatch, tmp_path):
-    (tmp_path / "bringing.py").write_text(STUDY.partition("experiment = ")[0], encoding="utf-8")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    found = [EntryPoint("mine", "bringing", registry.GROUP)]
-    monkeypatch.setattr(registry, "entry_points", lambda group: found if group == registry.GROUP else [])
-    registry._installed.cache_clear()
-    try:
-        assert "line" in [found.name for found in all_suites()]
-        assert environments.line("Line-v0").make().horizon == 50
-    finally:
-        registry._installed.cache_clear()
-        del sys.modules["bringing"]
+@pytest.fixture
+def announce(monkeypatch, tmp_path):
+    """Installs modules, by name and text; the first is announced."""
+    known = set(sys.modules)
+
+    def install(**texts):
+        for name, text in texts.items():
+            (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        found = [EntryPoint("mine", next(iter(texts)), registry.GROUP)]
+        monkeypatch.setattr(packages, "entry_points", lambda group: found if group == registry.GROUP else [])
+        packages.load_announced.cache_clear()
+
+    yield install
+    packages.load_announced.cache_clear()
+    for name in set(sys.modules) - known:
+        del sys.modules[name]
+
+
+ADAPTER, REGISTERS = (part.replace("__name__", '"line_adapter"') for part in STUDY.split("environments.register("))
+REGISTERS = (
+    "from reppo import environments\n"
+    'TASKS = {"Line-v0": environments.TaskEntry("toy", horizon=50)}\n'
+    f"environments.register({REGISTERS.partition('experiment = ')[0]}"
+)
+
+
+def test_an_installed_package_brings_its_suite(announce):
+    announce(line_suite=REGISTERS, line_adapter=ADAPTER)
+    assert "line" in [found.name for found in all_suites()] and "line_adapter" not in sys.modules
+    spec = {"component": "LineTask", "task": "Line-v0"}
+    assert from_json(spec).make().horizon == 50  # of a record: nobody has named a task before
+    assert parse_value('LineTask("Line-v0")') == from_json(spec) == environments.line("Line-v0")
+
+
+def test_a_package_that_cannot_be_imported_is_named_and_hinders_nothing(announce):
+    announce(broken_suite="import a_simulator_that_is_not_there")
+    with pytest.warns(UserWarning, match=r"'broken_suite' \(reppo.suites\), which cannot be imported .*a_simulator"):
+        assert [found.name for found in all_suites()] == ["playground", "gymnax", "probe"]
+    assert find_suite("gymnax").declare("Pendulum-v1").suite == "gymnax"  # nor is it said again
+
+
+def test_a_suite_whose_module_cannot_be_imported_says_why(announce):
+    announce(line_suite=REGISTERS, line_adapter="import a_simulator_that_is_not_there")
+    assert "Line-v0" in find_suite("line")
+    for use in (lambda: environments.line, lambda: from_json({"component": "LineTask", "task": "Line-v0"})):
+        with pytest.raises(
+            ConfigurationError, match="'line' cannot be used, because importing line_adapter fails: Mod"
+        ):
+            use()
+    with pytest.raises(ConfigurationError, match="offers 'nothing', which math does not define"):
+        suite(exports={"math": ("nothing",)}).offer("nothing")
 
 
 def test_what_would_hide_another_is_refused():
@@ -142,6 +189,15 @@ def test_what_would_hide_another_is_refused():
     assert list(find_suite("mine").tasks) == ["B"]
     with pytest.raises(ConfigurationError, match="suite name 'gymnax' is taken by reppo.environments.suites.gymnax"):
         registry.register(suite(name="gymnax"))
+    with pytest.raises(ConfigurationError, match="suite name 'mine' is taken by mine"):
+        registry.register(suite(module="theirs"))
+    for changes in ({"name": "Box"}, {"name": "spaces"}, {"exports": {"mine": ("gymnax",)}}):
+        with pytest.raises(
+            ConfigurationError, match=r"offers '(Box|spaces|gymnax)', and environments\.\1 is something"
+        ):
+            registry.register(suite(**changes))
+    with pytest.raises(ConfigurationError, match="'mine' and 'other' both name MineTask as the class of their specs"):
+        registry.register(suite(name="other", tasks={"C": TaskEntry("mine", 5)}, example="C"))
     for task in ("Pendulum-v1", "CartPole-v1"):
         with pytest.raises(ConfigurationError, match=f"'gymnax' and 'mine' both have a task '{task}'.*rename"):
             registry.register(suite(tasks={"A": TaskEntry("mine", 5), task: TaskEntry("mine", 5)}))
@@ -153,6 +209,7 @@ def test_what_would_hide_another_is_refused():
         ({"example": "C"}, "names the task 'C', which is not in its table"),
         ({"samples": ("A", "D")}, "names the task 'D'"),
         ({"name": "my suite"}, "'my suite' cannot be one"),
+        ({"name": "lambda"}, "'lambda' cannot be one"),
     ],
 )
 def test_a_suite_that_contradicts_itself_is_refused(changes, message):
