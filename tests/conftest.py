@@ -7,6 +7,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import hypothesis
 import jax
+import jaxtyping
 import pytest
 
 from reppo.runtime.cache import use_compilation_cache
@@ -44,3 +45,11 @@ def pendulum_results(tmp_path_factory):
 def key() -> jax.Array:
     """A random key."""
     return jax.random.key(0)
+
+
+@pytest.fixture
+def unchecked():
+    """As users run it: types are not checked at every call, as they are in the tests."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import pytest
 
@@ -20,12 +19,7 @@ TASK = environments.probe("BestAction")
 SPEC = resolve(tiny_preset(TASK))
 
 
-@pytest.fixture(autouse=True)
-def unchecked():
-    """As users run it: types are not checked at every call, as they are in the tests."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
+pytestmark = pytest.mark.usefixtures("unchecked")
 
 
 def declare(**changes):

@@ -12,7 +12,6 @@ import sys
 import textwrap
 from pathlib import Path
 
-import jaxtyping
 import pytest
 
 import reppo
@@ -176,14 +175,6 @@ CASES = {
     "an unknown policy": (command("render", "{tmp}", "--which", "bst"), r"Unknown which 'bst'. Did you mean 'best'"),
     "a number of episodes as text": (command("evaluate", "{tmp}", "--episodes", "few"), r"'few' is not a whole number"),
 }  # fmt: skip
-
-
-@pytest.fixture
-def unchecked(monkeypatch):
-    """As users run it: types are not checked at every call, as they are in the tests."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 import dataclasses
 import re
 
-import jaxtyping
 import numpy as np
 import pytest
 
@@ -194,14 +193,6 @@ def test_the_error_names_the_path():
         validate(replace_path(SPEC, "kl_bound", -1))
     with pytest.raises(ConfigurationError, match=r"^algorithm: gamma is 2"):
         validate(replace_path(SPEC, "gamma", 2))
-
-
-@pytest.fixture
-def unchecked():
-    """As users run it: types are not checked at every call, as they are in the tests, but by `validate` alone."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 SLOTS = [path for path, value in list_paths(SPEC).items() if isinstance(value, Component)]

@@ -90,7 +90,7 @@ def test_the_runs_of_a_rival_are_those_that_it_has_as_a_base_evaluated_alike():
         ({"rivals": "longer"}, "rivals must be a list, not 'longer'"),
     ],
 )
-def test_what_cannot_be_a_rival_is_refused_at_declaration(changes, message):
+def test_what_cannot_be_a_rival_is_refused_at_declaration(changes, message, unchecked):
     with pytest.raises(ValueError, match=message):
         tiny(**changes)
 

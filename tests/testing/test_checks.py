@@ -9,7 +9,6 @@ import equinox as eqx
 import hypothesis
 import jax
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import pytest
 from hypothesis import given
@@ -99,14 +98,6 @@ def test_only_the_laws_need_hypothesis():
 
 
 # Strategies
-
-
-@pytest.fixture
-def unchecked():
-    """As users run it: the fields of every component are not checked when it is made, as they are in the tests."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @given(testing.rows(4))
