@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+PATIENCE = 300  # seconds in which it answers
 OPTIONS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--disable-extensions", "--mute-audio",
@@ -22,7 +24,7 @@ class Tab:
     """A page in a browser; `complaints` holds what it and its files complained of since the last `go`."""
 
     def __init__(self, read: int, write: int):
-        self._read, self._write = os.fdopen(read, "rb"), os.fdopen(write, "wb")
+        self._read, self._unread, self._write = read, b"", os.fdopen(write, "wb")
         self._sent, self._session, self._events = 0, None, []
         self.complaints: list[str] = []
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
@@ -73,14 +75,16 @@ class Tab:
 
     def close(self) -> None:
         self._write.close()
-        self._read.close()
+        os.close(self._read)
 
     def _receive(self) -> dict[str, Any]:
-        part = bytearray()
-        while (byte := self._read.read(1)) != b"\0":
-            assert byte, "Chromium has ended."
-            part += byte
-        message = json.loads(part)
+        while b"\0" not in self._unread:
+            assert select.select([self._read], [], [], PATIENCE)[0], "Chromium does not answer."
+            part = os.read(self._read, 1 << 20)
+            assert part, "Chromium has ended."
+            self._unread += part
+        found, _, self._unread = self._unread.partition(b"\0")
+        message = json.loads(found)
         self._events.append(message.get("method", ""))
         told = message.get("params", {})
         if message.get("method") == "Runtime.exceptionThrown":
