@@ -6,13 +6,13 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import matplotlib
 import pytest
 
 from reppo import environments
 from reppo.ablation import all_ablations
 from reppo.ablation.ablation import _registered
 from reppo.sweep import Experiment
+from tests.analysis.synthetic import make_results
 from tests.tiny import tiny_preset
 
 ROOT = Path(__file__).parents[1]
@@ -24,6 +24,7 @@ HERE = [
     "docs/policies.md",
     "docs/published.md",
     "docs/report.md",
+    "docs/statistics.md",
     "docs/tracking.md",
 ]
 BLOCK = re.compile(r"(<!-- not run: .+ -->\n+)?^( *)```python\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -94,10 +95,23 @@ def test_the_policies_of_the_page_act(run_page, results):
     assert names["action"].shape == (1,) and names["actions"].shape == (3, 1)
 
 
-def test_the_report_of_the_page_is_written(run_page, results, tmp_path):
-    with matplotlib.rc_context():
-        run_page("docs/report.md")
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """Results of two arms on two tasks where pages look for those of the quickstart."""
+    arms, tasks = {"base": 0.8, "kl/no_kl": 0.4}, ["CheetahRun", "HopperHop"]
+    make_results(tmp_path / "results" / "quickstart", arms, tasks, 3, reports=2, steps=6_000_000)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_report_of_the_page_is_written(run_page, study, tmp_path):
+    run_page("docs/report.md")
     assert (tmp_path / "elsewhere" / "index.html").exists()
+
+
+def test_the_statistics_of_the_page_are_made(run_page, study, capsys):
+    run_page("docs/statistics.md")
+    out = capsys.readouterr().out
+    assert "PairedEffect(" in out and "AggregateRow(" in out
 
 
 def test_the_published_curves_of_the_page_are_there(run_page):
