@@ -1,8 +1,9 @@
 # make quickstart   trains REPPO and three ablations on two tasks
 # make test         runs the tests
-# make test-browser   tests the report page in Chromium (Debian: apt-get install chromium)
+# make test-browser   tests the report page and the documentation in Chromium (Debian: apt-get install chromium)
 # make test-slurm   tests jobs on a SLURM of its own, as root (Debian: apt-get install slurm-wlm munge)
 # make docs         builds the documentation into site/
+# make picture      runs the quickstart anew and draws the picture of its report; needs Chromium
 # make lint         checks style and types
 # make gpu-check    finds out what works on this GPU; REHEARSAL=1: tiny sizes on the CPU
 # For a GPU: make quickstart EXTRAS=cuda12
@@ -20,7 +21,7 @@ STARTED := $(shell date +%s)
 CHECK := -m reppo.gpu_check --out $(OUT) --budget-seconds $(BUDGET) --started $(STARTED) $(if $(REHEARSAL),--rehearsal) $(if $(ONLY),--only $(ONLY))
 version = $(shell $(1) -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)
 
-.PHONY: quickstart test test-slow test-browser test-slurm docs lint gpu-check clean another-version
+.PHONY: quickstart test test-slow test-browser test-slurm docs picture lint gpu-check clean another-version
 
 quickstart: .venv/.installed
 	$(BIN)/reppo run experiments/quickstart.py
@@ -39,6 +40,11 @@ test-slurm: .venv/.dev
 
 docs: .venv/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+picture: .venv/.installed
+	rm -rf results/picture
+	$(BIN)/reppo run experiments/quickstart.py --out results/picture
+	$(BIN)/python docs/figures/report_picture.py results/picture/quickstart
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

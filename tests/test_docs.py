@@ -1,26 +1,48 @@
-"""The Python of the documentation runs as it stands."""
+"""The Python of README and documentation runs as it stands."""
 
 import re
+import shutil
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import pytest
 
+from reppo import environments
 from reppo.ablation import all_ablations
 from reppo.ablation.ablation import _registered
 from reppo.sweep import Experiment
+from tests.analysis.synthetic import make_results
+from tests.tiny import tiny_preset
 
 ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+HERE = [
+    "README.md",
+    "docs/first-study.md",
+    "docs/index.md",
+    "docs/policies.md",
+    "docs/published.md",
+    "docs/report.md",
+    "docs/statistics.md",
+    "docs/tracking.md",
+]
+BLOCK = re.compile(r"(<!-- not run: .+ -->\n+)?^( *)```python\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page):
+    """The blocks of Python on a page that are to be run."""
+    return [source for excused, _, source in BLOCK.findall(page.read_text(encoding="utf-8")) if not excused]
 
 
 @pytest.fixture
 def run_page():
-    """Runs the Python of a page; ablations that it declares are forgotten afterwards."""
+    """Runs the Python of a page with what else it needs; ablations that it declares are forgotten afterwards."""
     catalog = all_ablations()
 
-    def run(page):
-        blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
-        names = {"__name__": "page"}
-        exec(compile("\n".join(blocks), page, "exec"), names)
+    def run(page, **names):
+        names["__name__"] = "page"
+        exec(compile("\n".join(blocks(ROOT / page)), page, "exec"), names)
         return names
 
     yield run
@@ -28,9 +50,27 @@ def run_page():
     _registered.update(catalog)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/first-study.md"])
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_is_run_here_or_by_a_test_that_names_its_page(page):
+    if blocks(page) and str(page.relative_to(ROOT)) not in HERE:
+        tests = [path.read_text(encoding="utf-8") for path in ROOT.glob("tests/*/**/*.py")]
+        assert any(page.name in test for test in tests), f"No test runs the Python of {page.name}."
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/first-study.md"])
 def test_a_page_declares_an_experiment(run_page, page):
     assert isinstance(run_page(page)["experiment"], Experiment)
+
+
+def test_readme_and_home_show_the_quickstart():
+    """The same code three times, but for the docstring of the file."""
+    (readme,), (home,) = blocks(ROOT / "README.md"), blocks(ROOT / "docs/index.md")
+    assert readme == home
+    names, quickstart = {"__name__": "page"}, {"__name__": "page"}
+    exec(compile(home, "index.md", "exec"), names)
+    exec(compile((ROOT / "experiments/quickstart.py").read_text(encoding="utf-8"), "quickstart.py", "exec"), quickstart)
+    ids = [[run.id for run in found["experiment"].runs()] for found in (names, quickstart)]
+    assert ids[0] == ids[1]
 
 
 def test_the_example_of_an_ablation_works_beside_the_catalog(run_page):
@@ -40,3 +80,48 @@ def test_the_example_of_an_ablation_works_beside_the_catalog(run_page):
     spec = experiment.base(experiment.environments[0])
     assert own.name not in catalog
     assert own(spec) != spec
+
+
+@pytest.fixture
+def results(pendulum_results, tmp_path, monkeypatch):
+    """Results where pages look for those of the quickstart."""
+    monkeypatch.chdir(tmp_path)
+    return shutil.copytree(pendulum_results, tmp_path / "results" / "quickstart")
+
+
+def test_the_policies_of_the_page_act(run_page, results):
+    observations = jnp.zeros((3, 3))
+    names = run_page("docs/policies.md", jax=jax, observation=observations[0], observations=observations)
+    assert names["action"].shape == (1,) and names["actions"].shape == (3, 1)
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """Results of two arms on two tasks where pages look for those of the quickstart."""
+    arms, tasks = {"base": 0.8, "kl/no_kl": 0.4}, ["CheetahRun", "HopperHop"]
+    make_results(tmp_path / "results" / "quickstart", arms, tasks, 3, reports=2, steps=6_000_000)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_report_of_the_page_is_written(run_page, study, tmp_path):
+    run_page("docs/report.md")
+    assert (tmp_path / "elsewhere" / "index.html").exists()
+
+
+def test_the_statistics_of_the_page_are_made(run_page, study, capsys):
+    run_page("docs/statistics.md")
+    out = capsys.readouterr().out
+    assert "PairedEffect(" in out and "AggregateRow(" in out
+
+
+def test_the_published_curves_of_the_page_are_there(run_page):
+    names = run_page("docs/published.md")
+    assert len(names["curve"].iqm) == len(names["curve"].environment_steps)
+
+
+def test_the_sink_of_the_page_hears_of_a_sweep(run_page, results):
+    experiment = Experiment(
+        name="pendulum", base=tiny_preset, environments=[environments.gymnax("Pendulum-v1")], seeds=[0, 1], steps=512
+    )
+    names = run_page("docs/tracking.md", experiment=experiment, path=results)
+    assert "Pager" in names
