@@ -13,11 +13,11 @@ from reppo.text import plain, plain_lines
 def add_commands(commands: Commands) -> None:
     """Adds the commands."""
     listing = commands.add("list", list_kind, "list what there is")
-    listing.add_argument("kind", choices=["ablations", "components", "environments", "presets"])
+    listing.add_argument("kind", choices=["ablations", "components", "environments", "metrics", "presets"])
     listing.add_argument("--theme", metavar="THEME", help="only this theme, such as kl; suite, for environments")
     options.add_json(listing)
 
-    show = commands.add("show", show_name, "show an ablation, preset, component or environment")
+    show = commands.add("show", show_name, "show an ablation, preset, component, environment or metric")
     show.add_argument("name", metavar="NAME", help="such as kl/no_kl, kl/no_kl+value/mse, gamma=0.9, reppo, HLGauss")
     _add_base(show)
     options.add_file(show)
@@ -73,6 +73,7 @@ def show_name(arguments: argparse.Namespace) -> int:
         "presets": _show_preset,
         "components": _show_component,
         "environments": _show_environment,
+        "metrics": _show_metric,
     }[kind]
     data, lines = show(arguments)
     text = plain_lines("\n".join(lines))
@@ -82,6 +83,7 @@ def show_name(arguments: argparse.Namespace) -> int:
 
 def _show_arm(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     from reppo.descriptions import entries
+    from reppo.descriptions.found import findings
     from reppo.spec import difference, to_json
 
     arm = entries.find_arm(arguments.name)
@@ -96,6 +98,7 @@ def _show_arm(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str]]
             f"  {ablation.question}",
             f"  reference  {ablation.reference}",
             f"  expects    {ablation.expects}",
+            *(f"  published  {finding.text}" for finding in findings(ablation.name)),
         ]
     lines += ["", f"Difference from {arguments.base} on {arguments.environment}"]
     lines += entries.format_differences(changes, "  ") or ["  none"]
@@ -107,6 +110,7 @@ def _show_arm(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str]]
         "ablations": [
             {"name": one.name, "question": one.question, "touches": list(one.touches)}
             | {"reference": one.reference, "expects": one.expects}
+            | {"published": [finding._asdict() for finding in findings(one.name)]}
             for one in arm.ablations
         ],
         "changes": entries.differences_as_json(changes),
@@ -146,8 +150,9 @@ def _show_component(arguments: argparse.Namespace) -> tuple[dict[str, Any], list
     lines += ["", "Fields"] if entry["fields"] else []
     for field in entry["fields"]:
         default = "no default" if field["default"] is None else field["default"]
-        lines.append(f"  {field['name']:<20}  {field['kind']:<6}  {default}")
-    return entry, lines
+        lines.append(f"  {field['name']:<20}  {field['kind']:<6}  {default:<8}  {field['allowed']}".rstrip())
+    lines += ["", "Laws"] if entry["laws"] else []
+    return entry, lines + [f"  {name:<13}  {says}" for name, says in entry["laws"].items()]
 
 
 def _show_environment(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
@@ -155,7 +160,18 @@ def _show_environment(arguments: argparse.Namespace) -> tuple[dict[str, Any], li
 
     entry = entries.describe_environment(arguments.name)
     lines = [arguments.name, "", f"  {entry['summary']}", f"  in a file  {entry['declared']}"]
+    lines += [f"  {entry['sizes']}"] if entry["sizes"] else []
     return entry, lines + (["  its physics can be randomized: randomize=True"] if entry["randomizes"] else [])
+
+
+def _show_metric(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+    from reppo.descriptions import entries
+
+    entry = entries.describe_metric(arguments.name)
+    lines = [arguments.name, "", f"  {entry['summary']}", f"  healthy  {entry['healthy']}"]
+    lines += [f"  limit    {entry['limit']}"] if entry["limit"] else []
+    share = entry["warn_above"]
+    return entry, lines + ([] if share is None else [f"  a report warns where its mean is above {share:g}"])
 
 
 def _spec_lines(spec: Any, marked: Sequence[str]) -> list[str]:

@@ -1,4 +1,7 @@
-"""What there is, in words and as data: ablations, components, environments, presets. Behind `reppo list` and `show`."""
+"""What there is, in words and as data: ablations, components, environments, metrics, presets.
+
+Behind `reppo list` and `show`, and the catalog pages of the documentation.
+"""
 
 import dataclasses
 import inspect
@@ -9,11 +12,14 @@ from typing import Any
 from reppo import presets
 from reppo.ablation import Arm, all_ablations, find_ablation, setting
 from reppo.component import Component, concrete_components, is_hyper
+from reppo.descriptions import documentation
+from reppo.descriptions.metrics import all_metrics, find_metric
 from reppo.environments import AbstractEnvironmentSpec
-from reppo.environments.suites import all_suites, suite_of_task
+from reppo.environments.suites import TaskEntry, all_suites, suite_of_task
 from reppo.errors import ConfigurationError, unknown_name
 from reppo.results.formatting import arm_parts
 from reppo.spec import Difference, Spec, format_value, list_paths, parse_value, resolve, to_json
+from reppo.text import counted
 
 Entry = dict[str, Any]
 
@@ -22,9 +28,9 @@ def list_entries(kind: str, theme: str | None = None) -> list[Entry]:
     """Describes everything of a kind, as plain data: at least `name`, `theme` and `summary`.
 
     Args:
-        kind: `"ablations"`, `"components"`, `"environments"` or `"presets"`.
+        kind: `"ablations"`, `"components"`, `"environments"`, `"metrics"` or `"presets"`.
         theme: only the entries of this theme: that of an ablation, the part of the library that a component belongs to,
-            the suite of an environment.
+            the suite of an environment, the first part of a metric's name.
 
     Raises:
         ConfigurationError: if there is no such kind or theme.
@@ -53,6 +59,10 @@ def _environments() -> list[Entry]:
     return [describe_environment(name) for suite in all_suites() for name in suite.tasks]
 
 
+def _metrics() -> list[Entry]:
+    return [describe_metric(name) for name in all_metrics()]
+
+
 def _presets() -> list[Entry]:
     return [describe_preset(name) for name in sorted(presets.__all__)]
 
@@ -61,6 +71,7 @@ KINDS: dict[str, Callable[[], list[Entry]]] = {
     "ablations": _ablations,
     "components": _components,
     "environments": _environments,
+    "metrics": _metrics,
     "presets": _presets,
 }
 """What can be listed."""
@@ -74,6 +85,7 @@ def describe_ablation(name: str) -> Entry:
         "theme": ablation.theme,
         "summary": ablation.question,
         "question": ablation.question,
+        "does": " ".join((ablation.transform.__doc__ or "").split()),
         "touches": list(ablation.touches),
         "reference": ablation.reference,
         "expects": ablation.expects,
@@ -81,7 +93,7 @@ def describe_ablation(name: str) -> Entry:
 
 
 def describe_component(name: str) -> Entry:
-    """The slot that a component fills, its documentation and its fields with their defaults.
+    """The slot that a component fills, its documentation, its fields with their defaults, and the laws it is held to.
 
     Of an abstract one, which stands for a slot: also what fills it, and what each of its methods is given and returns.
     """
@@ -93,11 +105,15 @@ def describe_component(name: str) -> Entry:
         for method, function in asked.items()
     ]
     bases = [base.__name__ for base in cls.__mro__[1:] if issubclass(base, Component) and base is not Component]
+    texts = documentation.field_texts(cls)
     fields = [
         {
             "name": field.name,
             "kind": "scalar" if is_hyper(field) else "static" if field.metadata.get("static") else "slot",
             "default": None if field.default is dataclasses.MISSING else format_value(field.default),
+            "allowed": documentation.allowed(cls, field),
+            "takes": _slot_of(field),
+            "says": texts.get(field.name, ""),
         }
         for field in dataclasses.fields(cls)
     ]
@@ -110,6 +126,7 @@ def describe_component(name: str) -> Entry:
         "fields": fields,
         "filled_by": filled_by,
         "methods": methods,
+        "laws": documentation.laws_of(cls),
     }
 
 
@@ -126,6 +143,10 @@ def describe_environment(name: str) -> Entry:
         "family": family,
         "horizon": spec.horizon,
         "reward_range": None if spec.reward_range is None else list(spec.reward_range),
+        "observation": entry.observation,
+        "privileged": entry.privileged,
+        "action": entry.action,
+        "sizes": _sizes(entry),
         "randomizes": entry.randomizes,
         "needs": needs,
         "declared": f'environments.{spec.suite}("{name}")',
@@ -140,6 +161,22 @@ def describe_preset(name: str) -> Entry:
         "theme": function.__module__.rpartition(".")[2],
         "summary": _first_line(function),
         "documentation": inspect.getdoc(function) or "",
+    }
+
+
+def describe_metric(name: str) -> Entry:
+    """What a metric is, what it looks like when all is well, and when a report warns of it."""
+    metric = find_metric(name)
+    watched = metric.watched
+    return {
+        "name": metric.name,
+        "theme": metric.group,
+        "summary": metric.says,
+        "healthy": metric.healthy,
+        "watched": watched is not None,
+        "limit": watched.limit if watched else None,
+        "warn_above": watched.warn_above if watched else None,
+        "warning": watched.warning if watched else "",
     }
 
 
@@ -221,6 +258,8 @@ def kind_of(name: str) -> str:
         return "presets"
     if name in Component.registry:
         return "components"
+    if name in all_metrics():
+        return "metrics"
     if "/" in name:
         find_ablation(name)
     raise unknown_name("name", name, all_names(), "List what there is by: reppo list ablations (or components, ...)")
@@ -250,6 +289,20 @@ def format_differences(changes: list[Difference], indent: str = "") -> list[str]
 def differences_as_json(changes: list[Difference]) -> list[Entry]:
     """Differences as plain data."""
     return [{"path": path, "before": to_json(before), "after": to_json(after)} for path, before, after in changes]
+
+
+def _sizes(entry: TaskEntry) -> str:
+    """What a task observes and acts with, as far as it is known."""
+    seen = "" if entry.observation is None else f"observes {counted(entry.observation, 'number')}"
+    critic = "" if entry.privileged is None else f"the critic {entry.privileged}"
+    action = "" if entry.action is None else f"acts with {entry.action}"
+    return ", ".join(filter(None, (seen, critic, action)))
+
+
+def _slot_of(field: dataclasses.Field[Any]) -> str | None:
+    """The abstract class of what a slot takes; None of a field that is no slot."""
+    slot = field.type
+    return slot.__name__ if inspect.isclass(slot) and issubclass(slot, Component) else None
 
 
 def _first_line(thing: Any) -> str:

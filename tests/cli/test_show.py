@@ -9,6 +9,7 @@ from reppo import environments, presets
 from reppo.ablation import all_ablations, find_ablation
 from reppo.component import Component, concrete_components
 from reppo.descriptions.entries import find_spec
+from reppo.descriptions.metrics import all_metrics
 from reppo.environments import AbstractEnvironmentSpec as EnvironmentSpec
 from reppo.spec import difference, from_json, resolve
 from tests.cli.calls import as_json, shown
@@ -18,6 +19,7 @@ from tests.cli.calls import as_json, shown
     ("kind", "names"),
     [
         ("ablations", lambda: set(all_ablations())),
+        ("metrics", lambda: set(all_metrics())),
         ("presets", lambda: set(presets.__all__)),
         ("environments", lambda: {*environments.PLAYGROUND, *environments.GYMNAX, *environments.PROBES}),
         (
@@ -79,7 +81,8 @@ def test_presets_components_and_environments_are_shown(capsys):
     assert from_json(as_json(capsys, "show", "reppo")["spec"]) == find_spec("reppo", "reppo", "CartpoleBalance")
     text = shown(capsys, "show", "HLGauss")
     assert "fills      AbstractValue" in text and "num_bins              static  151" in text
-    assert as_json(capsys, "show", "HLGauss")["fields"][2] == {"name": "sigma", "kind": "scalar", "default": "0.75"}
+    sigma = as_json(capsys, "show", "HLGauss")["fields"][2]
+    assert sigma.items() >= {"name": "sigma", "kind": "scalar", "default": "0.75", "takes": None}.items()
     text = shown(capsys, "show", "Pendulum-v1")
     assert 'environments.gymnax("Pendulum-v1")' in text and "200 steps" in text
     assert "robots' models" in shown(capsys, "show", "Go1JoystickFlatTerrain")

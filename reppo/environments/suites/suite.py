@@ -25,6 +25,9 @@ class TaskEntry(NamedTuple):
             range is wider because of a reward that comes only with the end; `None`: the reward range.
         scored: whether the reward range goes from failing to solving the task at every step: returns are then scores.
         needs: what has to be fetched before the task can be made; empty where nothing has.
+        observation: how many numbers the actor observes, with default settings; `None`: not known, or no vector.
+        privileged: how many the critic observes, where it observes others; `None`: as the actor.
+        action: the size of an action; `None`: not known.
     """
 
     family: str
@@ -35,6 +38,9 @@ class TaskEntry(NamedTuple):
     lasting_range: tuple[float, float] | None = None
     scored: bool = False
     needs: str = ""
+    observation: int | None = None
+    privileged: int | None = None
+    action: int | None = None
 
 
 @final

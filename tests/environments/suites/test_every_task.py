@@ -8,6 +8,7 @@ import pytest
 from reppo import environments
 from reppo.environments import GYMNAX, PLAYGROUND, Episodes
 from reppo.environments.contract import cast_like, strengthen
+from reppo.environments.suites import suite_of_task
 from reppo.environments.suites.playground.physics import without_workspace
 
 STEPS, LIMIT = 200, 150
@@ -43,6 +44,9 @@ def check_steps(spec):
     goes_on = steps.reward[~steps.terminated]
     assert np.all((goes_on >= low - 1e-5) & (goes_on <= high + 1e-5))
     assert not steps.nonfinite.any()
+    entry = suite_of_task(spec.name).tasks[spec.name]
+    assert entry.privileged is None and shapes.critic is None
+    assert (entry.observation, entry.action) == (shapes.actor.size, task.action_space.size)
     starts_differ = not np.array_equal(first.observation.actor[0], first.observation.actor[1])
     assert starts_differ == (spec.name not in ONE_START)
     assert not np.array_equal(steps.observation.actor[0], steps.observation.actor[-1])

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from reppo import environments
 from reppo.environments import Episodes
+from reppo.environments.suites.probes.table import TASKS
 from reppo.errors import ConfigurationError
 
 ANY_POLICY = sorted(set(environments.PROBES) - {"BestAction", "NonFinite"})
@@ -90,3 +91,11 @@ def test_specs_are_checked_compared_and_made_once():
         environments.probe("TerminalStep", {"length": 0})
     with pytest.raises(ConfigurationError, match="Did you mean 'reward'"):
         environments.probe("NonFinite", {"part": "rewards"}).make()
+
+
+def test_the_table_has_the_sizes_of_the_probes():
+    for name, entry in TASKS.items():
+        task = environments.probe(name).make()
+        shapes = task.observation_shapes()
+        assert (entry.observation, entry.action) == (shapes.actor.size, task.action_space.size), name
+        assert entry.privileged == (None if shapes.critic is None else shapes.critic.size), name

@@ -9,14 +9,22 @@ from reppo.environments.suites.suite import TaskEntry
 
 GYMNAX: dict[str, TaskEntry] = {
     # -(angle^2 + 0.1 speed^2 + 0.001 torque^2), with |angle| <= pi, |speed| <= 8, |torque| <= 2.
-    "Pendulum-v1": TaskEntry("classic control", 200, (-(math.pi**2 + 6.4 + 0.004), 0.0), ("max_speed", "max_torque")),
+    "Pendulum-v1": TaskEntry(
+        "classic control", 200, (-(math.pi**2 + 6.4 + 0.004), 0.0), ("max_speed", "max_torque"), observation=3, action=1
+    ),
     # -0.1 action^2, and 100 at the goal, where the episode ends.
     "MountainCarContinuous-v0": TaskEntry(
-        "classic control", 999, (-0.1, 100.0), ("min_action", "max_action"), lasting_range=(-0.1, 0.0)
+        "classic control",
+        999,
+        (-0.1, 100.0),
+        ("min_action", "max_action"),
+        lasting_range=(-0.1, 0.0),
+        observation=2,
+        action=1,
     ),
-    "PointRobot-misc": TaskEntry("misc", 100, (0.0, 1.0), ("dense_reward",)),
-    "Reacher-misc": TaskEntry("misc", 100, (0.0, 1.0)),
-    "Swimmer-misc": TaskEntry("misc", 500, (0.0, 1.0)),
+    "PointRobot-misc": TaskEntry("misc", 100, (0.0, 1.0), ("dense_reward",), observation=6, action=2),
+    "Reacher-misc": TaskEntry("misc", 100, (0.0, 1.0), observation=8, action=2),
+    "Swimmer-misc": TaskEntry("misc", 500, (0.0, 1.0), observation=16, action=2),
 }
 """The tasks of gymnax with continuous actions, by name."""
 

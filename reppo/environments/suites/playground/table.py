@@ -8,12 +8,34 @@ from reppo.environments.suites.suite import TaskEntry
 ROBOTS = "robots' models of mujoco_menagerie"
 """What the robots' tasks need."""
 
-_CONTROL = (
-    "AcrobotSwingup AcrobotSwingupSparse BallInCup CartpoleBalance CartpoleBalanceSparse CartpoleSwingup "
-    "CartpoleSwingupSparse CheetahRun FingerSpin FingerTurnEasy FingerTurnHard FishSwim HopperHop HopperStand "
-    "HumanoidStand HumanoidWalk HumanoidRun PendulumSwingup PointMass ReacherEasy ReacherHard SwimmerSwimmer6 "
-    "WalkerRun WalkerStand WalkerWalk"
-).split()
+# Numbers that are observed, and the size of an action.
+_CONTROL = {
+    "AcrobotSwingup": (6, 1),
+    "AcrobotSwingupSparse": (6, 1),
+    "BallInCup": (8, 2),
+    "CartpoleBalance": (5, 1),
+    "CartpoleBalanceSparse": (5, 1),
+    "CartpoleSwingup": (5, 1),
+    "CartpoleSwingupSparse": (5, 1),
+    "CheetahRun": (17, 6),
+    "FingerSpin": (9, 2),
+    "FingerTurnEasy": (12, 2),
+    "FingerTurnHard": (12, 2),
+    "FishSwim": (24, 5),
+    "HopperHop": (15, 4),
+    "HopperStand": (15, 4),
+    "HumanoidStand": (67, 21),
+    "HumanoidWalk": (67, 21),
+    "HumanoidRun": (67, 21),
+    "PendulumSwingup": (3, 1),
+    "PointMass": (4, 2),
+    "ReacherEasy": (6, 2),
+    "ReacherHard": (6, 2),
+    "SwimmerSwimmer6": (25, 5),
+    "WalkerRun": (24, 6),
+    "WalkerStand": (24, 6),
+    "WalkerWalk": (24, 6),
+}
 
 
 def _locomotion(horizon: int = 1000, *, randomizes: bool = False) -> TaskEntry:
@@ -26,7 +48,12 @@ def _manipulation(horizon: int, *, randomizes: bool = False) -> TaskEntry:
 
 PLAYGROUND: dict[str, TaskEntry] = {
     # Rewards of the control suite are products and means of tolerances, each in [0, 1].
-    **{name: TaskEntry("control suite", 1000, (0.0, 1.0), ("vision",), scored=True) for name in _CONTROL},
+    **{
+        name: TaskEntry(
+            "control suite", 1000, (0.0, 1.0), ("vision",), scored=True, observation=observation, action=action
+        )
+        for name, (observation, action) in _CONTROL.items()
+    },
     "ApolloJoystickFlatTerrain": _locomotion(),
     "BarkourJoystick": _locomotion(),
     "BerkeleyHumanoidJoystickFlatTerrain": _locomotion(randomizes=True),

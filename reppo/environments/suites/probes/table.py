@@ -13,5 +13,14 @@ HORIZONS = {
     "NonFinite": 10,
 }
 
-TASKS: dict[str, TaskEntry] = {name: TaskEntry("probe", horizon) for name, horizon in HORIZONS.items()}
+TASKS: dict[str, TaskEntry] = {
+    name: TaskEntry(
+        "probe",
+        horizon,
+        observation=5 if name == "TerminalStep" else 1,
+        privileged=2 if name == "PrivilegedValue" else None,
+        action=1,
+    )
+    for name, horizon in HORIZONS.items()
+}
 """The probes by name. Their rewards depend on their arguments: specs know them."""

@@ -1,0 +1,1 @@
+"""Writes pages of the documentation from what the library says of itself. Only the build of the site uses it."""
