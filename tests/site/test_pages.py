@@ -52,7 +52,7 @@ def test_the_site_is_whole(site: Path):
     assert boosts["tracking/"] == 1 and boosts["api/tracking/"] < 1
     algorithm = (site / "reppo" / "index.html").read_text(encoding="utf-8")
     assert algorithm.count('class="arithmatex"') > 20 and "$" not in re.sub(r"<script.*?</script>", "", algorithm)
-    assert "self.schedule.run(" in re.sub(r"<[^>]+>", "", algorithm)
+    assert "self.step_order.run(" in re.sub(r"<[^>]+>", "", algorithm)
 
 
 def test_links_that_lead_nowhere_are_found(tmp_path: Path):
