@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+__all__ = ["ConfigurationError", "DamagedFile", "RunDiverged", "RunsFailed", "require", "unknown_name"]
+
 
 class ConfigurationError(ValueError):
     """A setting, name or file that the user gave cannot be used. Raised before anything expensive starts."""

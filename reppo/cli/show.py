@@ -140,9 +140,15 @@ def _show_component(arguments: argparse.Namespace) -> tuple[dict[str, Any], list
     lines = [arguments.name, "", *(f"  {line}".rstrip() for line in entry["documentation"].splitlines())]
     for what, value in (("fills", entry["fills"]), ("filled by", ", ".join(entry["filled_by"]))):
         lines += ["", f"  {what:<9}  {value}"] if value else []
-    for method in entry["methods"]:
-        lines += ["", f"{method['name']}{method['signature']}"]
-        lines += [f"  {line}".rstrip() for line in method["documentation"].splitlines()]
+    for one in (*entry["attributes"], *entry["methods"]):
+        lines += ["", f"{one['name']}{one['signature']}"]
+        lines += [f"  {line}".rstrip() for line in one["documentation"].splitlines()]
+    lines += ["", "There already, and yours to replace"] if entry["optional"] else []
+    for one in entry["optional"]:
+        lines += [f"  {one['name']}{one['signature']}", f"    {one['documentation'].partition(chr(10))[0]}"]
+    lines += ["", "Laws, checked by reppo.testing"] if entry["laws"] else []
+    width = max((len(law["name"]) for law in entry["laws"]), default=0)
+    lines += [f"  {law['name']:<{width}}  {law['says']}" for law in entry["laws"]]
     lines += ["", "Fields"] if entry["fields"] else []
     for field in entry["fields"]:
         default = "no default" if field["default"] is None else field["default"]

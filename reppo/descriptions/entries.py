@@ -2,13 +2,13 @@
 
 import dataclasses
 import inspect
-import re
 from collections.abc import Callable
 from typing import Any
 
 from reppo import presets
 from reppo.ablation import Arm, all_ablations, find_ablation, setting
 from reppo.component import Component, concrete_components, is_hyper
+from reppo.descriptions.contracts import CONTRACTS, asked, find_class, laws_of, offered, own_tasks, subclasses
 from reppo.environments import AbstractEnvironmentSpec
 from reppo.environments.suites import all_suites, suite_of_task
 from reppo.errors import ConfigurationError, unknown_name
@@ -16,6 +16,7 @@ from reppo.results.formatting import arm_parts
 from reppo.spec import Difference, Spec, format_value, list_paths, parse_value, resolve, to_json
 
 Entry = dict[str, Any]
+"""What is said of one thing, as plain data."""
 
 
 def list_entries(kind: str, theme: str | None = None) -> list[Entry]:
@@ -83,15 +84,11 @@ def describe_ablation(name: str) -> Entry:
 def describe_component(name: str) -> Entry:
     """The slot that a component fills, its documentation and its fields with their defaults.
 
-    Of an abstract one, which stands for a slot: also what fills it, and what each of its methods is given and returns.
+    Of an abstract class: also what there is of it, what a subclass must have (`attributes`, `methods`), what it may
+    have anew (`optional`), and the laws that check it (where hypothesis is installed).
     """
-    cls = Component.registry[name]
-    filled_by = [other for other, known in concrete_components().items() if known is not cls and issubclass(known, cls)]
-    asked = {method: getattr(cls, method) for method in sorted(getattr(cls, "__abstractmethods__", ()))}
-    methods = [
-        {"name": method, "signature": _signature(function), "documentation": inspect.getdoc(function) or ""}
-        for method, function in asked.items()
-    ]
+    cls = find_class(name)
+    must = asked(cls)
     bases = [base.__name__ for base in cls.__mro__[1:] if issubclass(base, Component) and base is not Component]
     fields = [
         {
@@ -99,7 +96,7 @@ def describe_component(name: str) -> Entry:
             "kind": "scalar" if is_hyper(field) else "static" if field.metadata.get("static") else "slot",
             "default": None if field.default is dataclasses.MISSING else format_value(field.default),
         }
-        for field in dataclasses.fields(cls)
+        for field in (dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ())
     ]
     return {
         "name": name,
@@ -108,16 +105,20 @@ def describe_component(name: str) -> Entry:
         "fills": bases[0] if bases else None,
         "documentation": inspect.getdoc(cls) or "",
         "fields": fields,
-        "filled_by": filled_by,
-        "methods": methods,
+        "filled_by": [other.__name__ for other in subclasses(cls)],
+        "attributes": [one for one in must if one["signature"].startswith(":")],
+        "methods": [one for one in must if not one["signature"].startswith(":")],
+        "optional": offered(cls),
+        "laws": laws_of(cls) if must else [],
     }
 
 
 def describe_environment(name: str) -> Entry:
     """Suite, family, time limit and range of rewards of a task, and how an experiment file names it."""
     spec = find_environment(name)
-    entry = suite_of_task(name).tasks[name]
-    family, needs = entry.family, entry.needs or None
+    own = type(spec) if name in own_tasks() else None
+    entry = None if own else suite_of_task(name).tasks[name]
+    family, needs = (entry.family, entry.needs or None) if entry else (_first_line(own).rstrip("."), None)
     reward = "rewards unknown" if spec.reward_range is None else "rewards {:g} to {:g}".format(*spec.reward_range)
     return {
         "name": name,
@@ -126,9 +127,9 @@ def describe_environment(name: str) -> Entry:
         "family": family,
         "horizon": spec.horizon,
         "reward_range": None if spec.reward_range is None else list(spec.reward_range),
-        "randomizes": entry.randomizes,
+        "randomizes": entry.randomizes if entry else spec.make().randomizes,
         "needs": needs,
-        "declared": f'environments.{spec.suite}("{name}")',
+        "declared": f"{name}()" if own else f'environments.{spec.suite}("{name}")',
     }
 
 
@@ -155,12 +156,13 @@ def find_preset(name: str) -> Callable[[AbstractEnvironmentSpec], Spec]:
 
 
 def find_environment(name: str) -> AbstractEnvironmentSpec:
-    """The spec of the task of that name, with default settings.
+    """The spec of the task of that name, with default settings; one of one's own is named by its class.
 
     Raises:
         ConfigurationError: if there is none; names close matches.
     """
-    return suite_of_task(name).declare(name)
+    own = own_tasks().get(name)
+    return suite_of_task(name).declare(name) if own is None else own()
 
 
 def find_arm(text: str) -> Arm:
@@ -217,9 +219,9 @@ def kind_of(name: str) -> str:
         return "ablations"
     if name in presets.__all__:
         return "presets"
-    if any(name in suite for suite in all_suites()):
+    if name in own_tasks() or any(name in suite for suite in all_suites()):
         return "environments"
-    if name in Component.registry:
+    if name in Component.registry or name in CONTRACTS:
         return "components"
     if "/" in name:
         find_ablation(name)
@@ -254,11 +256,3 @@ def differences_as_json(changes: list[Difference]) -> list[Entry]:
 
 def _first_line(thing: Any) -> str:
     return (inspect.getdoc(thing) or "").partition("\n")[0]
-
-
-def _signature(method: Any) -> str:
-    """Arguments and result of a method, arrays by kind and shape: `(self, kl: Float[batch]) -> Bool[batch]`."""
-    function: Any = method.fget if isinstance(method, property) else method
-    text = re.sub(r"jaxtyping\.(\w+)\[[\w.]+, '([^']*)'\]", r"\1[\2]", str(inspect.signature(function)))
-    text = re.sub(r"(?:typing\.)?Union\[(\w+\[[^\]]*\])(?:, \1)*\]", r"\1", text)
-    return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", text)

@@ -49,7 +49,7 @@ def render_episode(
 ) -> Rendered:
     """Writes a video of one episode, at the task's own speed, with the deterministic policy.
 
-    Each suite draws its own tasks, without a display; see `AbstractEnvironment.picture`.
+    Each task draws itself, without a display; see `AbstractEnvironment.draw` and `picture`.
 
     Args:
         policy: the policy.
@@ -62,8 +62,8 @@ def render_episode(
         camera: a camera of the task, where it has any; its own view by default.
 
     Raises:
-        ConfigurationError: if the task has no picture, nothing can render without a display here (says what to
-            install), an argument is out of range, or the video cannot be written.
+        ConfigurationError: if the task has no picture, or gives frames of another size, nothing can render without a
+            display here (says what to install), an argument is out of range, or the video cannot be written.
     """
     path = Path(path)
     check_video_path(path)
@@ -79,6 +79,17 @@ def render_episode(
     shown = range(0, length, every)
     frames = picture.draw(
         [jax.tree.map(lambda x, i=i: x[i], states) for i in shown], list(returns[shown]), width, height
+    )
+    for frame in frames:
+        require(
+            isinstance(frame, np.ndarray) and frame.shape == (height, width, 3) and frame.dtype == np.uint8,
+            f"The picture of {policy.spec.environment.name} gave {_described(frame)} as a frame; it must be an array "
+            f"of uint8 and shape ({height}, {width}, 3).",
+        )
+    require(
+        len(frames) == len(shown),
+        f"The picture of {policy.spec.environment.name} gave {len(frames)} frames of {len(shown)} states; it must give "
+        "one of each.",
     )
     write_video(path, frames, picture.steps_per_second / every)
     return Rendered(path, float(returns[-1]), len(rewards), len(frames))
@@ -98,4 +109,13 @@ def _play(
     with jax.default_matmul_precision(policy.spec.matmul_precision):
         states, rewards, ended = run(policy.policy, policy.environment.with_worlds(episode + 1), jax.random.key(seed))
     length = int(np.argmax(ended)) + 1 if np.any(ended) else len(ended)
-    return jax.tree.map(lambda leaf: np.asarray(leaf)[:length], states), np.asarray(rewards)[:length]
+    return jax.tree.map(lambda leaf: _on_host(leaf)[:length], states), np.asarray(rewards)[:length]
+
+
+def _on_host(leaf: Array) -> Any:
+    """NumPy's array, but for random keys, which NumPy does not know."""
+    return leaf if jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key) else np.asarray(leaf)
+
+
+def _described(frame: Any) -> str:
+    return f"{frame.dtype}{frame.shape}" if isinstance(frame, np.ndarray) else repr(frame)[:80]

@@ -11,6 +11,8 @@ SCHEMA = 5
 """The version of the record's fields. It grows when a field is added, removed, or changes its meaning."""
 
 Status = Literal["running", "finished", "diverged"]
+"""Where a run stands. One that diverged is done, and its record says when and why."""
+
 LanesMode = Literal["map", "vmap"]
 
 

@@ -1,0 +1,128 @@
+"""The API pages show what is public: each name on exactly one page, with what has to be known to use it."""
+
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import griffe
+import pytest
+
+import reppo
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted((ROOT / "docs" / "api").glob("*.md"))
+
+
+@pytest.fixture(scope="module")
+def library():
+    """The library as its source reads; nothing of it is run."""
+    return griffe.load("reppo", search_paths=[str(ROOT)], docstring_parser="google")
+
+
+def at(library: griffe.Object, path: str) -> griffe.Object:
+    found = library
+    for name in path.split(".")[1:]:
+        found = found[name]
+    return found.final_target if found.is_alias else found
+
+
+def of_the_library(member: griffe.Object | griffe.Alias) -> bool:
+    return not member.is_alias or str(member.target_path).startswith("reppo.")
+
+
+def shown(library: griffe.Object, page: Path) -> Iterator[tuple[str, list[str]]]:
+    """The directives of a page, each with the paths of what it shows, by the rules of mkdocstrings.
+
+    Of a module those members are shown that have documentation and are defined there, or imported and in `__all__`. A
+    name that is also that of a file of the package stands for the file, and is not shown.
+    """
+    for directive in re.findall(r"^::: (\S+)$", page.read_text(encoding="utf-8"), flags=re.M):
+        it = at(library, directive)
+        if not it.is_module:
+            yield directive, [it.path]
+            continue
+        names = []
+        for name, member in it.members.items():
+            if name.startswith("_") or not of_the_library(member):
+                continue
+            target = member.final_target if member.is_alias else member
+            if not target.is_module and target.has_docstrings and (not member.is_imported or member.is_public):
+                names.append(target.path)
+        yield directive, names
+
+
+def public(library: griffe.Object) -> set[str]:
+    """Where every name is defined that stands in the `__all__` of a module; `reppo`'s own is read by running it."""
+    found = {
+        f"{module}.{name}" for name, module in reppo._NAMES.items() if not at(library, f"{module}.{name}").is_module
+    }
+    modules = [library]
+    for module in modules:
+        modules += [one for one in module.modules.values() if not one.is_alias]
+        for name in map(str, module.exports or ()) if module is not library else ():
+            it = at(module, f".{name}")
+            if it.is_module:  # a function that has the name of its file, or a module that is exported as such
+                it = it.members.get(name)
+            if it is not None:
+                found.add(it.path)
+    return {at(library, path).path for path in found}
+
+
+def test_every_public_name_stands_on_exactly_one_page(library):
+    pages = {}
+    for page in PAGES:
+        for directive, names in shown(library, page):
+            assert names, f"{page.name} shows nothing of {directive}: what is imported there needs an `__all__`"
+            for name in names:
+                pages.setdefault(name, []).append(page.name)
+    twice = {name: where for name, where in pages.items() if len(where) > 1}
+    assert not twice, f"these stand on several pages: {twice}"
+    missing = sorted(public(library) - pages.keys())
+    assert not missing, f"these are public and stand on no page, or have no documentation: {missing}"
+
+
+def test_every_module_that_reppo_offers_says_what_is_public():
+    for name in (*reppo._MODULES, "testing"):
+        module = importlib.import_module(f"reppo.{name}")
+        assert module.__all__ and all(hasattr(module, one) for one in module.__all__)
+
+
+def test_every_page_is_in_the_navigation_and_the_names_of_reppo_are_in_the_overview():
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert not [page.name for page in PAGES if f"api/{page.name}" not in navigation]
+    overview = (ROOT / "docs" / "api" / "public.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\[`(\w+)`\]", overview)) == set(reppo._NAMES)
+
+
+@pytest.mark.parametrize(
+    ("page", "before", "after", "message"),
+    [
+        ("public.md", "# What", "::: reppo.runtime\n\n# What", "shows nothing of reppo.runtime"),
+        (
+            "public.md",
+            "# What",
+            "::: reppo.losses.PerState\n\n# What",
+            "several pages.*PerState': .'losses.md', 'public.md'",
+        ),
+        ("presets.md", "::: reppo.presets.reppo.reppo", "", "on no page.*'reppo.presets.reppo.reppo'"),
+        ("numerics.md", "::: reppo.keys", "", "on no page.*'reppo.keys.subkey'"),
+    ],
+)
+def test_a_page_that_shows_too_little_or_too_much_is_noticed(
+    library, monkeypatch, tmp_path, page, before, after, message
+):
+    for one in PAGES:
+        text = one.read_text(encoding="utf-8")
+        (tmp_path / one.name).write_text(text.replace(before, after) if one.name == page else text, encoding="utf-8")
+    monkeypatch.setitem(globals(), "PAGES", sorted(tmp_path.glob("*.md")))
+    with pytest.raises(AssertionError, match=message):
+        test_every_public_name_stands_on_exactly_one_page(library)
+
+
+def test_a_package_without_a_list_of_its_names_is_noticed(library, monkeypatch):
+    monkeypatch.setattr(library["results"], "exports", None)
+    for member in library["results"].members.values():
+        monkeypatch.setattr(member, "public", None)
+    with pytest.raises(AssertionError, match="results.md shows nothing of reppo.results"):
+        test_every_public_name_stands_on_exactly_one_page(library)
