@@ -38,6 +38,10 @@ def unknown_name(kind: str, name: str, known: Iterable[str], cure: str = "") -> 
 
 
 def require(condition: object, message: str) -> None:
-    """Raises `ConfigurationError(message)` unless `condition` holds."""
+    """Raises `ConfigurationError(message)` unless `condition` holds.
+
+    Raises:
+        ConfigurationError: unless the condition holds.
+    """
     if not condition:
         raise ConfigurationError(message)

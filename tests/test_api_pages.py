@@ -1,7 +1,10 @@
 """The API pages show what is public: each name on exactly one page, with what has to be known to use it."""
 
+import ast
 import importlib
+import inspect
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +12,8 @@ import griffe
 import pytest
 
 import reppo
+from reppo.component import concrete_components
+from reppo.descriptions.citations import works_in
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs" / "api").glob("*.md"))
@@ -126,3 +131,108 @@ def test_a_package_without_a_list_of_its_names_is_noticed(library, monkeypatch):
         monkeypatch.setattr(member, "public", None)
     with pytest.raises(AssertionError, match="results.md shows nothing of reppo.results"):
         test_every_public_name_stands_on_exactly_one_page(library)
+
+
+RANGE = re.compile(
+    r"\d|positive|negative|at least|at most|above|below|between|\bany\b|finite|default|\bsee\b|names?\b|None|as many"
+)
+NUMBER = re.compile(r"\b(int|float|Scalar)\b")
+NO_NUMBER = re.compile(r"Array|ndarray|Mapping|dict|Callable|Iterable|tuple\[(tuple|str)|Sequence\[(tuple|str)")
+ARRAY = re.compile(r"\b(Array|ndarray)\b")
+TYPED = re.compile(r"\w+\[(?:np\.|jax\.)?(?:Array|ndarray)[^\[\]]*\]")  # such as `Float[Array, batch]`
+ASKED_LATER = ("validate", "fits")  # what these raise is said at `Component`, and by the fields
+
+
+def sections(thing: griffe.Object, kind: str) -> list:
+    """What stands in the sections of a kind (`parameters`, `attributes`, `raises`) of a docstring."""
+    found = thing.docstring.parsed if thing.docstring else []
+    return [one for section in found if section.kind.value == kind for one in section.value]
+
+
+def described(thing: griffe.Object, kind: str) -> dict[str, str]:
+    return {one.name.lstrip("*"): one.description for one in sections(thing, kind)}
+
+
+def functions(library: griffe.Object) -> list[griffe.Object]:
+    """Every public function and method, but for methods that a class below documents already."""
+    found = []
+    for path in sorted(public(library)):
+        thing = at(library, path)
+        if thing.is_function:
+            found.append(thing)
+        for name, member in thing.members.items() if thing.is_class else ():
+            known = any(name in base.members and base.members[name].docstring for base in thing.mro())
+            if not member.is_alias and member.is_function and not known:
+                if not name.startswith("_") or name == "__call__":
+                    found.append(member)
+    return found
+
+
+def settings(library: griffe.Object) -> Iterator[tuple[griffe.Object, str]]:
+    """Every field that is declared by `hyper` or `static` and holds numbers, with its class."""
+    for path in sorted(public(library)):
+        cls = at(library, path)
+        for name, member in cls.members.items() if cls.is_class else ():
+            declared = (
+                not member.is_alias and member.is_attribute and str(member.value).startswith(("hyper(", "static("))
+            )
+            if declared and NUMBER.search(str(member.annotation)):
+                yield cls, name
+
+
+def raises(thing: griffe.Object) -> bool:
+    """Whether the code of a function raises something itself that a user can meet."""
+    for node in ast.walk(ast.parse(textwrap.dedent("\n".join(thing.lines)))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "require":
+            return True
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            if ast.unparse(node.exc).partition("(")[0] not in ("NotImplementedError", "AttributeError", "error"):
+                return True
+    return False
+
+
+def test_every_function_and_method_is_documented(library):
+    assert not [thing.path for thing in functions(library) if not thing.docstring]
+
+
+def test_whoever_raises_says_what(library):
+    silent = [
+        thing.path
+        for thing in functions(library)
+        if thing.name not in ASKED_LATER and raises(thing) and not sections(thing, "raises")
+    ]
+    for path in sorted(public(library)):
+        cls = at(library, path)
+        for name in ("__init__", "__post_init__", "__check_init__") if cls.is_class else ():
+            if name in cls.members and raises(cls.members[name]) and not sections(cls, "raises"):
+                silent.append(path)
+    assert not silent
+
+
+def test_numbers_have_a_range_and_arrays_a_shape(library):
+    vague = []
+    for thing in functions(library):
+        said = described(thing, "parameters")
+        for parameter in thing.parameters:
+            type_ = str(parameter.annotation or "")
+            if NUMBER.search(type_) and not NO_NUMBER.search(type_) and not RANGE.search(said.get(parameter.name, "")):
+                vague.append(f"{thing.path}({parameter.name})")
+            if ARRAY.search(TYPED.sub("", type_)) and "shape" not in said.get(parameter.name, ""):
+                vague.append(f"{thing.path}({parameter.name}: {type_})")
+    for cls, name in settings(library):
+        said = [described(base, "attributes").get(name, "") for base in (cls, *cls.mro())]
+        if not RANGE.search(" ".join(said)):
+            vague.append(f"{cls.path}.{name}")
+    assert not vague
+
+
+def test_components_of_a_published_work_name_it():
+    rooms = ("algorithms", "distributions", "losses", "networks", "normalization", "optimization", "targets")
+    silent = []
+    for name, component in concrete_components().items():
+        said = inspect.getdoc(component) or ""
+        borrowed = re.search(r"\b(reference|paper|published|PyTorch)\b", said)
+        named = works_in(said) or re.search(r"\b[A-Z]\w+ (et al\. )?[12]\d{3}\b", said)
+        if component.__module__.startswith(tuple(f"reppo.{room}." for room in rooms)) and borrowed and not named:
+            silent.append(name)
+    assert not silent

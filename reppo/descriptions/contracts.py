@@ -13,8 +13,6 @@ from reppo.rollout import AbstractPolicy
 from reppo.tracking import AbstractTracker
 from reppo.training import AbstractProgram
 
-__all__ = ["CONTRACTS", "asked", "find_class", "laws_of", "offered", "own_tasks", "subclasses"]
-
 CONTRACTS: dict[str, type] = {
     cls.__name__: cls
     for cls in (AbstractDistribution, AbstractEnvironment, AbstractPolicy, AbstractProgram, AbstractTracker)

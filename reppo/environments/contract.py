@@ -140,6 +140,9 @@ class AbstractEnvironment(eqx.Module):
         """The same task with room for that many copies in one program: the identity, unless copies share a buffer.
 
         Call it before any `randomize`.
+
+        Args:
+            worlds: how many copies, at least 1.
         """
         del worlds
         return self

@@ -18,8 +18,12 @@ class Box(eqx.Module):
     """Continuous actions within bounds. Unit actions are in `[-1, 1]`.
 
     Attributes:
-        low: the lower bound of each dimension, in the task's unit.
+        low: the lower bound of each dimension, finite, in the task's unit.
         high: the upper bound of each dimension, above `low`.
+
+    Raises:
+        ConfigurationError: if the bounds are not finite, not of one length of at least 1, or a low one is not
+            below its high one.
     """
 
     low: tuple[float, ...] = static()
@@ -35,7 +39,11 @@ class Box(eqx.Module):
 
     @classmethod
     def unit(cls, size: int) -> "Box":
-        """The box `[-1, 1]^size`."""
+        """The box `[-1, 1]^size`.
+
+        Args:
+            size: the number of action dimensions, at least 1.
+        """
         return cls((-1.0,) * size, (1.0,) * size)
 
     @property
@@ -80,6 +88,9 @@ class Discrete(eqx.Module):
 
     Attributes:
         number: how many there are, at least 2.
+
+    Raises:
+        ConfigurationError: if the number is no whole number of at least 2.
     """
 
     number: int = static()

@@ -55,10 +55,10 @@ def render_episode(
         policy: the policy.
         path: a file that ends in `.gif` or `.mp4`.
         episode: which of the evaluation episodes, from 0.
-        seed: of the episodes; the run's own by default.
-        steps: most steps to show; the whole episode by default.
-        width: of the video, in pixels.
-        height: of the video, in pixels.
+        seed: of the episodes, from 0 to 2^32 - 1; the run's own by default.
+        steps: most steps to show, at least 1; the whole episode by default.
+        width: of the video, in pixels, from 16 to 4096.
+        height: of the video, in pixels, from 16 to 4096.
         camera: a camera of the task, where it has any; its own view by default.
 
     Raises:

@@ -58,6 +58,10 @@ class RunRecord:
         files: length in bytes and CRC-32 of the content of each file of the run, by name, as they were when the record
             was written; those of a run that goes on have grown since.
         schema: version of these fields.
+
+    Raises:
+        ConfigurationError: if the seed is negative, or `diverged_at` is given for a run that did not diverge,
+            or not for one that did.
     """
 
     run_id: str
