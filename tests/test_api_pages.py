@@ -39,8 +39,8 @@ def of_the_library(member: griffe.Object | griffe.Alias) -> bool:
 def shown(library: griffe.Object, page: Path) -> Iterator[tuple[str, list[str]]]:
     """The directives of a page, each with the paths of what it shows, by the rules of mkdocstrings.
 
-    Of a module those members are shown that have documentation and are defined there, or imported and in `__all__`. A
-    name that is also that of a file of the package stands for the file, and is not shown.
+    Of a module those members are shown that have documentation and are in `__all__`, or, where there is none, defined
+    there. A name that is also that of a file of the package stands for the file, and is not shown.
     """
     for directive in re.findall(r"^::: (\S+)$", page.read_text(encoding="utf-8"), flags=re.M):
         it = at(library, directive)
@@ -48,12 +48,10 @@ def shown(library: griffe.Object, page: Path) -> Iterator[tuple[str, list[str]]]
             yield directive, [it.path]
             continue
         names = []
-        for name, member in it.members.items():
-            if name.startswith("_") or not of_the_library(member):
-                continue
-            target = member.final_target if member.is_alias else member
-            if not target.is_module and target.has_docstrings and (not member.is_imported or member.is_public):
-                names.append(target.path)
+        for member in it.members.values():
+            if member.is_public and of_the_library(member):
+                target = member.final_target if member.is_alias else member
+                names += [target.path] if target.has_docstrings and not target.is_module else []
         yield directive, names
 
 
