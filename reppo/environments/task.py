@@ -8,6 +8,7 @@ import equinox as eqx
 from reppo.component import as_plain
 from reppo.environments.contract import AbstractEnvironment, AbstractEnvironmentSpec, settings_label
 from reppo.environments.spaces import ActionSpace
+from reppo.environments.suites import all_suites
 from reppo.errors import require
 
 
@@ -24,7 +25,7 @@ class AbstractTask(AbstractEnvironment, AbstractEnvironmentSpec):
 
     Raises:
         ConfigurationError: if a field is not declared by `static`, or does not hold plain data; if the horizon is below
-            1, or the reward range is no interval.
+            1, the reward range is no interval, or the library has a task of that name.
     """
 
     horizon: eqx.AbstractVar[int]
@@ -41,6 +42,11 @@ class AbstractTask(AbstractEnvironment, AbstractEnvironmentSpec):
                 "apart for a task that holds arrays.",
             )
             require(
+                getattr(type(self), field.name, field.default) is field.default,
+                f"{field.name} stands in {name} without an annotation, but a class below has it as a field. Annotate "
+                f"it and declare it by `static`, or give it by {name}({field.name}=...).",
+            )
+            require(
                 field.metadata.get("static"),
                 f"The field {field.name} of {name} is not declared by `static`. Write "
                 f"`{field.name}: {type(value).__name__} = static({value!r})`.",
@@ -48,6 +54,11 @@ class AbstractTask(AbstractEnvironment, AbstractEnvironmentSpec):
         require(
             type(self.horizon) is int and self.horizon >= 1,
             f"The horizon of {name} is {self.horizon!r}; give a whole number of steps of at least 1.",
+        )
+        require(
+            self.suite != "own" or not any(name in suite for suite in all_suites()),
+            f"The library has a task {name!r} already, and results and commands name tasks without their suite. Give "
+            "the class another name.",
         )
         low_high = self.reward_range
         require(

@@ -97,7 +97,7 @@ def render_episode(
 
 def _play(
     policy: TrainedPolicy, episode: int, seed: int, visible: Callable[[Any], PyTree[Array]]
-) -> tuple[PyTree[np.ndarray], Float[np.ndarray, " steps"]]:
+) -> tuple[PyTree[np.ndarray | Array], Float[np.ndarray, " steps"]]:
     """What is visible before each step of an evaluation episode, `[steps, ...]`, and the rewards."""
     require(0 <= seed < 2**32, f"The seed is {seed}; give a whole number from 0 to 4294967295.")
 

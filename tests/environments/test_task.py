@@ -84,7 +84,7 @@ def test_a_task_takes_at_most_30_lines():
 
 def test_the_page_runs_and_its_task_is_traced_through_training(page):
     (run, *_) = page["experiment"].runs()
-    assert (run.environment, run.spec.environment.suite) == ("PointMass", "own")
+    assert (run.environment, run.spec.environment.suite) == ("Puck", "own")
     assert from_json(to_json(run.spec)) == run.spec
     state = eqx.filter_eval_shape(init, run.spec, 0)
     _, report = eqx.filter_eval_shape(train_chunk, run.spec, state, 1)
@@ -93,7 +93,7 @@ def test_the_page_runs_and_its_task_is_traced_through_training(page):
 
 
 def test_the_task_of_the_page_is_drawn_where_it_is(page, tmp_path):
-    task = page["PointMass"]()
+    task = page["Puck"]()
     rendered = render_episode(untrained(task), tmp_path / "a.gif", steps=4, width=160, height=120)
     assert (rendered.frames, rendered.episode_length) == (4, 100)
     with Image.open(rendered.path) as image:
@@ -105,11 +105,11 @@ def test_the_task_of_the_page_is_drawn_where_it_is(page, tmp_path):
 
 
 def test_settings_name_the_task_and_stand_in_its_record(page):
-    PointMass = page["PointMass"]
-    assert PointMass().name == "PointMass" and PointMass(horizon=5, push=0.1).name == "PointMass@horizon=5,push=0.1"
-    assert PointMass(push=0.1) != PointMass() == PointMass().make() and hash(PointMass()) == hash(PointMass())
-    assert from_json(to_json(PointMass(push=np.float32(0.1)))) == PointMass(push=0.1)
-    spec = to_json(resolve(presets.reppo_small(PointMass(horizon=5))))
+    Puck = page["Puck"]
+    assert Puck().name == "Puck" and Puck(horizon=5, push=0.1).name == "Puck@horizon=5,push=0.1"
+    assert Puck(push=0.1) != Puck() == Puck().make() and hash(Puck()) == hash(Puck())
+    assert from_json(to_json(Puck(push=np.float32(0.1)))) == Puck(push=0.1)
+    spec = to_json(resolve(presets.reppo_small(Puck(horizon=5))))
     assert possible_returns(spec) == (0, 5)
     assert possible_returns({"environment": to_json(Still())}) == (-np.inf, np.inf)
 
@@ -119,11 +119,12 @@ def test_a_task_of_ones_own_is_shown_and_stands_where_a_task_is_named(page, tmp_
     file = tmp_path / "study.py"
     file.write_text(STUDY, encoding="utf-8")
     show = lambda *arguments: (main(["show", *arguments, "--file", str(file)]), capsys.readouterr().out)[1]
-    text = show("PointMass")
-    assert "less with the distance, 100 steps, rewards 0 to 1" in text and "in a file  PointMass()" in text
-    assert "algorithm.reward_scale" in show("kl/no_kl", "--environment", "PointMass")
-    assert entries.find_environment("PointMass") == load_experiment(file).environments[0].__class__()
-    assert "PointMass" not in entries.all_names()
+    text = show("Puck")
+    assert "middle of a table, 100 steps, rewards 0 to 1" in text and "in a file  Puck()" in text
+    assert "algorithm.reward_scale" in show("kl/no_kl", "--environment", "Puck")
+    task = load_experiment(file).environments[0]
+    assert entries.find_environment("Puck") == task
+    assert "Puck" not in entries.all_names()
 
 
 def test_flags_and_metrics_may_be_left_out():
@@ -140,14 +141,18 @@ def test_what_no_task_can_be_is_refused_with_the_cure():
         return type(Still)("Odd", (Still,), {"__module__": __name__, "__annotations__": kinds, **members})
 
     for cls, message in (
-        (declared(kinds={"goal": jax.Array}, goal=static(jnp.zeros(2))), "field goal of Odd.*are settings.*spec apart"),
+        (declared(kinds={"goal": tuple}, goal=static((jnp.zeros(2),))), "field goal of Odd.*are settings.*spec apart"),
         (declared(kinds={"box": Box}, box=static(Box.unit(1))), r"Leave out the annotation of what is none \(`box = "),
         (declared(kinds={"gain": float}, gain=0.5), r"not declared by `static`. Write `gain: float = static\(0.5\)`"),
-        (declared(horizon=0), "horizon of Odd is 0; give a whole number of steps of at least 1"),
+        (declared(horizon=5), "horizon stands in Odd without an annotation, but a class below has it as a field"),
+        (declared(kinds={"horizon": int}, horizon=static(0)), "horizon of Odd is 0; give a whole number of steps"),
         (declared(reward_range=(1.0, 0.0)), r"reward range of Odd is \(1.0, 0.0\); give the least and the greatest"),
     ):
         with pytest.raises(ConfigurationError, match=message):
             cls()
+    taken = type(Still)("PointMass", (Still,), {"__module__": __name__})
+    with pytest.raises(ConfigurationError, match="a task 'PointMass' already.*Give the class another name"):
+        taken()
     with pytest.raises(ConfigurationError, match="steps_per_second of Odd is 0; give a positive number"):
         declared(draw=lambda self, axes, state: None, steps_per_second=0)().picture()
     drawn = declared(draw=lambda self, axes, state: None)()
@@ -176,12 +181,12 @@ def test_a_picture_that_is_none_is_told(monkeypatch, tmp_path, frames, message):
 @pytest.mark.slow
 def test_the_study_of_the_page_is_trained_evaluated_and_rendered(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    Path("pointmass.py").write_text(STUDY, encoding="utf-8")
-    assert main(["run", "pointmass.py", "--arms", "base", "--seeds", "1", "--steps", "30000"]) == 0
-    run = "results/pointmass/runs/base/PointMass/seed0"
+    Path("puck.py").write_text(STUDY, encoding="utf-8")
+    assert main(["run", "puck.py", "--arms", "base", "--seeds", "1", "--steps", "30000"]) == 0
+    run = "results/puck/runs/base/Puck/seed0"
     capsys.readouterr()
-    assert main(["evaluate", run, "--file", "pointmass.py"]) == 0
+    assert main(["evaluate", run, "--file", "puck.py"]) == 0
     assert float(re.search(r"mean (\S+)", capsys.readouterr().out)[1]) > 40
-    assert main(["render", run, "--file", "pointmass.py", "--steps", "10"]) == 0
+    assert main(["render", run, "--file", "puck.py", "--steps", "10"]) == 0
     assert (Path(run) / "episode.gif").stat().st_size > 1000
-    assert dataclasses.is_dataclass(from_json({"component": "PointMass"}))
+    assert dataclasses.is_dataclass(from_json({"component": "Puck"}))
