@@ -31,8 +31,8 @@ def find_class(name: str) -> type:
 
 def own_tasks() -> dict[str, type[AbstractTask]]:
     """Every task that is a class of its own (see `AbstractTask`) and is of no suite, by name."""
-    of_suites = {suite.component for suite in all_suites()}
-    return {cls.__name__: cls for cls in subclasses(AbstractTask) if cls.__name__ not in of_suites}
+    taken = {name for suite in all_suites() for name in (suite.component, *suite.tasks, *suite.refused)}
+    return {cls.__name__: cls for cls in subclasses(AbstractTask) if cls.__name__ not in taken}
 
 
 def asked(cls: type) -> list[dict[str, str]]:
