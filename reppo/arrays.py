@@ -13,6 +13,8 @@ import numpy as np
 
 from reppo.errors import ConfigurationError, DamagedFile
 
+__all__ = ["ArrayHeader", "arrays_by_path", "load_arrays", "read_headers", "save_arrays", "tree_from_paths"]
+
 
 class ArrayHeader(NamedTuple):
     """What is known of an array before it is read."""

@@ -22,8 +22,11 @@ from jaxtyping import Float
 
 from reppo.errors import ConfigurationError, require, unknown_name
 
+__all__ = ["Component", "Scalar", "hyper", "slot", "static"]
+
 if TYPE_CHECKING:
     Scalar = Any  # fields take any number and hold a float32: see `hyper`
+    """The type of a field that `hyper` declares: any number, held as a float32 of shape `()`."""
 else:
     Scalar = Float[np.float32 | np.ndarray, ""]
 

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+__all__ = ["ConfigurationError", "DamagedFile", "RunDiverged", "RunsFailed", "require", "unknown_name"]
+
 
 class ConfigurationError(ValueError):
     """A setting, name or file that the user gave cannot be used. Raised before anything expensive starts."""
@@ -36,6 +38,10 @@ def unknown_name(kind: str, name: str, known: Iterable[str], cure: str = "") -> 
 
 
 def require(condition: object, message: str) -> None:
-    """Raises `ConfigurationError(message)` unless `condition` holds."""
+    """Raises `ConfigurationError(message)` unless `condition` holds.
+
+    Raises:
+        ConfigurationError: unless the condition holds.
+    """
     if not condition:
         raise ConfigurationError(message)

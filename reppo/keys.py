@@ -9,6 +9,8 @@ import zlib
 import jax
 from jaxtyping import Array, Int, Key
 
+__all__ = ["subkey"]
+
 
 def subkey(key: Key[Array, ""], *purposes: str | int | Int[Array, ""]) -> Key[Array, ""]:
     """Derives the key for a purpose.

@@ -8,6 +8,8 @@ from jaxtyping import Array, Float
 
 from reppo.component import Scalar
 
+__all__ = ["limit"]
+
 
 @jax.custom_vjp
 def limit(

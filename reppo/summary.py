@@ -4,6 +4,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+__all__ = ["Summary", "flatten"]
+
 
 class Summary(eqx.Module):
     """What is kept of a metric: enough for its mean and extremes over a whole chunk of training.

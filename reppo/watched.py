@@ -6,6 +6,8 @@ from typing import Any, final
 
 from reppo.errors import require
 
+__all__ = ["Watched"]
+
 
 @final
 @dataclass(frozen=True)

@@ -207,6 +207,9 @@ class FractionalFactorial(Sequence[Arm]):
         """For each effect of at most `order` factors, those of at most `order` that cannot be told from it.
 
         An effect that is listed as an alias of another has no entry of its own.
+
+        Args:
+            order: the most letters of an effect that is named, at least 1.
         """
         letters = _LETTERS[: len(self.factors)]
         effects = ["".join(word) for n in range(1, order + 1) for word in itertools.combinations(letters, n)]

@@ -41,7 +41,7 @@ class AbstractAlgorithm(Component):
     All that evolves is in the state that `init` makes and `update` returns.
 
     Attributes:
-        num_environments: environments that run in parallel.
+        num_environments: environments that run in parallel, at least 1.
         rollout_length: steps that each takes between two updates.
     """
 

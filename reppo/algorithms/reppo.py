@@ -96,8 +96,8 @@ class Reppo(AbstractAlgorithm):
     the chosen order, a critic step and an actor step. Voelcker et al. 2025, arXiv 2507.11019.
 
     Attributes:
-        num_environments: environments that run in parallel.
-        rollout_length: steps that each takes between two updates.
+        num_environments: environments that run in parallel, at least 1.
+        rollout_length: steps that each takes between two updates, at least 1.
         gamma: discount factor, in [0, 1].
         reward_scale: factor on rewards in everything that is learned, positive; reported returns are unscaled.
         normalizer: normalization of observations.

@@ -1,101 +1,182 @@
 """Statistics, tables and figures from records on disk. No JAX; SciPy and matplotlib are imported where used."""
 
-from reppo.analysis.comparisons.factorial import Agreement as Agreement
-from reppo.analysis.comparisons.factorial import Design as Design
-from reppo.analysis.comparisons.factorial import Effect as Effect
-from reppo.analysis.comparisons.factorial import ShapleyValue as ShapleyValue
-from reppo.analysis.comparisons.factorial import agreement as agreement
-from reppo.analysis.comparisons.factorial import contrast as contrast
-from reppo.analysis.comparisons.factorial import design_of as design_of
-from reppo.analysis.comparisons.factorial import factorial_effects as factorial_effects
-from reppo.analysis.comparisons.factorial import shapley_values as shapley_values
-from reppo.analysis.comparisons.paired import PairedEffect as PairedEffect
-from reppo.analysis.comparisons.paired import compare as compare
-from reppo.analysis.comparisons.seeds import SeedPlan as SeedPlan
-from reppo.analysis.comparisons.seeds import plan_seeds as plan_seeds
-from reppo.analysis.comparisons.sensitivity import EffectiveDimension as EffectiveDimension
-from reppo.analysis.comparisons.sensitivity import Sensitivity as Sensitivity
-from reppo.analysis.comparisons.sensitivity import effective_dimension as effective_dimension
-from reppo.analysis.comparisons.sensitivity import grid_settings as grid_settings
-from reppo.analysis.comparisons.sensitivity import sensitivity as sensitivity
-from reppo.analysis.comparisons.summaries import AggregateRow as AggregateRow
-from reppo.analysis.comparisons.summaries import ImprovementRow as ImprovementRow
-from reppo.analysis.comparisons.summaries import Profile as Profile
-from reppo.analysis.comparisons.summaries import aggregate as aggregate
-from reppo.analysis.comparisons.summaries import aggregate_tasks as aggregate_tasks
-from reppo.analysis.comparisons.summaries import performance_profiles as performance_profiles
-from reppo.analysis.comparisons.summaries import probability_of_improvement as probability_of_improvement
-from reppo.analysis.comparisons.unpaired import UnpairedEffect as UnpairedEffect
-from reppo.analysis.comparisons.unpaired import compare_unpaired as compare_unpaired
-from reppo.analysis.curves.diagnostics import Diagnostic as Diagnostic
-from reppo.analysis.curves.diagnostics import training_diagnostics as training_diagnostics
-from reppo.analysis.curves.learning import ReliableImprovement as ReliableImprovement
-from reppo.analysis.curves.learning import TimeToThreshold as TimeToThreshold
-from reppo.analysis.curves.learning import reliable_improvement as reliable_improvement
-from reppo.analysis.curves.learning import time_to_threshold as time_to_threshold
-from reppo.analysis.curves.learning_curves import LearningCurve as LearningCurve
-from reppo.analysis.curves.learning_curves import learning_curves as learning_curves
-from reppo.analysis.curves.published import PublishedCurve as PublishedCurve
-from reppo.analysis.curves.published import published as published
-from reppo.analysis.curves.published import published_caveats as published_caveats
-from reppo.analysis.curves.published import published_variants as published_variants
-from reppo.analysis.figures.comparisons import plot_aggregates as plot_aggregates
-from reppo.analysis.figures.comparisons import plot_differences as plot_differences
-from reppo.analysis.figures.comparisons import plot_effects as plot_effects
-from reppo.analysis.figures.comparisons import plot_profiles as plot_profiles
-from reppo.analysis.figures.curves import plot_learning_curves as plot_learning_curves
-from reppo.analysis.figures.designs import plot_interactions as plot_interactions
-from reppo.analysis.figures.designs import plot_sensitivity as plot_sensitivity
-from reppo.analysis.figures.diagnostics import plot_costs as plot_costs
-from reppo.analysis.figures.diagnostics import plot_diagnostics as plot_diagnostics
-from reppo.analysis.figures.style import Picture as Picture
-from reppo.analysis.report.build import build_report as build_report
-from reppo.analysis.report.build import load_report as load_report
-from reppo.analysis.report.content import Report as Report
-from reppo.analysis.report.content import Section as Section
-from reppo.analysis.report.findings import Finding as Finding
-from reppo.analysis.report.write import write_report as write_report
-from reppo.analysis.scores.caveats import caveats_of as caveats_of
-from reppo.analysis.scores.from_runs import score_table as score_table
-from reppo.analysis.scores.from_runs import worst_returns as worst_returns
-from reppo.analysis.scores.scales import scale_of as scale_of
-from reppo.analysis.scores.scores import Normalization as Normalization
-from reppo.analysis.scores.scores import ScoreTable as ScoreTable
-from reppo.analysis.statistics.aggregates import AGGREGATES as AGGREGATES
-from reppo.analysis.statistics.aggregates import iqm as iqm
-from reppo.analysis.statistics.aggregates import mean as mean
-from reppo.analysis.statistics.aggregates import median as median
-from reppo.analysis.statistics.aggregates import optimality_gap as optimality_gap
-from reppo.analysis.statistics.aggregates import pooled_iqm as pooled_iqm
-from reppo.analysis.statistics.aggregates import run_median as run_median
-from reppo.analysis.statistics.aggregates import task_iqm as task_iqm
-from reppo.analysis.statistics.corrections import corrected as corrected
-from reppo.analysis.statistics.corrections import holm as holm
-from reppo.analysis.statistics.intervals import Interval as Interval
-from reppo.analysis.statistics.intervals import Intervals as Intervals
-from reppo.analysis.statistics.intervals import bootstrap_band as bootstrap_band
-from reppo.analysis.statistics.intervals import interval as interval
-from reppo.analysis.statistics.intervals import intervals as intervals
-from reppo.analysis.statistics.intervals import share_interval as share_interval
-from reppo.analysis.statistics.intervals import student_interval as student_interval
-from reppo.analysis.statistics.over_time import area_under_curve as area_under_curve
-from reppo.analysis.statistics.over_time import kaplan_meier as kaplan_meier
-from reppo.analysis.statistics.power import paired_power as paired_power
-from reppo.analysis.statistics.power import seeds_needed as seeds_needed
-from reppo.analysis.statistics.sequential import found_at as found_at
-from reppo.analysis.statistics.sign_flips import SignFlip as SignFlip
-from reppo.analysis.statistics.sign_flips import sign_flip_interval as sign_flip_interval
-from reppo.analysis.statistics.sign_flips import sign_flip_test as sign_flip_test
-from reppo.analysis.statistics.sign_flips import sign_test as sign_test
-from reppo.analysis.statistics.spread import standard_error as standard_error
-from reppo.analysis.tables.comparison import Comparison as Comparison
-from reppo.analysis.tables.comparison import compare_results as compare_results
-from reppo.analysis.tables.looks import next_look as next_look
-from reppo.analysis.tables.power import power_table as power_table
-from reppo.analysis.tables.published import published_effects as published_effects
-from reppo.analysis.tables.summary import Improvement as Improvement
-from reppo.analysis.tables.summary import SummaryRow as SummaryRow
-from reppo.analysis.tables.summary import format_table as format_table
-from reppo.analysis.tables.summary import improvement as improvement
-from reppo.analysis.tables.summary import summary_table as summary_table
-from reppo.analysis.tables.table import Table as Table
+from reppo.analysis.comparisons.factorial import (
+    Agreement,
+    Design,
+    Effect,
+    ShapleyValue,
+    agreement,
+    contrast,
+    design_of,
+    factorial_effects,
+    shapley_values,
+)
+from reppo.analysis.comparisons.paired import PairedEffect, compare
+from reppo.analysis.comparisons.seeds import SeedPlan, plan_seeds
+from reppo.analysis.comparisons.sensitivity import (
+    EffectiveDimension,
+    Sensitivity,
+    effective_dimension,
+    grid_settings,
+    sensitivity,
+)
+from reppo.analysis.comparisons.summaries import (
+    AggregateRow,
+    ImprovementRow,
+    Profile,
+    aggregate,
+    aggregate_tasks,
+    performance_profiles,
+    probability_of_improvement,
+)
+from reppo.analysis.comparisons.unpaired import UnpairedEffect, compare_unpaired
+from reppo.analysis.curves.diagnostics import Diagnostic, training_diagnostics
+from reppo.analysis.curves.learning import ReliableImprovement, TimeToThreshold, reliable_improvement, time_to_threshold
+from reppo.analysis.curves.learning_curves import LearningCurve, learning_curves
+from reppo.analysis.curves.published import PublishedCurve, published, published_caveats, published_variants
+from reppo.analysis.figures.comparisons import plot_aggregates, plot_differences, plot_effects, plot_profiles
+from reppo.analysis.figures.curves import plot_learning_curves
+from reppo.analysis.figures.designs import plot_interactions, plot_sensitivity
+from reppo.analysis.figures.diagnostics import plot_costs, plot_diagnostics
+from reppo.analysis.figures.style import Picture
+from reppo.analysis.report.build import build_report, load_report
+from reppo.analysis.report.content import Report, Section
+from reppo.analysis.report.findings import Finding
+from reppo.analysis.report.write import write_report
+from reppo.analysis.scores.caveats import caveats_of
+from reppo.analysis.scores.from_runs import score_table, worst_returns
+from reppo.analysis.scores.scales import scale_of
+from reppo.analysis.scores.scores import Normalization, ScoreTable
+from reppo.analysis.statistics.aggregates import (
+    AGGREGATES,
+    iqm,
+    mean,
+    median,
+    optimality_gap,
+    pooled_iqm,
+    run_median,
+    task_iqm,
+)
+from reppo.analysis.statistics.corrections import corrected, holm
+from reppo.analysis.statistics.intervals import (
+    Interval,
+    Intervals,
+    bootstrap_band,
+    interval,
+    intervals,
+    share_interval,
+    student_interval,
+)
+from reppo.analysis.statistics.over_time import area_under_curve, kaplan_meier
+from reppo.analysis.statistics.power import paired_power, seeds_needed
+from reppo.analysis.statistics.sequential import found_at
+from reppo.analysis.statistics.sign_flips import SignFlip, sign_flip_interval, sign_flip_test, sign_test
+from reppo.analysis.statistics.spread import standard_error
+from reppo.analysis.tables.comparison import Comparison, compare_results
+from reppo.analysis.tables.looks import next_look
+from reppo.analysis.tables.power import power_table
+from reppo.analysis.tables.published import published_effects
+from reppo.analysis.tables.summary import Improvement, SummaryRow, format_table, improvement, summary_table
+from reppo.analysis.tables.table import Table
+
+__all__ = [
+    "AGGREGATES",
+    "AggregateRow",
+    "Agreement",
+    "Comparison",
+    "Design",
+    "Diagnostic",
+    "Effect",
+    "EffectiveDimension",
+    "Finding",
+    "Improvement",
+    "ImprovementRow",
+    "Interval",
+    "Intervals",
+    "LearningCurve",
+    "Normalization",
+    "PairedEffect",
+    "Picture",
+    "Profile",
+    "PublishedCurve",
+    "ReliableImprovement",
+    "Report",
+    "ScoreTable",
+    "Section",
+    "SeedPlan",
+    "Sensitivity",
+    "ShapleyValue",
+    "SignFlip",
+    "SummaryRow",
+    "Table",
+    "TimeToThreshold",
+    "UnpairedEffect",
+    "aggregate",
+    "aggregate_tasks",
+    "agreement",
+    "area_under_curve",
+    "bootstrap_band",
+    "build_report",
+    "caveats_of",
+    "compare",
+    "compare_results",
+    "compare_unpaired",
+    "contrast",
+    "corrected",
+    "design_of",
+    "effective_dimension",
+    "factorial_effects",
+    "format_table",
+    "found_at",
+    "grid_settings",
+    "holm",
+    "improvement",
+    "interval",
+    "intervals",
+    "iqm",
+    "kaplan_meier",
+    "learning_curves",
+    "load_report",
+    "mean",
+    "median",
+    "next_look",
+    "optimality_gap",
+    "paired_power",
+    "performance_profiles",
+    "plan_seeds",
+    "plot_aggregates",
+    "plot_costs",
+    "plot_diagnostics",
+    "plot_differences",
+    "plot_effects",
+    "plot_interactions",
+    "plot_learning_curves",
+    "plot_profiles",
+    "plot_sensitivity",
+    "pooled_iqm",
+    "power_table",
+    "probability_of_improvement",
+    "published",
+    "published_caveats",
+    "published_effects",
+    "published_variants",
+    "reliable_improvement",
+    "run_median",
+    "scale_of",
+    "score_table",
+    "seeds_needed",
+    "sensitivity",
+    "shapley_values",
+    "share_interval",
+    "sign_flip_interval",
+    "sign_flip_test",
+    "sign_test",
+    "standard_error",
+    "student_interval",
+    "summary_table",
+    "task_iqm",
+    "time_to_threshold",
+    "training_diagnostics",
+    "worst_returns",
+    "write_report",
+]

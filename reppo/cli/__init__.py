@@ -1,5 +1,4 @@
 """The command line: `reppo COMMAND`, also as `python -m reppo.cli`. What is heavy is imported inside its commands."""
 
-from reppo.cli.entry import build_parser, main
-
-__all__ = ["build_parser", "main"]
+from reppo.cli.entry import build_parser as build_parser
+from reppo.cli.entry import main as main

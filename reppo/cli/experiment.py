@@ -14,5 +14,9 @@ class Experiment(sweep.Experiment):
     """
 
     def main(self) -> None:
-        """Runs the experiment from the command line, as `reppo run FILE` does, and exits."""
+        """Runs the experiment from the command line, as `reppo run FILE` does, and exits.
+
+        Raises:
+            SystemExit: always, with the exit code of `reppo run`.
+        """
         raise SystemExit(run_declared(self))

@@ -144,15 +144,19 @@ def _show_component(arguments: argparse.Namespace) -> tuple[dict[str, Any], list
     lines = [arguments.name, "", *(f"  {line}".rstrip() for line in entry["documentation"].splitlines())]
     for what, value in (("fills", entry["fills"]), ("filled by", ", ".join(entry["filled_by"]))):
         lines += ["", f"  {what:<9}  {value}"] if value else []
-    for method in entry["methods"]:
-        lines += ["", f"{method['name']}{method['signature']}"]
-        lines += [f"  {line}".rstrip() for line in method["documentation"].splitlines()]
+    for one in (*entry["attributes"], *entry["methods"]):
+        lines += ["", f"{one['name']}{one['signature']}"]
+        lines += [f"  {line}".rstrip() for line in one["documentation"].splitlines()]
+    lines += ["", "There already, and yours to replace"] if entry["optional"] else []
+    for one in entry["optional"]:
+        lines += [f"  {one['name']}{one['signature']}", f"    {one['documentation'].partition(chr(10))[0]}"]
     lines += ["", "Fields"] if entry["fields"] else []
     for field in entry["fields"]:
         default = "no default" if field["default"] is None else field["default"]
         lines.append(f"  {field['name']:<20}  {field['kind']:<6}  {default:<8}  {field['allowed']}".rstrip())
-    lines += ["", "Laws"] if entry["laws"] else []
-    return entry, lines + [f"  {name:<13}  {says}" for name, says in entry["laws"].items()]
+    lines += ["", "Laws, checked by reppo.testing"] if entry["laws"] else []
+    width = max(map(len, entry["laws"]), default=0)
+    return entry, lines + [f"  {name:<{width}}  {says}" for name, says in entry["laws"].items()]
 
 
 def _show_environment(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:

@@ -99,5 +99,5 @@ def laws() -> dict[str, dict[str, str]]:
 
 
 def laws_of(cls: type) -> dict[str, str]:
-    """The laws that a component is held to, or those of a slot; none where its slot has none."""
-    return next((laws()[base.__name__] for base in cls.__mro__ if base.__name__ in laws()), {})
+    """The laws that a class is held to, or those of a slot: of all its bases; none where they have none."""
+    return {name: says for base in reversed(cls.__mro__) for name, says in laws().get(base.__name__, {}).items()}

@@ -5,7 +5,6 @@ Behind `reppo list` and `show`, and the catalog pages of the documentation.
 
 import dataclasses
 import inspect
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from reppo.ablation import Arm, all_ablations, find_ablation, setting
 from reppo.component import Component, concrete_components, is_hyper
 from reppo.descriptions import documentation
 from reppo.descriptions.metrics import all_metrics, find_metric
+from reppo.descriptions.contracts import CONTRACTS, asked, find_class, offered, own_tasks, subclasses
 from reppo.environments import AbstractEnvironmentSpec
 from reppo.environments.suites import TaskEntry, all_suites, suite_of_task
 from reppo.errors import ConfigurationError, unknown_name
@@ -22,6 +22,7 @@ from reppo.spec import Difference, Spec, format_value, list_paths, parse_value, 
 from reppo.text import counted
 
 Entry = dict[str, Any]
+"""What is said of one thing, as plain data."""
 
 
 def list_entries(kind: str, theme: str | None = None) -> list[Entry]:
@@ -95,15 +96,11 @@ def describe_ablation(name: str) -> Entry:
 def describe_component(name: str) -> Entry:
     """The slot that a component fills, its documentation, its fields with their defaults, and the laws it is held to.
 
-    Of an abstract one, which stands for a slot: also what fills it, and what each of its methods is given and returns.
+    Of an abstract class: also what there is of it, what a subclass must have (`attributes`, `methods`), what it may
+    have anew (`optional`), and the laws that check it (where hypothesis is installed).
     """
-    cls = Component.registry[name]
-    filled_by = [other for other, known in concrete_components().items() if known is not cls and issubclass(known, cls)]
-    asked = {method: getattr(cls, method) for method in sorted(getattr(cls, "__abstractmethods__", ()))}
-    methods = [
-        {"name": method, "signature": _signature(function), "documentation": inspect.getdoc(function) or ""}
-        for method, function in asked.items()
-    ]
+    cls = find_class(name)
+    must = asked(cls)
     bases = [base.__name__ for base in cls.__mro__[1:] if issubclass(base, Component) and base is not Component]
     texts = documentation.field_texts(cls)
     fields = [
@@ -115,7 +112,7 @@ def describe_component(name: str) -> Entry:
             "takes": _slot_of(field),
             "says": texts.get(field.name, ""),
         }
-        for field in dataclasses.fields(cls)
+        for field in (dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ())
     ]
     return {
         "name": name,
@@ -124,8 +121,10 @@ def describe_component(name: str) -> Entry:
         "fills": bases[0] if bases else None,
         "documentation": inspect.getdoc(cls) or "",
         "fields": fields,
-        "filled_by": filled_by,
-        "methods": methods,
+        "filled_by": [other.__name__ for other in subclasses(cls)],
+        "attributes": [one for one in must if one["signature"].startswith(":")],
+        "methods": [one for one in must if not one["signature"].startswith(":")],
+        "optional": offered(cls),
         "laws": documentation.laws_of(cls),
     }
 
@@ -133,8 +132,9 @@ def describe_component(name: str) -> Entry:
 def describe_environment(name: str) -> Entry:
     """Suite, family, time limit and range of rewards of a task, and how an experiment file names it."""
     spec = find_environment(name)
-    entry = suite_of_task(name).tasks[name]
-    family, needs = entry.family, entry.needs or None
+    own = type(spec) if name in own_tasks() else None
+    entry = None if own else suite_of_task(name).tasks[name]
+    family, needs = (entry.family, entry.needs or None) if entry else (_first_line(own).rstrip("."), None)
     reward = "rewards unknown" if spec.reward_range is None else "rewards {:g} to {:g}".format(*spec.reward_range)
     return {
         "name": name,
@@ -143,13 +143,13 @@ def describe_environment(name: str) -> Entry:
         "family": family,
         "horizon": spec.horizon,
         "reward_range": None if spec.reward_range is None else list(spec.reward_range),
-        "observation": entry.observation,
-        "privileged": entry.privileged,
-        "action": entry.action,
-        "sizes": _sizes(entry),
-        "randomizes": entry.randomizes,
+        "observation": entry.observation if entry else None,
+        "privileged": entry.privileged if entry else None,
+        "action": entry.action if entry else None,
+        "sizes": _sizes(entry) if entry else "",
+        "randomizes": entry.randomizes if entry else spec.make().randomizes,
         "needs": needs,
-        "declared": f'environments.{spec.suite}("{name}")',
+        "declared": f"{name}()" if own else f'environments.{spec.suite}("{name}")',
     }
 
 
@@ -192,12 +192,13 @@ def find_preset(name: str) -> Callable[[AbstractEnvironmentSpec], Spec]:
 
 
 def find_environment(name: str) -> AbstractEnvironmentSpec:
-    """The spec of the task of that name, with default settings.
+    """The spec of the task of that name, with default settings; one of one's own is named by its class.
 
     Raises:
         ConfigurationError: if there is none; names close matches.
     """
-    return suite_of_task(name).declare(name)
+    own = own_tasks().get(name)
+    return suite_of_task(name).declare(name) if own is None else own()
 
 
 def find_arm(text: str) -> Arm:
@@ -250,13 +251,13 @@ def kind_of(name: str) -> str:
     Raises:
         ConfigurationError: if nothing has that name; names close matches among everything.
     """
-    if any(name in suite for suite in all_suites()):  # first: a task of one's own may have any name
+    if name in own_tasks() or any(name in suite for suite in all_suites()):  # first: a task may have any name
         return "environments"
     if "=" in name or "+" in name or name in all_ablations() or name == "base":
         return "ablations"
     if name in presets.__all__:
         return "presets"
-    if name in Component.registry:
+    if name in Component.registry or name in CONTRACTS:
         return "components"
     if name in all_metrics():
         return "metrics"
@@ -307,11 +308,3 @@ def _slot_of(field: dataclasses.Field[Any]) -> str | None:
 
 def _first_line(thing: Any) -> str:
     return (inspect.getdoc(thing) or "").partition("\n")[0]
-
-
-def _signature(method: Any) -> str:
-    """Arguments and result of a method, arrays by kind and shape: `(self, kl: Float[batch]) -> Bool[batch]`."""
-    function: Any = method.fget if isinstance(method, property) else method
-    text = re.sub(r"jaxtyping\.(\w+)\[[\w.]+, '([^']*)'\]", r"\1[\2]", str(inspect.signature(function)))
-    text = re.sub(r"(?:typing\.)?Union\[(\w+\[[^\]]*\])(?:, \1)*\]", r"\1", text)
-    return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", text)

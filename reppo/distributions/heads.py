@@ -65,7 +65,7 @@ class TanhNormalHead(AbstractHead):
         floor: added to the standard deviation, at least 0. The reference implementation adds 0.1 although its
             configuration says 0; here it is what it says.
         max_action: limit on the actions that are taken, in (0, 1]. Densities are those of what was drawn before it.
-        entropy_target: entropy that the temperature aims for, per action dimension, in nats.
+        entropy_target: entropy that the temperature aims for, per action dimension, in nats; any finite number.
 
     The squashed normal of SAC (Haarnoja et al. 2018, arXiv 1801.01290). Differs from the reference in that `log_std` is
     limited to [-10, 4], far outside of what training reaches, so that no overflow ends a run. Beyond a limit its

@@ -47,10 +47,12 @@ if TYPE_CHECKING:
     from reppo.environments.suites.probes.probes import PrivilegedValue as PrivilegedValue
     from reppo.environments.suites.probes.probes import TerminalStep as TerminalStep
     from reppo.environments.suites.probes.probes import TruncatedStep as TruncatedStep
+    from reppo.environments.task import AbstractTask as AbstractTask
 
     __all__ = [
         "AbstractEnvironment",
         "AbstractEnvironmentSpec",
+        "AbstractTask",
         "Interface",
         "Observation",
         "Transition",
@@ -90,6 +92,7 @@ if TYPE_CHECKING:
 OWN = {
     "AbstractEnvironment": "contract",
     "AbstractEnvironmentSpec": "contract",
+    "AbstractTask": "task",
     "Interface": "contract",
     "Observation": "contract",
     "Transition": "contract",

@@ -2,6 +2,8 @@
 
 import abc
 import contextlib
+import functools
+import math
 from typing import Any, final
 
 import equinox as eqx
@@ -11,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
 from reppo.component import Component, as_plain
-from reppo.environments.pictures import Picture
+from reppo.environments.pictures import Picture, draw_frames
 from reppo.environments.spaces import ActionSpace
 from reppo.errors import ConfigurationError, require
 
@@ -41,6 +43,10 @@ class Observation(eqx.Module):
         return self.actor if self.critic is None else self.critic
 
 
+def _as_flag(flag: Any) -> Any:
+    return jnp.asarray(flag) if isinstance(flag, bool) else flag
+
+
 @final
 class Transition(eqx.Module):
     """What one step of a task gives.
@@ -48,16 +54,17 @@ class Transition(eqx.Module):
     Attributes:
         observation: the true next observation, also where the episode ends.
         reward: shape `()`, float32.
-        terminated: the task ended; there is no next state and its value is 0.
-        truncated: the task itself cut the episode, which would have gone on. The time limit is not the task's.
-        metrics: scalars, the same names at every step: `AbstractEnvironment.metric_names`.
+        terminated: the task ended; there is no next state and its value is 0. A boolean, shape `()`; by default False.
+        truncated: the task itself cut the episode, which would have gone on. The time limit is not the task's. As
+            `terminated`.
+        metrics: scalars, the same names at every step: `AbstractEnvironment.metric_names`. None by default.
     """
 
     observation: Observation
     reward: Float[Array, ""]
-    terminated: Bool[Array, ""]
-    truncated: Bool[Array, ""]
-    metrics: dict[str, Float[Array, ""]]
+    terminated: Bool[Array, ""] = eqx.field(default=False, converter=_as_flag)
+    truncated: Bool[Array, ""] = eqx.field(default=False, converter=_as_flag)
+    metrics: dict[str, Float[Array, ""]] = eqx.field(default_factory=dict)
 
 
 @final
@@ -133,6 +140,9 @@ class AbstractEnvironment(eqx.Module):
         """The same task with room for that many copies in one program: the identity, unless copies share a buffer.
 
         Call it before any `randomize`.
+
+        Args:
+            worlds: how many copies, at least 1.
         """
         del worlds
         return self
@@ -159,8 +169,21 @@ class AbstractEnvironment(eqx.Module):
         """Whether no number of the state, the observation and the reward is NaN or beyond `largest`."""
         return tree_is_within((state, transition.observation, transition.reward), self.largest)
 
+    @property
+    def steps_per_second(self) -> float:
+        """How many steps are a second in a video that `draw` makes; positive."""
+        return 20.0
+
+    def draw(self, axes: Any, state: State) -> None:
+        """Draws a state with matplotlib, as one frame of a video. A task without this method, or `picture`, has none.
+
+        Args:
+            axes: empty `matplotlib.axes.Axes` without ticks. Set their limits, so that they are those of every frame.
+            state: what `reset` or `step` gave, its arrays as NumPy's.
+        """
+
     def picture(self, camera: str | None = None) -> Picture:
-        """How the task is drawn in the video of an episode; asked for by `reppo render` alone.
+        """How the task is shown in the video of an episode; asked for by `reppo render` alone. By default, by `draw`.
 
         Args:
             camera: the name of one of the task's cameras; the task's own view by default.
@@ -168,9 +191,16 @@ class AbstractEnvironment(eqx.Module):
         Raises:
             ConfigurationError: if there is no picture of the task, no such camera, or nothing here can draw it.
         """
-        raise ConfigurationError(
-            f"There is no picture of {type(self).__name__}. Tasks are drawn whose environment has a method `picture`."
-        )
+        name = type(self).__name__
+        if type(self).draw is AbstractEnvironment.draw:
+            raise ConfigurationError(
+                f"There is no picture of {name}. Tasks are drawn whose environment has a method `draw(axes, state)`, "
+                "which draws with matplotlib, or `picture`. Give it one: it changes no run."
+            )
+        require(camera is None, f"The camera is {camera!r}, but {name} has none. Leave it out.")
+        speed = self.steps_per_second
+        require(0 < speed < math.inf, f"steps_per_second of {name} is {speed!r}; give a positive number.")
+        return Picture(lambda state: state, float(speed), functools.partial(draw_frames, name, self.draw))
 
     def observation_shapes(self) -> Observation:
         """The observation with a `jax.ShapeDtypeStruct` in place of each array. Runs nothing."""

@@ -24,7 +24,11 @@ class ActionSpace(eqx.Module):
 
     @staticmethod
     def unit(size: int) -> "Box":
-        """The box `[-1, 1]^size`, which most continuous tasks act in."""
+        """The box `[-1, 1]^size`, which most continuous tasks act in.
+
+        Args:
+            size: the number of action dimensions, at least 1.
+        """
         return Box((-1.0,) * size, (1.0,) * size)
 
     @abc.abstractmethod
@@ -41,8 +45,12 @@ class Box(ActionSpace):
     """Continuous actions within bounds. Unit actions are in `[-1, 1]`.
 
     Attributes:
-        low: the lower bound of each dimension, in the task's unit.
+        low: the lower bound of each dimension, finite, in the task's unit.
         high: the upper bound of each dimension, above `low`.
+
+    Raises:
+        ConfigurationError: if the bounds are not finite, not of one length of at least 1, or a low one is not
+            below its high one.
     """
 
     low: tuple[float, ...] = static()
@@ -98,6 +106,9 @@ class Discrete(ActionSpace):
 
     Attributes:
         number: how many there are, at least 2.
+
+    Raises:
+        ConfigurationError: if the number is no whole number of at least 2.
     """
 
     number: int = static()

@@ -15,7 +15,11 @@ class AbstractAuxiliary(Component):
 
     @abstractmethod
     def size(self, embedding_size: int) -> int:
-        """Number of outputs of the critic's auxiliary head; 0 for no head."""
+        """Number of outputs of the critic's auxiliary head; 0 for no head.
+
+        Args:
+            embedding_size: the length of the critic's embedding, at least 1.
+        """
 
     @abstractmethod
     def loss(
@@ -47,7 +51,10 @@ class AbstractMask(Component):
 
 @final
 class WithinEpisodes(AbstractMask):
-    """Steps that do not end their episode, as in the reference implementation."""
+    """Steps that do not end their episode, as in the reference implementation.
+
+    Source: the reference implementation, github.com/cvoelcker/reppo.
+    """
 
     def __call__(self, terminated: Bool[Array, ""], truncated: Bool[Array, ""]) -> Bool[Array, ""]:
         return ~(terminated | truncated)
@@ -58,6 +65,8 @@ class UnlessTruncated(AbstractMask):
     """All steps but truncated ones, as in the reference's PyTorch version.
 
     A terminated step predicts the embedding of the state that it ended in, and of an action there.
+
+    Source: the reference implementation, github.com/cvoelcker/reppo.
     """
 
     def __call__(self, terminated: Bool[Array, ""], truncated: Bool[Array, ""]) -> Bool[Array, ""]:
@@ -111,6 +120,8 @@ class EmbeddingPrediction(AbstractAuxiliary):
     Attributes:
         weight: factor on the loss, at least 0.
         mask: which steps count.
+
+    Source: the reference implementation, github.com/cvoelcker/reppo.
     """
 
     weight: Scalar = hyper(1.0)

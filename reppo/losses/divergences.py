@@ -27,7 +27,10 @@ class AbstractDivergence(Component):
 
 @final
 class ExactKL(AbstractDivergence):
-    """KL(old, new) in closed form. The published implementations estimate it from samples; there is no need to."""
+    """KL(old, new) in closed form. The published implementations estimate it from samples; there is no need to.
+
+    Source: Voelcker et al., arXiv 2507.11019.
+    """
 
     def __call__(self, old: AbstractDistribution, new: AbstractDistribution, key: Key[Array, ""]) -> Float[Array, ""]:
         return old.kl(new)
@@ -35,7 +38,10 @@ class ExactKL(AbstractDivergence):
 
 @final
 class ExactReverseKL(AbstractDivergence):
-    """KL(new, old) in closed form: the other direction. The paper prints both; the published code uses KL(old, new)."""
+    """KL(new, old) in closed form: the other direction. The paper prints both; the published code uses KL(old, new).
+
+    Source: Voelcker et al., arXiv 2507.11019.
+    """
 
     def __call__(self, old: AbstractDistribution, new: AbstractDistribution, key: Key[Array, ""]) -> Float[Array, ""]:
         return new.kl(old)
@@ -50,6 +56,8 @@ class SampledKL(AbstractDivergence):
 
     Attributes:
         num_samples: number of actions, at least 1.
+
+    Source: Voelcker et al., arXiv 2507.11019.
     """
 
     num_samples: int = static(16)
@@ -100,6 +108,8 @@ class MismatchedKL(AbstractDivergence):
 
     Attributes:
         num_samples: number of actions, at least 1; 16 in the reference.
+
+    Source: the reference implementation, github.com/cvoelcker/reppo.
     """
 
     num_samples: int = static(16)

@@ -19,7 +19,10 @@ class AbstractGate(Component):
 
 @final
 class PerState(AbstractGate):
-    """Each state by its own divergence, as in the paper."""
+    """Each state by its own divergence, as in the paper.
+
+    Source: Voelcker et al., arXiv 2507.11019.
+    """
 
     def __call__(self, kl: Float[Array, " batch"], bound: Float[Array, ""] | Scalar) -> Bool[Array, " batch"]:
         return kl < bound

@@ -136,7 +136,10 @@ class OutweighedKL(AbstractObjective):
 
 @final
 class Unconstrained(AbstractObjective):
-    """`temperature * log_prob - q`: the pathwise objective of SAC, free to leave the old policy."""
+    """`temperature * log_prob - q`: the pathwise objective of SAC, free to leave the old policy.
+
+    Source: Haarnoja et al. 2018, arXiv 1801.01290.
+    """
 
     @property
     def kl_bound(self) -> Scalar:

@@ -23,7 +23,7 @@ class FixedSupport(AbstractSupport):
     """An interval given by its ends.
 
     Attributes:
-        low: lower end.
+        low: lower end, finite.
         high: upper end, above `low`.
     """
 
@@ -67,6 +67,8 @@ class SupportFromRewards(AbstractSupport):
         beyond: bins by which the support reaches beyond that interval at either end, at least 0. `HLGauss` needs 2 to
             hold a value at an end without pulling it inward by more than 0.001 bins. The number of bins stays, so that
             each is a little wider.
+
+    Source: Voelcker et al., arXiv 2507.11019.
     """
 
     margin: Scalar = hyper(1.5)
@@ -78,7 +80,12 @@ class SupportFromRewards(AbstractSupport):
         )
 
     def resolve(self, spec: Any) -> FixedSupport:
-        """The interval for the environment, discount and reward scale of a spec."""
+        """The interval for the environment, discount and reward scale of a spec.
+
+        Raises:
+            ConfigurationError: if the range of rewards is not known, the discount is 1, or `beyond` leaves no bins
+                for the returns.
+        """
         if spec.environment.reward_range is None:
             raise ConfigurationError(
                 f"The range of rewards of {spec.environment.name} is not known, so the value support cannot be made "

@@ -57,6 +57,12 @@ def two_hot(
     This is the projection of C51 (Bellemare et al. 2017, arXiv 1707.06887) of a target that is a single number.
     Values outside [low, high] are clipped to it. Arguments as for `hl_gauss`.
 
+    Args:
+        value: a number; see `hl_gauss`.
+        low: the middle of the first bin.
+        high: the middle of the last bin, above `low`.
+        num_bins: at least 2.
+
     Returns:
         Probabilities that sum to 1.
     """
@@ -91,6 +97,9 @@ class AbstractValue(Component):
         Returns:
             One entry an output; None where outputs near 0 stand for 0 as they are. Where 0 cannot be represented, the
             start is at the nearest value that can.
+
+        Raises:
+            ConfigurationError: unless a value representation says how.
         """
         raise ConfigurationError(
             f"{type(self).__name__} does not say how a critic starts at 0. Define its method `start`, "

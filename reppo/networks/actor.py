@@ -20,7 +20,13 @@ class AbstractActorBuilder(Component):
 
     @abstractmethod
     def build(self, key: Key[Array, ""], shapes: PyTree[jax.ShapeDtypeStruct], output_size: int) -> eqx.Module:
-        """The network; `shapes` are those of one observation."""
+        """The network; `shapes` are those of one observation.
+
+        Args:
+            key: consumed.
+            shapes: of one observation.
+            output_size: the number of outputs, at least 1.
+        """
 
 
 class ActorNetwork(eqx.Module):
@@ -38,8 +44,8 @@ class Actor(AbstractActorBuilder):
     """Hidden layers of linear, normalization, activation, then a linear layer.
 
     Attributes:
-        width: units of each hidden layer.
-        depth: number of hidden layers.
+        width: units of each hidden layer, at least 1.
+        depth: number of hidden layers, at least 1.
         norm: normalization layer before each activation.
         activation: activation of the hidden layers.
         initializer: initial weights.

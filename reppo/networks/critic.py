@@ -48,7 +48,15 @@ class AbstractCriticBuilder(Component):
         value_size: int,
         prediction_size: int,
     ) -> eqx.Module:
-        """The network; `value_size` and `prediction_size` are the numbers of outputs of its two heads."""
+        """The network; `value_size` and `prediction_size` are the numbers of outputs of its two heads.
+
+        Args:
+            key: consumed.
+            shapes: of one observation.
+            action_size: the length of a unit action, at least 1.
+            value_size: outputs of the head of values, at least 1.
+            prediction_size: outputs of the auxiliary head; 0 for no such head.
+        """
 
 
 class AbstractEmbedding(Component):
@@ -58,7 +66,13 @@ class AbstractEmbedding(Component):
     def build(
         self, size: int, norm: AbstractNorm, activation: AbstractActivation
     ) -> tuple[eqx.Module | AbstractActivation, eqx.Module | AbstractActivation]:
-        """Two maps of vectors of that size: from the encoder's output to the embedding, from there to the heads."""
+        """Two maps of vectors of that size: from the encoder's output to the embedding, from there to the heads.
+
+        Args:
+            size: the length of the embedding, at least 1.
+            norm: the norm of hidden layers.
+            activation: the activation of hidden layers.
+        """
 
 
 @final
@@ -76,6 +90,8 @@ class ActivatedEmbedding(AbstractEmbedding):
     """The encoder's output is normalized and activated like a hidden layer, and that is what the heads take.
 
     So has it the reference's single-file version.
+
+    Source: the reference implementation, github.com/cvoelcker/reppo.
     """
 
     def build(
@@ -120,9 +136,9 @@ class Critic(AbstractCriticBuilder):
     """The reference implementation's critic (ALGORITHM of arXiv 2507.11019, appendix).
 
     Attributes:
-        width: units of each hidden layer and, unless `embedding_width` says otherwise, of the embedding.
-        encoder_depth: hidden layers of the encoder, before its linear embedding.
-        head_depth: hidden layers of each head.
+        width: units of each hidden layer and, unless `embedding_width` says otherwise, of the embedding; at least 1.
+        encoder_depth: hidden layers of the encoder, before its linear embedding, at least 0.
+        head_depth: hidden layers of each head, at least 0.
         norm: normalization layer before each activation of a hidden layer.
         activation: activation function.
         initializer: initial weights.

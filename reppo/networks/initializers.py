@@ -18,7 +18,13 @@ class AbstractInitializer(Component):
     def __call__(
         self, key: Key[Array, ""], in_size: int, out_size: int
     ) -> tuple[Float[Array, "out in"], Float[Array, " out"]]:
-        """Weight `[out, in]` and bias `[out]`."""
+        """Weight `[out, in]` and bias `[out]`.
+
+        Args:
+            key: consumed.
+            in_size: inputs of the layer, at least 1.
+            out_size: outputs of the layer, at least 1.
+        """
 
 
 @final
@@ -33,7 +39,10 @@ class LecunNormal(AbstractInitializer):
 
 @final
 class UniformFanIn(AbstractInitializer):
-    """Weights and biases uniform in `+-1 / sqrt(fan_in)`, as in the published REPPO curves and in PyTorch's layers."""
+    """Weights and biases uniform in `+-1 / sqrt(fan_in)`, as in the published REPPO curves and in PyTorch's layers.
+
+    Source: the reference implementation, github.com/cvoelcker/reppo.
+    """
 
     def __call__(
         self, key: Key[Array, ""], in_size: int, out_size: int

@@ -13,7 +13,11 @@ class AbstractNorm(Component):
 
     @abstractmethod
     def build(self, size: int) -> eqx.Module:
-        """A layer from `[size]` to `[size]`."""
+        """A layer from `[size]` to `[size]`.
+
+        Args:
+            size: the length of what is normalized, at least 1.
+        """
 
 
 @final

@@ -29,7 +29,11 @@ class AbstractOffset(Component):
 
 
 class OffsetCritic(eqx.Module):
-    """A critic whose logits are moved by `scale * offset`, where the offset is trained like any weight."""
+    """A critic whose logits are moved by `scale * offset`, where the offset is trained like any weight.
+
+    Attributes:
+        scale: the factor of the offset, positive.
+    """
 
     critic: Any
     offset: Float[Array, " logits"]
@@ -59,6 +63,8 @@ class ZeroOffset(AbstractOffset):
 
     Attributes:
         scale: the factor, in (0, 80]. The offset's gradient has it too, and so its effective learning rate.
+
+    Source: the reference implementation, github.com/cvoelcker/reppo.
     """
 
     scale: float = static(40.0)

@@ -123,6 +123,8 @@ class RunningMeanDeviation(AbstractNormalizer):
 
     Attributes:
         epsilon: added to the standard deviation, positive.
+
+    Source: the reference implementation, github.com/cvoelcker/reppo.
     """
 
     epsilon: Scalar = hyper(1e-2)
@@ -160,6 +162,8 @@ class PerStepStatistics(AbstractNormalizer):
 
     Attributes:
         normalizer: what is moved.
+
+    Source: the reference implementation, github.com/cvoelcker/reppo.
     """
 
     normalizer: AbstractNormalizer = RunningMeanVariance()
@@ -200,6 +204,8 @@ class MergedTwice(AbstractNormalizer):
 
     Attributes:
         normalizer: what merges.
+
+    Source: the reference implementation, github.com/cvoelcker/reppo.
     """
 
     normalizer: AbstractNormalizer = RunningMeanVariance()

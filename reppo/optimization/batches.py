@@ -22,13 +22,17 @@ class AbstractBatches(Component):
         """The rows of each minibatch, in the order of updates.
 
         Args:
-            rows: how many there are.
+            rows: how many there are, at least 1.
             key: consumed.
         """
 
     @abstractmethod
     def check(self, rows: int) -> None:
-        """Raises `ConfigurationError` if so many rows cannot be divided into these minibatches."""
+        """Raises `ConfigurationError` if so many rows cannot be divided into these minibatches.
+
+        Args:
+            rows: how many rows an iteration collects, at least 1.
+        """
 
 
 @final
@@ -37,7 +41,7 @@ class Epochs(AbstractBatches):
 
     Attributes:
         epochs: passes over the rows, at least 1.
-        num_minibatches: minibatches an epoch; must divide the number of rows.
+        num_minibatches: minibatches an epoch, at least 1; must divide the number of rows.
     """
 
     epochs: int = static(8)

@@ -115,6 +115,8 @@ class WithActor(AbstractMultiplierOptimizer):
 
     So the reference implementation has it. A large gradient of the policy then shrinks the steps that both multipliers
     would make, as far as the optimizer does not undo it.
+
+    Source: the reference implementation, github.com/cvoelcker/reppo.
     """
 
     def beside(self, actor: optax.GradientTransformation) -> optax.GradientTransformation:

@@ -49,21 +49,21 @@ def render_episode(
 ) -> Rendered:
     """Writes a video of one episode, at the task's own speed, with the deterministic policy.
 
-    Each suite draws its own tasks, without a display; see `AbstractEnvironment.picture`.
+    Each task draws itself, without a display; see `AbstractEnvironment.draw` and `picture`.
 
     Args:
         policy: the policy.
         path: a file that ends in `.gif` or `.mp4`.
         episode: which of the evaluation episodes, from 0.
-        seed: of the episodes; the run's own by default.
-        steps: most steps to show; the whole episode by default.
-        width: of the video, in pixels.
-        height: of the video, in pixels.
+        seed: of the episodes, from 0 to 2^32 - 1; the run's own by default.
+        steps: most steps to show, at least 1; the whole episode by default.
+        width: of the video, in pixels, from 16 to 4096.
+        height: of the video, in pixels, from 16 to 4096.
         camera: a camera of the task, where it has any; its own view by default.
 
     Raises:
-        ConfigurationError: if the task has no picture, nothing can render without a display here (says what to
-            install), an argument is out of range, or the video cannot be written.
+        ConfigurationError: if the task has no picture, or gives frames of another size, nothing can render without a
+            display here (says what to install), an argument is out of range, or the video cannot be written.
     """
     path = Path(path)
     check_video_path(path)
@@ -80,13 +80,24 @@ def render_episode(
     frames = picture.draw(
         [jax.tree.map(lambda x, i=i: x[i], states) for i in shown], list(returns[shown]), width, height
     )
+    for frame in frames:
+        require(
+            isinstance(frame, np.ndarray) and frame.shape == (height, width, 3) and frame.dtype == np.uint8,
+            f"The picture of {policy.spec.environment.name} gave {_described(frame)} as a frame; it must be an array "
+            f"of uint8 and shape ({height}, {width}, 3).",
+        )
+    require(
+        len(frames) == len(shown),
+        f"The picture of {policy.spec.environment.name} gave {len(frames)} frames of {len(shown)} states; it must give "
+        "one of each.",
+    )
     write_video(path, frames, picture.steps_per_second / every)
     return Rendered(path, float(returns[-1]), len(rewards), len(frames))
 
 
 def _play(
     policy: TrainedPolicy, episode: int, seed: int, visible: Callable[[Any], PyTree[Array]]
-) -> tuple[PyTree[np.ndarray], Float[np.ndarray, " steps"]]:
+) -> tuple[PyTree[np.ndarray | Array], Float[np.ndarray, " steps"]]:
     """What is visible before each step of an evaluation episode, `[steps, ...]`, and the rewards."""
     require(0 <= seed < 2**32, f"The seed is {seed}; give a whole number from 0 to 4294967295.")
 
@@ -98,4 +109,13 @@ def _play(
     with jax.default_matmul_precision(policy.spec.matmul_precision):
         states, rewards, ended = run(policy.policy, policy.environment.with_worlds(episode + 1), jax.random.key(seed))
     length = int(np.argmax(ended)) + 1 if np.any(ended) else len(ended)
-    return jax.tree.map(lambda leaf: np.asarray(leaf)[:length], states), np.asarray(rewards)[:length]
+    return jax.tree.map(lambda leaf: _on_host(leaf)[:length], states), np.asarray(rewards)[:length]
+
+
+def _on_host(leaf: Array) -> Any:
+    """NumPy's array, but for random keys, which NumPy does not know."""
+    return leaf if jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key) else np.asarray(leaf)
+
+
+def _described(frame: Any) -> str:
+    return f"{frame.dtype}{frame.shape}" if isinstance(frame, np.ndarray) else repr(frame)[:80]

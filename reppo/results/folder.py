@@ -114,6 +114,11 @@ class ResultsFolder:
     def run(self, arm: str, environment: str, seed: int) -> "RunFolder":
         """Returns the folder of a run, which need not exist yet.
 
+        Args:
+            arm: its name.
+            environment: its name.
+            seed: of the run, at least 0.
+
         Raises:
             ConfigurationError: if a name is empty or the seed negative.
         """

@@ -11,6 +11,8 @@ SCHEMA = 5
 """The version of the record's fields. It grows when a field is added, removed, or changes its meaning."""
 
 Status = Literal["running", "finished", "diverged"]
+"""Where a run stands. One that diverged is done, and its record says when and why."""
+
 LanesMode = Literal["map", "vmap"]
 
 
@@ -56,6 +58,10 @@ class RunRecord:
         files: length in bytes and CRC-32 of the content of each file of the run, by name, as they were when the record
             was written; those of a run that goes on have grown since.
         schema: version of these fields.
+
+    Raises:
+        ConfigurationError: if the seed is negative, or `diverged_at` is given for a run that did not diverge,
+            or not for one that did.
     """
 
     run_id: str

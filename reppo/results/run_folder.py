@@ -79,8 +79,8 @@ class RunFolder:
         """Adds the episodes of one evaluation, one row each, numbered from 0.
 
         Args:
-            environment_steps: training steps of this run before the evaluation.
-            seconds: seconds of training before the evaluation.
+            environment_steps: training steps of this run before the evaluation, at least 0.
+            seconds: seconds of training before the evaluation, at least 0.
             returns: the return of each episode; NaN and infinities are kept.
             lengths: the length of each episode in environment steps.
 
@@ -95,7 +95,7 @@ class RunFolder:
         """Adds one report of training metrics.
 
         Args:
-            environment_steps: training steps of this run at the end of the report.
+            environment_steps: training steps of this run at the end of the report, at least 0.
             metrics: name -> mean, minimum and maximum since the last report.
 
         Raises:

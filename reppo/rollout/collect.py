@@ -53,7 +53,7 @@ def collect(
         fresh_memory: memories for episodes that start during the rollout, likewise.
         physics: a key for each environment, from which it draws its physics where the task randomizes them; the same
             keys in every rollout.
-        length: number of steps.
+        length: number of steps, at least 1.
         key: the environments' randomness and the policy's are drawn from two streams of it.
 
     Returns:

@@ -40,12 +40,23 @@ def fresh_root(root: Key[Array, ""]) -> Key[Array, ""]:
 
 
 def start_keys(root: Key[Array, ""], number: int) -> Key[Array, " episode"]:
-    """What each episode is started by, with `Episodes.reset(key, stagger=False)`."""
+    """What each episode is started by, with `Episodes.reset(key, stagger=False)`.
+
+    Args:
+        root: of the episodes.
+        number: of episodes, at least 1.
+    """
     return jax.random.split(subkey(root, "evaluation", "reset"), number)
 
 
 def evaluation_starts(environment: AbstractEnvironment, root: Key[Array, ""], number: int) -> EpisodeState:
-    """The starts of episodes, `[episode, ...]`: those that a run of this root is evaluated on."""
+    """The starts of episodes, `[episode, ...]`: those that a run of this root is evaluated on.
+
+    Args:
+        environment: one instance.
+        root: of the episodes.
+        number: of episodes, at least 1.
+    """
     reset = Episodes(environment, num_starts=1).reset
     return jax.vmap(lambda key: reset(key, stagger=False))(start_keys(root, number))
 
@@ -58,7 +69,7 @@ def evaluation_memories(
     Args:
         memory: an algorithm's: from a key to the memory of one episode.
         root: of the episodes.
-        number: of episodes.
+        number: of episodes, at least 1.
     """
     return jax.vmap(memory)(jax.random.split(subkey(root, "evaluation", "memory"), number))
 

@@ -22,6 +22,10 @@ def run_id(spec: Spec, seed: int) -> str:
     """Twelve hexadecimal digits for a resolved spec and a seed.
 
     The number of steps is not part of it: a longer budget continues the same run.
+
+    Args:
+        spec: resolved.
+        seed: of the run, from 0 to 2^32 - 1.
     """
     global _latest
     if _latest is None or _latest[0] is not spec:  # the runs of an arm, one after another, share their spec

@@ -15,6 +15,9 @@ def to_json(value: Any) -> Any:
     """Plain data (dict, list, str, int, float, bool, None) for a component or a field of one.
 
     Scalars become the shortest decimal that names their float32; infinities and NaN become text.
+
+    Raises:
+        TypeError: for what JSON cannot express.
     """
     if isinstance(value, Component):
         fields = {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}

@@ -24,8 +24,8 @@ class Evaluation(Component):
     """The evaluation protocol: whole episodes with the deterministic policy, always from the same starts.
 
     Attributes:
-        interval: environment steps between two evaluations; rounded up to whole iterations.
-        episodes: episodes of each evaluation, each counted once.
+        interval: environment steps between two evaluations, at least 1; rounded up to whole iterations.
+        episodes: episodes of each evaluation, at least 1, each counted once.
     """
 
     interval: int = static(1_000_000)

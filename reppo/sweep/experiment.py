@@ -262,6 +262,13 @@ class Experiment:
 
         The base stays, and so does each rival of which an arm is kept.
 
+        Args:
+            arms: names; all by default.
+            environments: names; all by default.
+            seeds: whole numbers from 0 to 2^32 - 1; the same by default.
+            steps: environment steps of each run, at least 1; the same by default.
+            overrides: further settings, after those that are there.
+
         Raises:
             ConfigurationError: for a name that is not in the experiment.
         """

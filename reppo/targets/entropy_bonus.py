@@ -41,6 +41,8 @@ class BonusAlways(AbstractEntropyBonus):
 
     Differs from the reference in the state of that action: there it is the first of the next episode, here the one in
     which the episode ended.
+
+    Source: the reference implementation, github.com/cvoelcker/reppo.
     """
 
     def __call__(

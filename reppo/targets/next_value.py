@@ -74,6 +74,8 @@ class FreshAction(AbstractNextValue):
     Attributes:
         num_samples: number of actions, at least 1. The reference draws one; more lower the variance of the target.
             The embedding is that of the first.
+
+    Source: the reference implementation, github.com/cvoelcker/reppo.
     """
 
     num_samples: int = static(1)
@@ -130,6 +132,8 @@ class TakenActionClippedBonus(AbstractNextValue):
 
     Attributes:
         num_samples: number of fresh actions where no action was taken, at least 1.
+
+    Source: the reference implementation, github.com/cvoelcker/reppo.
     """
 
     num_samples: int = static(8)
@@ -187,6 +191,8 @@ class FreshValueClippedBonus(AbstractNextValue):
 
     Attributes:
         num_samples: number of fresh actions, at least 1.
+
+    Source: the reference implementation, github.com/cvoelcker/reppo.
     """
 
     num_samples: int = static(1)

@@ -45,6 +45,8 @@ class MaskedFlag(AbstractTruncation):
     """A truncated step is cut where it is, by the value of its true next state, but the critic does not learn from it.
 
     So has it the reference's single-file version.
+
+    Source: the reference implementation, github.com/cvoelcker/reppo.
     """
 
     def __call__(self, terminated: Bool[Array, " time"], truncated: Bool[Array, " time"]) -> Cuts:
@@ -58,6 +60,8 @@ class ShiftedFlag(AbstractTruncation):
     So the reference implementation does without the true final observation, which auto-reset takes away: the value of
     the next state is never asked for where that state belongs to another episode. The cut wins over a termination of
     the same step, at the end of the rollout too: such a step bootstraps although its episode is over.
+
+    Source: the reference implementation, github.com/cvoelcker/reppo.
     """
 
     def __call__(self, terminated: Bool[Array, " time"], truncated: Bool[Array, " time"]) -> Cuts:

@@ -10,6 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from reppo.environments import AbstractEnvironment, AbstractEnvironmentSpec
+from reppo.spec import from_json, to_json
 from reppo.testing.laws import Broken, ensure, for_all, hold, law
 from reppo.testing.strategies import seeds, vectors
 
@@ -35,6 +36,8 @@ def check_environment(
                 f"{environment!r} says that rewards are in {environment.reward_range}, the environment that it makes "
                 f"that they are in {made.reward_range}."
             )
+        if (read := from_json(to_json(environment))) != environment:
+            raise AssertionError(f"{environment!r} is {read!r} when it was written as JSON and read again.")
         environment = made
     hold(AbstractEnvironment, environment, skip)
 
@@ -195,3 +198,13 @@ def _reset(environment: AbstractEnvironment) -> None:
     describe = lambda tree: jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree)
     if jax.tree.structure(says) != jax.tree.structure(shows) or describe(says) != describe(shows):
         raise Broken(f"it says {describe(says)} and shows {describe(shows)}")
+
+
+@law(AbstractEnvironment, "drawing", "`draw`, where there is one, draws every state")
+def _drawing(environment: AbstractEnvironment) -> None:
+    if type(environment).draw is AbstractEnvironment.draw:
+        return
+    *_, start, end = _play(environment, 0, np.zeros((_STEPS, environment.action_space.size), np.float32))
+    is_key = lambda leaf: jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    states = [jax.tree.map(lambda leaf: leaf if is_key(leaf) else np.asarray(leaf), one) for one in (start, end)]
+    environment.picture().draw(states, [0.0, 0.0], 64, 48)

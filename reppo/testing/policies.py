@@ -27,7 +27,7 @@ def check_policy(
     Args:
         policy: the policy, as `algorithm.policy(state)` gives it.
         shapes: shapes of what it observes, as `environment.observation_shapes()` gives them.
-        action_size: number of action dimensions.
+        action_size: number of action dimensions, at least 1.
         memory: its memory at the start of an episode.
         skip: names of laws that it breaks on purpose.
 

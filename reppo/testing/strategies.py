@@ -50,12 +50,23 @@ class Rows(NamedTuple):
 
 
 def floats(low: float | int, high: float | int) -> st.SearchStrategy[float]:
-    """Numbers in [low, high] that float32 holds exactly; none so small that XLA flushes it to 0."""
+    """Numbers in [low, high] that float32 holds exactly; none so small that XLA flushes it to 0.
+
+    Args:
+        low: the least, finite.
+        high: the greatest, at least `low`.
+    """
     return st.floats(low, high, width=32, allow_subnormal=False)
 
 
 def vectors(size: int, low: float | int = -10, high: float | int = 10) -> st.SearchStrategy[Float[np.ndarray, " size"]]:
-    """float32 vectors of `size` numbers in [low, high]."""
+    """float32 vectors of `size` numbers in [low, high].
+
+    Args:
+        size: how many numbers, at least 1.
+        low: the least, finite.
+        high: the greatest, at least `low`.
+    """
     return arrays(np.float32, size, elements=floats(low, high))
 
 
@@ -66,14 +77,24 @@ def seeds() -> st.SearchStrategy[np.uint32]:
 
 @st.composite
 def rows(draw: Draw, length: int = 6) -> Rows:
-    """Rewards and values of several episodes in a row, ending at random: terminated, truncated, or both at once."""
+    """Rewards and values of several episodes in a row, ending at random: terminated, truncated, or both at once.
+
+    Args:
+        draw: given by hypothesis.
+        length: how many rows, at least 1.
+    """
     ends = draw(arrays(np.int8, length, elements=st.sampled_from([0, 0, 1, 2, 3])))
     return Rows(draw(vectors(length)), draw(vectors(length)), (ends & 1) > 0, (ends & 2) > 0)
 
 
 @st.composite
 def distributions(draw: Draw, action_size: int = 2) -> TanhNormal:
-    """Policies at one state, from nearly deterministic to nearly uniform over the signs."""
+    """Policies at one state, from nearly deterministic to nearly uniform over the signs.
+
+    Args:
+        draw: given by hypothesis.
+        action_size: action dimensions, at least 1.
+    """
     return TanhNormal(
         loc=jnp.asarray(draw(vectors(action_size, -3.0, 3.0))),
         scale=jnp.asarray(draw(vectors(action_size, 0.0625, 3.0))),
@@ -85,8 +106,8 @@ def observations(shapes: PyTree[Any] = None, low: float | int = -10, high: float
 
     Args:
         shapes: a tree of `jax.ShapeDtypeStruct`; where None, that of `SHAPES`.
-        low: least number in it.
-        high: greatest number in it.
+        low: least number in it, finite.
+        high: greatest number in it, at least `low`.
     """
     leaves, structure = jax.tree.flatten(SHAPES if shapes is None else shapes)
 
@@ -102,7 +123,15 @@ def observations(shapes: PyTree[Any] = None, low: float | int = -10, high: float
 def trajectories(
     draw: Draw, time: int = 6, environments: int = 2, observation_size: int = 3, action_size: int = 2
 ) -> Trajectory:
-    """Rollouts whose episodes end at random, never terminated and truncated at once; `extras` is empty."""
+    """Rollouts whose episodes end at random, never terminated and truncated at once; `extras` is empty.
+
+    Args:
+        draw: given by hypothesis.
+        time: steps, at least 1.
+        environments: how many, at least 1.
+        observation_size: numbers in an observation, at least 1.
+        action_size: action dimensions, at least 1.
+    """
     seed = draw(seeds())
     ends = draw(arrays(np.int8, (time, environments), elements=st.sampled_from([0, 0, 0, 1, 2])))
     numbers = np.random.default_rng(seed)
@@ -136,7 +165,12 @@ def shipped(slot: type[Component]) -> list[type[Component]]:
 
 
 def small(component: Any, most: int = 8) -> Any:
-    """A copy in which every count and width is at most `most`, here and in all slots, where it stays valid."""
+    """A copy in which every count and width is at most `most`, here and in all slots, where it stays valid.
+
+    Args:
+        component: any, or a whole algorithm.
+        most: the greatest width or count that is left, at least 1.
+    """
     for field in dataclasses.fields(component):
         value = getattr(component, field.name)
         if isinstance(value, Component):

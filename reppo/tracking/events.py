@@ -231,3 +231,4 @@ Event = (
     | SweepFinished
     | SweepEnded
 )
+"""What a tracker hears of: one of these."""

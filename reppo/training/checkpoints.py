@@ -40,10 +40,10 @@ class Checkpoints:
         """Writes a checkpoint, and removes all but it and the one before.
 
         Args:
-            iteration: iterations done.
+            iteration: iterations done, at least 0.
             states: the states; every leaf an array.
             about: what the states are, as JSON data, for `about`.
-            also: bytes that shall be written right after it, for which there must be room too.
+            also: bytes that shall be written right after it, for which there must be room too, at least 0.
 
         Raises:
             ConfigurationError: if it cannot be written, say because the disk is full; the checkpoint before stays.
@@ -79,6 +79,9 @@ class Checkpoints:
     def about(self, iteration: int) -> dict[str, Any]:
         """What `save` was told about a checkpoint; nothing else of it is read.
 
+        Args:
+            iteration: one of those at which `save` was called, at least 0.
+
         Raises:
             DamagedFile: if it cannot be read.
         """
@@ -86,6 +89,9 @@ class Checkpoints:
 
     def check(self, iteration: int) -> None:
         """Reads every file of a checkpoint.
+
+        Args:
+            iteration: one of those at which `save` was called, at least 0.
 
         Raises:
             DamagedFile: if one is missing or not as it was written.
@@ -97,6 +103,10 @@ class Checkpoints:
 
     def restore(self, iteration: int, like: Any) -> Any:
         """Reads a checkpoint into a tree of abstract arrays.
+
+        Args:
+            iteration: one of those at which `save` was called, at least 0.
+            like: a tree of abstract arrays.
 
         Raises:
             DamagedFile: if it is not whole.
@@ -124,7 +134,11 @@ class Checkpoints:
         raise DamagedFile(f"{str(file)!r} is not as it was written.")
 
     def folder(self, iteration: int) -> Path:
-        """Where a checkpoint is."""
+        """Where a checkpoint is.
+
+        Args:
+            iteration: one of those at which `save` was called, at least 0.
+        """
         return self.path / str(iteration)
 
 

@@ -25,5 +25,12 @@ def kind_of_program(spec: Spec) -> type[AbstractProgram]:
 
 
 def make_program(spec: Spec, width: int, mode: str, devices: int | None = None) -> AbstractProgram:
-    """The program of a batch, not compiled yet (see `AbstractProgram`)."""
+    """The program of a batch, not compiled yet (see `AbstractProgram`).
+
+    Args:
+        spec: any of those that share the program.
+        width: number of lanes, at least 1.
+        mode: how lanes run, `"map"` or `"vmap"`.
+        devices: most devices to split the lanes over, at least 1; all by default.
+    """
     return kind_of_program(spec)(spec, width, mode, devices=devices)

@@ -233,7 +233,12 @@ class BatchProgram(AbstractProgram):
         return self._over_lanes(self._assess, specs, states)
 
     def lane(self, states: LaneStates, number: int) -> TrainState:
-        """The state of one lane."""
+        """The state of one lane.
+
+        Args:
+            states: of all lanes.
+            number: of the lane, from 0.
+        """
         return eqx.combine(jax.tree.map(lambda x: x[number], states.arrays), self._static_state)
 
     @classmethod

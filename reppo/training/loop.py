@@ -241,8 +241,8 @@ def train(spec: Spec, seed: int, steps: int) -> tuple[TrainState, list[ChunkRepo
 
     Args:
         spec: a spec; it is resolved here.
-        seed: the run's seed.
-        steps: environment steps, rounded up to whole iterations.
+        seed: the run's seed, from 0 to 2^32 - 1.
+        steps: environment steps, rounded up to whole iterations, at least 1.
 
     Returns:
         The final state, and a report of every evaluation, the untrained policy's first.

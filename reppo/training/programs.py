@@ -79,7 +79,13 @@ class AbstractProgram(abc.ABC):
         return states
 
     def restored(self, saved: Any, specs: Sequence[Spec], seeds: Sequence[int]) -> Any:
-        """The states that `saved` was of; what it left out is as at the start."""
+        """The states that `saved` was of; what it left out is as at the start.
+
+        Args:
+            saved: what was kept of the states.
+            specs: of the lanes that are used.
+            seeds: of the same lanes, from 0 to 2^32 - 1.
+        """
         return saved
 
     @abc.abstractmethod
@@ -88,18 +94,35 @@ class AbstractProgram(abc.ABC):
 
     @abc.abstractmethod
     def start(self, specs: Sequence[Spec], seeds: Sequence[int]) -> Any:
-        """States before training."""
+        """States before training.
+
+        Args:
+            specs: of the lanes that are used.
+            seeds: of the same lanes, from 0 to 2^32 - 1.
+        """
 
     @abc.abstractmethod
     def iterate(self, states: Any, specs: Sequence[Spec], iterations: int) -> Any:
-        """Trains every lane for a number of iterations. Consumes `states`."""
+        """Trains every lane for a number of iterations. Consumes `states`.
+
+        Args:
+            states: of all lanes.
+            specs: of the lanes that are used.
+            iterations: how many, at least 1.
+        """
 
     @abc.abstractmethod
     def assess(self, states: Any, specs: Sequence[Spec]) -> tuple[Any, ChunkReport]:
         """Evaluates every lane, and reports, `[lane, ...]`, what was summarized since the last time."""
 
     def advance(self, states: Any, specs: Sequence[Spec], iterations: int) -> tuple[Any, ChunkReport]:
-        """Trains every lane for a number of iterations and evaluates it. Consumes `states`."""
+        """Trains every lane for a number of iterations and evaluates it. Consumes `states`.
+
+        Args:
+            states: of all lanes.
+            specs: of the lanes that are used.
+            iterations: how many, at least 1.
+        """
         return self.assess(self.iterate(states, specs, iterations), specs)
 
     @abc.abstractmethod
@@ -112,4 +135,10 @@ class AbstractProgram(abc.ABC):
 
     @abc.abstractmethod
     def view(self, states: Any, number: int, spec: Spec) -> LaneView:
-        """What one lane, whose spec is given, is recorded by."""
+        """What one lane, whose spec is given, is recorded by.
+
+        Args:
+            states: of all lanes.
+            number: of the lane, from 0.
+            spec: of the lane.
+        """

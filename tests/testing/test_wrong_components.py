@@ -559,6 +559,7 @@ ENVIRONMENTS = {
     (AbstractEnvironment, "reset"): wrong(
         BestAction(), observation_shapes=lambda self: Observation(jax.ShapeDtypeStruct((2,), jnp.float32))
     ),
+    (AbstractEnvironment, "drawing"): wrong(BestAction(), draw=lambda self, axes, state: axes.plot(state["place"])),
 }
 
 WRONG = {

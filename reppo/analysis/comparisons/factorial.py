@@ -145,8 +145,8 @@ def factorial_effects(
     Args:
         table: scores.
         design: None for the design of the table.
-        order: the most components of an interaction.
-        confidence: of the intervals.
+        order: the most components of an interaction, at least 1.
+        confidence: of the intervals, in (0, 1).
 
     Returns:
         Main effects, then interactions. Terms that a fraction cannot tell apart are one effect, named by the term with
@@ -196,7 +196,7 @@ def shapley_values(table: ScoreTable, design: Design | None = None, *, confidenc
     Args:
         table: scores; the value of an arm is its mean score over tasks.
         design: None for the design of the table; it must be complete.
-        confidence: of the intervals.
+        confidence: of the intervals, in (0, 1).
 
     Returns:
         The components, from the highest value to the lowest. Their sum is the score of the full minus the bare one.
@@ -229,7 +229,7 @@ def agreement(table: ScoreTable, design: Design | None = None, *, confidence: fl
     Args:
         table: scores.
         design: None for the design of the table. It holds the full and the bare algorithm.
-        confidence: of the intervals.
+        confidence: of the intervals, in (0, 1).
 
     Raises:
         ConfigurationError: if the full or the bare algorithm is missing, or no component has both arms.

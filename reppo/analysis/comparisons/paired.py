@@ -98,9 +98,9 @@ def compare(
         method: of the intervals; None for that of the test (`"sign-flip"`) for the mean, else for the default of the
             aggregate.
         confidence: in (0, 1).
-        resamples: of bootstrap intervals.
-        flips: sign flips that are drawn where there are too many pairs to enumerate them.
-        seed: of resamples and flips.
+        resamples: of bootstrap intervals, at least 1.
+        flips: sign flips that are drawn where there are too many pairs to enumerate them, at least 1.
+        seed: of resamples and flips, at least 0.
 
     Returns:
         For each other arm the row over all tasks, then its tasks.

@@ -62,11 +62,12 @@ def plan_seeds(
 
     Args:
         table: scores of runs paired by seed.
-        effect: the smallest difference worth finding, in units of the table's scores.
+        effect: the smallest difference worth finding, in units of the table's scores, not 0.
         base: what the arms are compared with; None for the first arm.
         power: the chance to find it, in (level, 1).
         level: the chance of a false positive, in (0, 1).
-        tests: how many arms are tested together: the level is divided by it (Bonferroni's bound on Holm's correction).
+        tests: how many arms are tested together, at least 1: the level is divided by it (Bonferroni's bound on Holm's
+            correction).
 
     Returns:
         For each other arm the row over all tasks, then its tasks, where two pairs or more tell a variance.

@@ -62,9 +62,9 @@ def sensitivity(table: ScoreTable, *, confidence: float = 0.95, resamples: int =
 
     Args:
         table: normalized scores, each arm one setting, every arm on every task.
-        confidence: of the percentile bootstrap intervals over runs within settings and tasks.
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
+        confidence: of the percentile bootstrap intervals over runs within settings and tasks, in (0, 1).
+        resamples: of the bootstrap, at least 1.
+        seed: of the bootstrap, at least 0.
 
     Raises:
         ConfigurationError: if a setting lacks a task.

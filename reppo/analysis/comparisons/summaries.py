@@ -112,8 +112,8 @@ def aggregate(
         tasks: over the tasks that all arms have (`"common"`), or over each arm's `"own"`, which do not compare.
         method: of the intervals; None for the default of each aggregate.
         confidence: in (0, 1).
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
+        resamples: of the bootstrap, at least 1.
+        seed: of the bootstrap, at least 0.
 
     Returns:
         Rows by aggregate, then arm.
@@ -164,6 +164,14 @@ def aggregate_tasks(
 ) -> list[AggregateRow]:
     """Aggregates each arm over the runs of each task by itself; of one task, `pooled_iqm` and `task_iqm` are the same.
 
+    Args:
+        table: scores.
+        name: one of `AGGREGATES`.
+        method: of the interval; that which was measured to cover best by default.
+        confidence: of the interval, in (0, 1).
+        resamples: of the bootstrap, at least 1.
+        seed: of the bootstrap, at least 0.
+
     Returns:
         Rows by task, then arm, where the arm has a score.
     """
@@ -208,9 +216,12 @@ def performance_profiles(
         table: normalized scores.
         thresholds: ascending; None for 101 points from the lowest to the highest score.
         tasks: see `aggregate`.
-        confidence: of the pointwise bands, from the percentile bootstrap over runs within tasks.
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
+        confidence: of the pointwise bands, from the percentile bootstrap over runs within tasks, in (0, 1).
+        resamples: of the bootstrap, at least 1.
+        seed: of the bootstrap, at least 0.
+
+    Raises:
+        ConfigurationError: if the thresholds are not flat and ascending.
 
     Source: Agarwal et al. 2021, arXiv:2108.13264.
     """
@@ -250,9 +261,9 @@ def probability_of_improvement(
         table: scores; their scale does not matter.
         base: what the arms are compared with; None for the first arm.
         paired: whether to compare runs of the same seed only.
-        confidence: of the percentile bootstrap intervals over runs (or pairs) within tasks.
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
+        confidence: of the percentile bootstrap intervals over runs (or pairs) within tasks, in (0, 1).
+        resamples: of the bootstrap, at least 1.
+        seed: of the bootstrap, at least 0.
 
     Returns:
         For each other arm its mean over tasks, then its tasks.

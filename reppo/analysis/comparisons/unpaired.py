@@ -64,8 +64,8 @@ def compare_unpaired(
         table: scores.
         base: what the arms are compared with; None for the first arm.
         confidence: in (0, 1).
-        flips: random splits.
-        seed: of the splits.
+        flips: random splits, at least 1.
+        seed: of the splits, at least 0.
 
     Returns:
         For each other arm the row over all tasks, then the tasks that both have.

@@ -82,12 +82,12 @@ def time_to_threshold(
 
     Args:
         curve: the evaluations of one arm on one task.
-        threshold: a mean evaluation return.
+        threshold: a mean evaluation return, any number.
         unit: `"steps"` or `"seconds"`.
         horizon: up to when the restricted mean is taken; None for the last evaluation of any run. Compare arms at the
             same horizon.
         confidence: of Student's interval of the restricted mean over seeds, from its jackknife pseudo-values, which are
-            the times themselves where no run was watched for less than the horizon.
+            the times themselves where no run was watched for less than the horizon, in (0, 1).
 
     Raises:
         ConfigurationError: if no run was evaluated.
@@ -138,8 +138,11 @@ def reliable_improvement(curve: LearningCurve, threshold: float | int, confidenc
 
     Args:
         curve: the evaluations of one arm on one task. A run that diverged has fallen.
-        threshold: a mean evaluation return.
-        confidence: of Wilson's interval of the final share.
+        threshold: a mean evaluation return, any number.
+        confidence: of Wilson's interval of the final share, in (0, 1).
+
+    Raises:
+        ConfigurationError: if no run of the curve was evaluated.
 
     Source: Wilson 1927, for the interval.
     """

@@ -63,7 +63,11 @@ class LearningCurve:
         return returns
 
     def until(self, steps: int) -> "LearningCurve":
-        """The curve up to so many training steps."""
+        """The curve up to so many training steps.
+
+        Args:
+            steps: environment steps, at least those of the first evaluation.
+        """
         kept = self.environment_steps <= steps
         return replace(
             self,

@@ -83,6 +83,9 @@ class PublishedCurve:
         """Interquartile mean and interval at a number of steps, linear between evaluations.
 
         None before the first evaluation and after the last one: nothing is continued there.
+
+        Args:
+            environment_steps: within those of the curve, at least 0.
         """
         steps = self.environment_steps
         if not len(steps) or not steps[0] <= environment_steps <= steps[-1]:

@@ -31,7 +31,7 @@ def plot_effects(effects: Sequence[PairedEffect], *, level: float = 0.05, unit: 
 
     Args:
         effects: of `compare`; rows over all tasks are drawn, rows of a task are the dots.
-        level: of the test.
+        level: of the test, in (0, 1).
         unit: what scores are called on the axis.
 
     Raises:
@@ -207,7 +207,7 @@ def plot_differences(effects: Sequence[PairedEffect], *, level: float = 0.05, un
 
     Args:
         effects: of `compare`.
-        level: of the test.
+        level: of the test, in (0, 1).
         unit: what scores are called.
 
     Raises:

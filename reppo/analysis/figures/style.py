@@ -106,7 +106,7 @@ class Picture:
         Args:
             kind: `"png"`, `"svg"` or `"pdf"`.
             text_as_paths: whether the letters of an SVG are shapes, which look alike everywhere, or text.
-            dpi: resolution of a PNG.
+            dpi: resolution of a PNG, positive.
         """
         import matplotlib
 

@@ -15,7 +15,9 @@ NOT_KNOWN: Bounds = (-math.inf, math.inf)
 
 
 def possible_returns(spec: Mapping[str, Any]) -> Bounds:
-    """The least and the greatest return that an episode can have, from the tables of tasks; infinite if not known.
+    """The least and the greatest return that an episode can have; infinite if not known.
+
+    From the tables of suites, or from the settings of a task that is of none.
 
     Args:
         spec: a resolved spec as JSON data, as a record holds it.
@@ -24,7 +26,17 @@ def possible_returns(spec: Mapping[str, Any]) -> Bounds:
     if not isinstance(task, Mapping):
         return NOT_KNOWN
     suite, name = suite_of_component(str(task.get("component"))), str(task.get("task"))
-    return (suite and suite.possible_returns(name, dict(task.get("config", ())))) or NOT_KNOWN
+    if suite is None:
+        return _returns_of_fields(task)
+    return suite.possible_returns(name, dict(task.get("config", ()))) or NOT_KNOWN
+
+
+def _returns_of_fields(task: Mapping[str, Any]) -> Bounds:
+    """Those of a task that has its time limit and its range of rewards among its settings, as one of one's own may."""
+    match task.get("horizon"), task.get("reward_range"):
+        case int(horizon), [int() | float() as low, int() | float() as high]:
+            return min(0.0, low * horizon), max(0.0, high * horizon)
+    return NOT_KNOWN
 
 
 def solved_scale(spec: Mapping[str, Any]) -> Bounds | None:

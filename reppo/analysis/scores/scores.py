@@ -28,6 +28,9 @@ class Normalization:
         sources: for each task where its bounds are from: `"known"`, `"given"`, or `"learned by N"`: from the untrained
             policy to the base, over N runs of the base. Empty where that is one and the same for all.
         missing: for each task without bounds the reason.
+
+    Raises:
+        ConfigurationError: if the bounds of a task are not finite, or not in ascending order.
     """
 
     name: str = "none"
@@ -50,7 +53,13 @@ class Normalization:
 
     @classmethod
     def fixed(cls, low: float | int, high: float | int, tasks: Iterable[str]) -> "Normalization":
-        """The same bounds for all tasks, such as 0 and 1000 for the control suite."""
+        """The same bounds for all tasks, such as 0 and 1000 for the control suite.
+
+        Args:
+            low: the score that becomes 0.
+            high: the score that becomes 1, above `low`.
+            tasks: their names.
+        """
         return cls(f"[{low:g}, {high:g}]", {task: (float(low), float(high)) for task in tasks})
 
     @classmethod
@@ -59,6 +68,9 @@ class Normalization:
 
         Every number on this scale moves with every arm in the table, the worst one most; reports do not use it. A task
         on which all scores are equal has no such scale.
+
+        Raises:
+            ConfigurationError: if the table is normalized already.
         """
         require(table.normalization.identity, "Bounds are taken from raw scores, and this table is normalized already.")
         bounds, missing = {}, {}
@@ -120,6 +132,9 @@ class ScoreTable:
         limits: for each task the least and the greatest return that is possible, as far as that is known; in returns,
             also where scores are normalized.
         longest_iteration: for each task the environment steps of the longest iteration of any run, as far as known.
+
+    Raises:
+        ConfigurationError: if the arrays do not have the shape of arms, tasks and seeds.
     """
 
     arms: tuple[str, ...]

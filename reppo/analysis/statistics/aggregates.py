@@ -77,7 +77,7 @@ def iqm(scores: Numbers, axis: int = -1) -> Float[np.ndarray | np.floating, "...
 
     Args:
         scores: finite or infinite numbers.
-        axis: the axis along which scores are averaged.
+        axis: the axis along which scores are averaged, any that they have.
 
     Raises:
         ConfigurationError: if there are no scores, or they are no numbers.
@@ -164,7 +164,7 @@ def optimality_gap(scores: Scores, goal: float | int = 1.0) -> Values:
 
     Args:
         scores: normalized scores.
-        goal: the score beyond which more is not counted.
+        goal: the score beyond which more is not counted, any number.
 
     Source: Agarwal et al. 2021, arXiv:2108.13264.
     """

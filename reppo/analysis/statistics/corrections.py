@@ -23,6 +23,9 @@ def holm(p: Numbers) -> Float[np.ndarray, " tests"]:
     Returns:
         The corrected p values, in the same order, at most 1.
 
+    Raises:
+        ConfigurationError: if the p values are not a flat array.
+
     Source: Holm 1979, A Simple Sequentially Rejective Multiple Test Procedure.
     """
     p = as_numbers(p, "The p values")

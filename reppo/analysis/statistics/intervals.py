@@ -72,9 +72,9 @@ def interval(
         scores: `[tasks, runs]`; a flat array or list is one task. NaN where a task has fewer runs than others.
         aggregate: see `intervals`.
         method: see `intervals`.
-        confidence: see `intervals`.
-        resamples: see `intervals`.
-        seed: see `intervals`.
+        confidence: see `intervals`, in (0, 1).
+        resamples: see `intervals`, at least 1.
+        seed: see `intervals`, at least 0.
 
     Raises:
         ConfigurationError: if the scores have another shape; see also `intervals`.
@@ -112,7 +112,8 @@ def intervals(
         method: one of the above; None for the one that covers best: `default_method`.
         confidence: in (0, 1).
         resamples: how often runs are drawn anew, at least 1.
-        seed: seed of the resampling. The same seed gives the same interval, whatever the order of runs and tasks.
+        seed: of the resampling, at least 0. The same seed gives the same interval, whatever the order of runs and
+            tasks.
 
     Returns:
         The intervals; ends are NaN where a task has a single run, whose spread nothing tells, or where two are all that
@@ -163,7 +164,7 @@ def bootstrap_band(
         aggregate: what to estimate, of one task.
         confidence: in (0, 1).
         resamples: how often seeds are drawn anew, at least 1.
-        seed: seed of the resampling.
+        seed: seed of the resampling, at least 0.
 
     Returns:
         The lower and the upper ends; NaN where there are fewer than two seeds. They hold at each point by itself.
@@ -214,6 +215,14 @@ def student_interval(scores: Numbers, confidence: float = 0.95) -> Interval:
 
 def share_interval(successes: int, runs: int, confidence: float = 0.95) -> Interval:
     """Wilson's interval of a share: sensible also for 0 or all of a few runs.
+
+    Args:
+        successes: how many of the runs, at least 0.
+        runs: how many there are, at least 1.
+        confidence: of the interval, in (0, 1).
+
+    Raises:
+        ConfigurationError: if the successes are not from 0 to the number of runs, or there are no runs.
 
     Source: Wilson 1927, Probable Inference, the Law of Succession, and Statistical Inference.
     """

@@ -17,6 +17,9 @@ def area_under_curve(steps: Numbers, returns: Numbers) -> Float[np.ndarray | np.
     Args:
         steps: ascending, at least one.
         returns: `[..., points]`, finite.
+
+    Raises:
+        ConfigurationError: if there is no evaluation.
     """
     steps, returns = as_numbers(steps, "The steps"), as_numbers(returns, "The returns")
     require(len(steps) > 0, "There is no evaluation to average.")

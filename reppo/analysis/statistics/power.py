@@ -20,10 +20,10 @@ def paired_power(effect: float | int, deviation: float | int, pairs: int, tasks:
     `tasks * (pairs - 1)` degrees of freedom.
 
     Args:
-        effect: the true mean difference, the same on each task.
-        deviation: standard deviation of the differences within a task.
-        pairs: pairs per task.
-        tasks: tasks.
+        effect: the true mean difference, the same on each task, any number.
+        deviation: standard deviation of the differences within a task, at least 0.
+        pairs: pairs per task, at least 1.
+        tasks: tasks, at least 1.
         level: p values below it are found.
 
     Source: Cohen 1988, Statistical Power Analysis for the Behavioral Sciences.
@@ -45,7 +45,15 @@ def paired_power(effect: float | int, deviation: float | int, pairs: int, tasks:
 def seeds_needed(
     effect: float | int, deviation: float | int, tasks: int = 1, *, power: float = 0.8, level: float = 0.05
 ) -> int | None:
-    """The fewest pairs per task with which `paired_power` reaches a power; None if `MOST_SEEDS` do not."""
+    """The fewest pairs per task with which `paired_power` reaches a power; None if `MOST_SEEDS` do not.
+
+    Args:
+        effect: the true mean difference, the same on each task, any number.
+        deviation: standard deviation of the differences within a task, at least 0.
+        tasks: how many, at least 1.
+        power: the chance to find the effect, in (0, 1).
+        level: of the two-sided test, in (0, 1).
+    """
     low = high = 1
     while paired_power(effect, deviation, high, tasks, level) < power:
         low, high = high + 1, high * 2

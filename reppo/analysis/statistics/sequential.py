@@ -29,12 +29,15 @@ def found_at(
         differences: `[tasks, seeds]`, or flat for one task; NaN where there is none.
         looks: for each look so far which seeds it has, at most `planned` of them.
         planned: how many looks there are at most.
-        level: of all looks together.
+        level: of all looks together, in (0, 1).
         flips: drawn where there are more than 16 pairs.
-        seed: of the draws.
+        seed: of the draws, at least 0.
 
     Returns:
         The number of the look, from 1; None if none has found a difference.
+
+    Raises:
+        ConfigurationError: if there are no looks, or more than planned.
 
     Source: Mathieu et al. 2023, AdaStop, arXiv:2306.10882, which tests several agents in this way; Lan and DeMets 1983,
         Discrete Sequential Boundaries for Clinical Trials (spending a level).

@@ -40,8 +40,8 @@ def sign_flip_test(differences: Scores, flips: int = 10_000, seed: int = 0) -> S
 
     Args:
         differences: `[tasks, pairs]`, or flat for one task; NaN where a task has fewer pairs than others.
-        flips: how many sign flips are drawn where they are not enumerated.
-        seed: of the draws.
+        flips: how many sign flips are drawn where they are not enumerated, at least 1.
+        seed: of the draws, at least 0.
 
     Returns:
         The two-sided p value, 1 if nothing differs.
@@ -59,11 +59,14 @@ def sign_flip_interval(
     Args:
         differences: see `sign_flip_test`.
         confidence: 1 minus the level of the test.
-        flips: see `sign_flip_test`.
-        seed: see `sign_flip_test`.
+        flips: see `sign_flip_test`, at least 1.
+        seed: see `sign_flip_test`, at least 0.
 
     Returns:
         The ends; infinite where so few pairs can reject nothing at this level.
+
+    Raises:
+        ConfigurationError: if the confidence is not in (0, 1).
 
     Source: Hartigan 1969, Using Subsample Values as Typical Values (means of subsets of the differences).
     """
@@ -140,6 +143,10 @@ def sign_test(wins: int, losses: int) -> float:
     """The chance of so uneven a number of wins and losses if each pair could as well go either way; ties do not count.
 
     Holds whatever the shape of the scores; but it is of how often one is better, not of by how much.
+
+    Args:
+        wins: pairs in which one arm is better, at least 0.
+        losses: pairs in which the other one is, at least 0.
 
     Source: Arbuthnott 1710; Dixon and Mood 1946, The Statistical Sign Test.
     """

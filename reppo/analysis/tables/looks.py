@@ -44,8 +44,8 @@ def next_look(
         effect: the smallest difference worth finding, as a share of the scale of each task: see `scale_of`.
         looks: how many times at most results are tested; the same in each call.
         base: the arm to compare with.
-        power: the chance to find the effect.
-        level: of all looks and arms together.
+        power: the chance to find the effect, in (0, 1).
+        level: of all looks and arms together, in (0, 1).
         bounds: the lowest and the highest return of tasks, in place of what is known of them.
 
     Returns:

@@ -30,8 +30,8 @@ def power_table(
         results: runs of an experiment, with two seeds or more.
         effect: the smallest difference worth finding, as a share of the scale of each task: see `scale_of`.
         base: the arm to compare with.
-        power: the chance to find it.
-        level: of the test, over all arms together.
+        power: the chance to find it, in (0, 1).
+        level: of the test, over all arms together, in (0, 1).
         looks: how many times at most results are tested while seeds are added, at least 1. Each test is then at
             `level / looks`, which holds the level whenever one stops (Bonferroni).
         tasks: whether to plan for each task, too.

@@ -93,8 +93,8 @@ def summary_table(
     Args:
         results: runs of one experiment.
         base: the arm that comes first.
-        resamples: resamples of the bootstrap.
-        seed: seed of the bootstrap.
+        resamples: resamples of the bootstrap, at least 1.
+        seed: seed of the bootstrap, at least 0.
 
     Returns:
         The rows by environment; within it the base first, then from the highest interquartile mean to the lowest.

@@ -102,6 +102,10 @@ class Suite:
         device: what the check of a GPU does with it.
         works: a BibTeX file with the works that the docstrings of its specs name; `None`: they name none of their own.
         rank: its place in lists, from 0; suites of one rank are in the order of names.
+
+    Raises:
+        ConfigurationError: if the name cannot be that of a function, or a task is named that is not in the
+            table.
     """
 
     name: str

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from reppo.environments import pictures
 from reppo.environments.pictures import Frames, Picture
 from reppo.errors import ConfigurationError, require
 
@@ -40,22 +41,9 @@ def draw_frames(
         width: of a frame, in pixels.
         height: of a frame, in pixels.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width / 100, height / 100), dpi=100)
-    canvas = FigureCanvasAgg(figure)
-    frames = []
-    for number, (state, total) in enumerate(zip(states, returns, strict=True)):
-        figure.clear()
-        axes = figure.add_axes((0.02, 0.02, 0.96, 0.88))
-        axes.set_xticks([])
-        axes.set_yticks([])
-        axes.set_title(f"{task}   step {number}   return {total:.1f}", fontsize=9)
-        DRAWINGS[task](axes, state, params)
-        canvas.draw()
-        frames.append(np.asarray(canvas.buffer_rgba())[..., :3].copy())
-    return frames
+    return pictures.draw_frames(
+        task, lambda axes, state: DRAWINGS[task](axes, state, params), states, returns, width, height
+    )
 
 
 def _square(axes: Any, limit: float) -> None:

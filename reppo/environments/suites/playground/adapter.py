@@ -171,6 +171,7 @@ class PlaygroundEnvironment(AbstractEnvironment):
         model_structure: what makes them the physics model.
         workspace: the structure of the physics' workspace.
         resolved_backend: the physics in use, `"jax"` or `"warp"`.
+        action_repeat: steps of the task in one step, at least 1.
     """
 
     model_leaves: list[Any]
@@ -238,6 +239,12 @@ class PlaygroundEnvironment(AbstractEnvironment):
         Warp keeps the contacts of all copies (lanes times environments) in one buffer, and drops what does not fit.
         Playground's size is kept where it suffices and grows in proportion beyond. The JAX backend has a buffer per
         copy: there, and where `config` gives `naconmax`, this is the identity.
+
+        Args:
+            worlds: how many copies, at least 1.
+
+        Raises:
+            ConfigurationError: if the number is below 1.
         """
         require(worlds >= 1, f"The number of worlds is {worlds}; give at least 1.")
         if self.resolved_backend != "warp" or "naconmax" in dict(self.spec.config):

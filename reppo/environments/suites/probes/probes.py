@@ -30,6 +30,10 @@ class AbstractProbe(AbstractEnvironment):
 
         It is that of every policy, and in `BestAction` that of the best one. A time limit does not lower it:
         truncated episodes would have gone on.
+
+        Args:
+            observation: one of those that the task shows.
+            discount: in [0, 1).
         """
 
     @property
@@ -40,7 +44,11 @@ class AbstractProbe(AbstractEnvironment):
 
 @final
 class ConstantReward(AbstractProbe):
-    """The same reward for ever: `V = reward / (1 - discount)`. Fails if bootstrapping is wrong."""
+    """The same reward for ever: `V = reward / (1 - discount)`. Fails if bootstrapping is wrong.
+
+    Attributes:
+        reward: of each step, any number.
+    """
 
     reward: float = static(default=1.0)
     horizon: int = static(default=100)
@@ -70,6 +78,10 @@ class TruncatedStep(AbstractProbe):
 
     Fails if truncation is taken for termination, or if the bootstrap takes the next episode's observation: the
     observation is the share of the episode that has passed, and its value is the same everywhere.
+
+    Attributes:
+        reward: of each step, any number.
+        length: steps of an episode, at least 1.
     """
 
     reward: float = static(default=1.0)
@@ -108,6 +120,9 @@ class TerminalStep(AbstractProbe):
     """Reward 1 at the last of `length` steps, where the task terminates: `V = discount ** (steps to go - 1)`.
 
     The observation is the step, as one-hot. Fails if a terminated step bootstraps.
+
+    Attributes:
+        length: steps of an episode, at least 1.
     """
 
     length: int = static(default=5)
@@ -219,6 +234,9 @@ class BestAction(AbstractProbe):
     """One step with reward `-(action - best_action)^2`, where `best_action = slope * observation` is in `[-1, 1]`.
 
     The value of the best policy is 0. Fails if the actor does not follow the gradient of the critic.
+
+    Attributes:
+        slope: from what is observed to the best action, in [-1, 1].
     """
 
     slope: Scalar = hyper(0.5)
@@ -254,6 +272,9 @@ class NonFinite(AbstractProbe):
     Attributes:
         at: the step that gives NaN, counted from 1.
         part: where: `"state"`, `"observation"` or `"reward"`.
+
+    Raises:
+        ConfigurationError: if there is no such part.
     """
 
     at: int = static(default=3)
