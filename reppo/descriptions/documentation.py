@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import reppo
-from reppo.component import Component, is_hyper
+from reppo.component import is_hyper
 
 _SECTION = re.compile(r"^(?:Args|Attributes|Raises|Returns|Reference|Source|Yields):$", re.MULTILINE)
 _FAR = 1_000_000
@@ -33,7 +33,7 @@ def field_texts(cls: type) -> dict[str, str]:
     return texts
 
 
-def allowed(cls: type[Component], field: dataclasses.Field[Any]) -> str:
+def allowed(cls: type[Any], field: dataclasses.Field[Any]) -> str:
     """The range in which a number of a component may be, in words; empty for a field that is no number.
 
     It is found by asking the component (`validate`), with the other fields at their defaults.

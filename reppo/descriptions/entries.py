@@ -12,8 +12,8 @@ from reppo import presets
 from reppo.ablation import Arm, all_ablations, find_ablation, setting
 from reppo.component import Component, concrete_components, is_hyper
 from reppo.descriptions import documentation
-from reppo.descriptions.metrics import all_metrics, find_metric
 from reppo.descriptions.contracts import CONTRACTS, asked, find_class, offered, own_tasks, subclasses
+from reppo.descriptions.metrics import all_metrics, find_metric
 from reppo.environments import AbstractEnvironmentSpec
 from reppo.environments.suites import TaskEntry, all_suites, suite_of_task
 from reppo.errors import ConfigurationError, unknown_name
@@ -97,7 +97,7 @@ def describe_component(name: str) -> Entry:
     """The slot that a component fills, its documentation, its fields with their defaults, and the laws it is held to.
 
     Of an abstract class: also what there is of it, what a subclass must have (`attributes`, `methods`), what it may
-    have anew (`optional`), and the laws that check it (where hypothesis is installed).
+    have anew (`optional`), and the laws that check it.
     """
     cls = find_class(name)
     must = asked(cls)
@@ -198,7 +198,7 @@ def find_environment(name: str) -> AbstractEnvironmentSpec:
         ConfigurationError: if there is none; names close matches.
     """
     own = own_tasks().get(name)
-    return suite_of_task(name).declare(name) if own is None else own()
+    return suite_of_task(name).declare(name) if own is None else own()  # pyright: ignore[reportCallIssue]
 
 
 def find_arm(text: str) -> Arm:
