@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import reppo
 from reppo.component import is_hyper
 
 _SECTION = re.compile(r"^(?:Args|Attributes|Raises|Returns|Reference|Source|Yields):$", re.MULTILINE)
@@ -89,7 +88,7 @@ def laws() -> dict[str, dict[str, str]]:
     They are read from the source of `reppo.testing`, which needs hypothesis; this does not.
     """
     found: dict[str, dict[str, str]] = {}
-    for file in sorted(Path(reppo.__path__[0], "testing").glob("*.py")):
+    for file in sorted(Path(__file__).parents[1].glob("testing/*.py")):
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
             for call in node.decorator_list if isinstance(node, ast.FunctionDef) else ():
                 if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "law":
