@@ -88,7 +88,6 @@ def test_the_runs_of_a_rival_are_those_that_it_has_as_a_base_evaluated_alike():
         ({"overrides": "gamma=0.5"}, "overrides must be a list, not 'gamma=0.5'"),
         ({"overrides": [("gamma", 0.5)]}, "is no setting; write it as the text 'path=value'"),
         ({"rivals": "longer"}, "rivals must be a list, not 'longer'"),
-        ({"rivals": ["longer"]}, "'longer' is no preset; a rival is one"),
         ({"rivals": [Rival(lambda task: None, name="nothing")]}, "gave None, not a spec"),
     ],
 )
@@ -101,6 +100,8 @@ def test_a_name_cannot_be_that_of_another_arm():
     for name in ("base", "kl/no_kl", "gamma=0.5", "Longer", "a+b"):
         with pytest.raises(ValueError, match="give it a name of lower-case letters"):
             Rival(longer, name=name)
+    with pytest.raises(ValueError, match="'longer' is no preset; a rival is one"):
+        Rival("longer")
     for arms, message in ((kl.no_kl, "must be a list"), (None, "must be a list"), (["kl/no_kl"], "is no ablation")):
         with pytest.raises(ValueError, match=message):
             Rival(longer, arms=arms)
