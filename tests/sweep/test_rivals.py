@@ -191,14 +191,14 @@ def test_a_rival_is_evaluated_as_the_base_is_at_its_steps_up_to_one_iteration():
 
 def test_arms_and_rivals_whose_task_has_another_name_are_evaluated_as_the_base_is():
     task, other = environments.probe("ConstantReward"), setting("environment.config", (("reward", 2.0),))
-    experiment = tiny(environments=[task], arms=[other], rivals=[Rival(longer, arms=[other])], steps=512)
+    experiment = tiny(environments=[task], arms=[other], rivals=[Rival(longer, arms=[other])], steps=1024)
     points = {run.arm: experiment.evaluation_points(run.spec) for run in experiment.runs()}
     assert {run.environment for run in experiment.runs()} == {"ConstantReward", "ConstantReward@reward=2.0"}
-    assert points["base"] == points[other.name] == [0, 2, 4]
-    assert points["longer"] == points[f"longer+{other.name}"] == [0, 2, 3]
-    every = tiny(environments=[task], overrides=["environment.config=(('reward', 2.0),)"], steps=512)
+    assert points["base"] == points[other.name] == [0, 2, 4, 6, 8]
+    assert points["longer"] == points[f"longer+{other.name}"] == [0, 2, 3, 4, 6]
+    every = tiny(environments=[task], overrides=["environment.config=(('reward', 2.0),)"], steps=1024)
     points = {run.arm: every.evaluation_points(run.spec) for run in every.runs()}
-    assert points == {"base": [0, 2, 4], "longer": [0, 2, 3]}
+    assert points == {"base": [0, 2, 4, 6, 8], "longer": [0, 2, 3, 4, 6]}
     with pytest.raises(ValueError, match="environments are the same: ConstantReward@reward=2.0"):
         tiny(
             base=lambda task: other(tiny_preset(task)) if not task.config else tiny_preset(task),
