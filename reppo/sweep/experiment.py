@@ -76,7 +76,8 @@ class Run:
     def from_json(cls, data: dict[str, Any]) -> "Run":
         """Reads what `to_json` gave."""
         ablations, settings = tuple(data["ablations"]), data.get("settings")
-        return cls(data["arm"], ablations, from_json(data["spec"]), data["seed"], data.get("rival", ""), settings)
+        known = settings if isinstance(settings, dict) else None
+        return cls(data["arm"], ablations, from_json(data["spec"]), data["seed"], data.get("rival", ""), known)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

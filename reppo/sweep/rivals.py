@@ -83,7 +83,7 @@ def checked_arms(arms: Any, what: str = "An experiment's arms") -> tuple[Arm, ..
     Raises:
         ConfigurationError: if it is no list, or one of them is none.
     """
-    if isinstance(arms, str | Ablation | Arm) or not hasattr(arms, "__iter__"):
+    if isinstance(arms, str) or not hasattr(arms, "__iter__"):
         raise ConfigurationError(f"{what} must be a list, not {arms!r}.")
     arms = tuple(arms)
     for arm in arms:

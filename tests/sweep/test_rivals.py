@@ -88,6 +88,7 @@ def test_the_runs_of_a_rival_are_those_that_it_has_as_a_base_evaluated_alike():
         ({"overrides": "gamma=0.5"}, "overrides must be a list, not 'gamma=0.5'"),
         ({"overrides": [("gamma", 0.5)]}, "is no setting; write it as the text 'path=value'"),
         ({"rivals": "longer"}, "rivals must be a list, not 'longer'"),
+        ({"rivals": [Rival(lambda task: None, name="nothing")]}, "gave None, not a spec"),
     ],
 )
 def test_what_cannot_be_a_rival_is_refused_at_declaration(changes, message, unchecked):
@@ -99,6 +100,11 @@ def test_a_name_cannot_be_that_of_another_arm():
     for name in ("base", "kl/no_kl", "gamma=0.5", "Longer", "a+b"):
         with pytest.raises(ValueError, match="give it a name of lower-case letters"):
             Rival(longer, name=name)
+    with pytest.raises(ValueError, match="'longer' is no preset; a rival is one"):
+        Rival("longer")
+    for arms, message in ((kl.no_kl, "must be a list"), (None, "must be a list"), (["kl/no_kl"], "is no ablation")):
+        with pytest.raises(ValueError, match=message):
+            Rival(longer, arms=arms)
 
 
 def test_a_setting_is_for_all_or_for_the_one_that_it_names():
@@ -185,14 +191,14 @@ def test_a_rival_is_evaluated_as_the_base_is_at_its_steps_up_to_one_iteration():
 
 def test_arms_and_rivals_whose_task_has_another_name_are_evaluated_as_the_base_is():
     task, other = environments.probe("ConstantReward"), setting("environment.config", (("reward", 2.0),))
-    experiment = tiny(environments=[task], arms=[other], rivals=[Rival(longer, arms=[other])], steps=512)
+    experiment = tiny(environments=[task], arms=[other], rivals=[Rival(longer, arms=[other])], steps=1024)
     points = {run.arm: experiment.evaluation_points(run.spec) for run in experiment.runs()}
     assert {run.environment for run in experiment.runs()} == {"ConstantReward", "ConstantReward@reward=2.0"}
-    assert points["base"] == points[other.name] == [0, 2, 4]
-    assert points["longer"] == points[f"longer+{other.name}"] == [0, 2, 3]
-    every = tiny(environments=[task], overrides=["environment.config=(('reward', 2.0),)"], steps=512)
+    assert points["base"] == points[other.name] == [0, 2, 4, 6, 8]
+    assert points["longer"] == points[f"longer+{other.name}"] == [0, 2, 3, 4, 6]
+    every = tiny(environments=[task], overrides=["environment.config=(('reward', 2.0),)"], steps=1024)
     points = {run.arm: every.evaluation_points(run.spec) for run in every.runs()}
-    assert points == {"base": [0, 2, 4], "longer": [0, 2, 3]}
+    assert points == {"base": [0, 2, 4, 6, 8], "longer": [0, 2, 3, 4, 6]}
     with pytest.raises(ValueError, match="environments are the same: ConstantReward@reward=2.0"):
         tiny(
             base=lambda task: other(tiny_preset(task)) if not task.config else tiny_preset(task),

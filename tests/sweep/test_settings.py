@@ -43,6 +43,7 @@ def test_runs_of_a_plan_keep_them_and_those_of_older_ones_have_none(runs: dict[s
     assert Run.from_json(run.to_json()).settings == run.settings
     old = {name: value for name, value in run.to_json().items() if name != "settings"}
     assert Run.from_json(old).settings is None
+    assert Run.from_json(run.to_json() | {"settings": [PATH]}).settings is None
 
 
 def test_what_is_set_in_a_component_that_is_resolved_is_data_too():

@@ -104,11 +104,11 @@ class Breaks(AbstractAlgorithm):
 
 def test_statistics_are_guarded_and_data_are_not():
     spec = resolve(tiny_spec(algorithm=Breaks()))
-    step = eqx.filter_jit(lambda state: loop.iterate(spec, state, loop.make_environment(spec))[0])
-    first = step(eqx.filter_jit(init)(spec, 0))
-    second = step(first)
+    step = eqx.filter_jit(lambda state: loop.iterate(spec, state, loop.make_environment(spec)))
+    first, _ = step(eqx.filter_jit(init)(spec, 0))
+    second, metrics = step(first)
     assert first.diverged_at == -1 and jnp.isnan(first.algorithm.data) and first.algorithm.learner["count"] == 1
     assert second.diverged_at == 1
     assert second.algorithm.learner["count"] == second.algorithm.statistics == 1
-    named = suspects(spec.algorithm, second.algorithm, ["count"])
+    named = suspects(spec.algorithm, second.algorithm, metrics)
     assert named[int(second.diverged_by)] == "state/statistics"
