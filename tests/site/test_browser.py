@@ -132,7 +132,7 @@ def test_complaints_and_what_does_not_fit_are_noticed(tab: Tab, address: str):
     [
         ("no_kl", "catalog"),
         ("kl/no_kl", "catalog"),
-        ("kl_bound", "first-study"),
+        ("kl_bound", "api/losses|first-study"),
         ("tensorboard", "tracking"),
         ("own environment", "environments|suites"),
         ("final observation", "results|faq"),
