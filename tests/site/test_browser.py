@@ -135,7 +135,7 @@ def test_complaints_and_what_does_not_fit_are_noticed(tab: Tab, address: str):
         ("kl_bound", "api/losses|first-study"),
         ("tensorboard", "tracking"),
         ("own environment", "environments|suites"),
-        ("final observation", "results|faq"),
+        ("final observation", "api/environments|results|faq"),
     ],
 )
 def test_search_finds(tab: Tab, address: str, query: str, pages: str):
