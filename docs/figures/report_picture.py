@@ -51,10 +51,10 @@ def words(results: Path) -> str:
 
     report, runs = load_report(results), load_results(results)
     seeds = len({run.record.seed for run in runs})
-    steps = max(run.record.environment_steps for run in runs)
+    steps = f"{max(run.record.environment_steps for run in runs):,}".replace(",", " ")
     lines = [
-        f"*The report of the quickstart, {seeds} seeds of {steps:,} steps".replace(",", " ")
-        + f" on a {runs[0].record.backend.upper()}. So few seeds and steps show little, and it says so.* In words:",
+        f"*The report of the quickstart, {seeds} seeds of {steps} steps on a {runs[0].record.backend.upper()}. "
+        "So few seeds and steps show little, and it says so.* In words:",
         "",
         f"> {report.question} {report.summary}",
         ">",

@@ -132,10 +132,10 @@ def test_complaints_and_what_does_not_fit_are_noticed(tab: Tab, address: str):
     [
         ("no_kl", "catalog"),
         ("kl/no_kl", "catalog"),
-        ("kl_bound", "first-study"),
+        ("kl_bound", "api/losses|first-study"),
         ("tensorboard", "tracking"),
         ("own environment", "environments|suites"),
-        ("final observation", "results|faq"),
+        ("final observation", "api/environments|results|faq"),
     ],
 )
 def test_search_finds(tab: Tab, address: str, query: str, pages: str):

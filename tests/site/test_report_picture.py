@@ -31,7 +31,7 @@ def test_each_kind_of_age_is_noticed(tool, key):
 
 def test_words_are_those_of_the_results(tool, pendulum_results):
     text = tool.words(pendulum_results)
-    assert "2 seeds of 512 steps on a CPU" in text
+    assert "the quickstart, 2 seeds of 512 steps on a CPU." in text
     assert "> How well does base learn Pendulum-v1? base reaches" in text and "Few seeds" in text
 
 
