@@ -3,6 +3,8 @@
 from reppo.results.evaluations import Evaluations as Evaluations
 from reppo.results.evaluations import Metrics as Metrics
 from reppo.results.folder import ResultsFolder as ResultsFolder
+from reppo.results.frames import columns as columns
+from reppo.results.frames import frame as frame
 from reppo.results.names import folder_name as folder_name
 from reppo.results.record import SCHEMA as SCHEMA
 from reppo.results.record import RunRecord as RunRecord
