@@ -22,7 +22,6 @@ from reppo.runtime.cache import use_compilation_cache
 from reppo.spec import Spec
 from reppo.sweep.execute import execute
 from reppo.sweep.experiment import Experiment
-from reppo.sweep.rivals import BASE
 from reppo.text import counted, plain
 from reppo.tracking import AbstractTracker, BatchFailed, Composite, Console, Event, NoTracker
 
@@ -172,8 +171,9 @@ def train(
     path = Path(tempfile.mkdtemp(prefix="reppo-")) if out is None else Path(out)
     try:
         _execute(experiment, path, tracker)
-        found = {run.record.seed: run for run in load_results(path) if run.record.arm == BASE}
-        trained = Trained(experiment.runs()[0].spec, path, tuple(found[seed] for seed in experiment.seeds))
+        found = {(run.record.arm, run.record.environment, run.record.seed): run for run in load_results(path)}
+        runs = tuple(found[run.arm, run.environment, run.seed] for run in experiment.runs())
+        trained = Trained(experiment.runs()[0].spec, path, runs)
     except BaseException:
         if out is None:
             shutil.rmtree(path, ignore_errors=True)

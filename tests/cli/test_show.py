@@ -107,13 +107,13 @@ from reppo.spec import replace_path
 
 
 def own_base(environment):
-    return replace_path(presets.reppo_small(environment), "gamma", 0.5)
+    return replace_path(presets.reppo_small(environment), "num_environments", 32)
 
 
 experiment = Experiment(
     name="study",
     base=own_base,
-    environments=[environments.gymnax("Pendulum-v1", params={"max_torque": 1.5}), environments.probe("BestAction")],
+    environments=[environments.gymnax("Pendulum-v1", {"max_steps_in_episode": 100}), environments.probe("BestAction")],
     arms=[kl.no_kl],
     rivals=[Rival(presets.reppo_small, name="other")],
     steps=1000,
@@ -132,26 +132,26 @@ def study(tmp_path_factory):
 def test_with_a_file_arms_are_those_of_its_study(capsys, study):
     data = as_json(capsys, "show", "kl/no_kl", "--file", str(study))
     spec = from_json(data["spec"])
-    assert (data["base"], data["environment"]) == ("base", "Pendulum-v1")
-    assert [change["path"] for change in data["changes"]] == ["algorithm.actor_loss.objective"]
-    assert [str(value) for value in (spec.algorithm.gamma, spec.algorithm.targets.lam)] == ["0.5", "0.8"]
-    assert dict(spec.environment.params)["max_torque"] == 1.5
-    assert (
-        from_json(as_json(capsys, "show", "base", "--file", str(study))["spec"]).algorithm.gamma == spec.algorithm.gamma
-    )
+    task = environments.gymnax("Pendulum-v1", {"max_steps_in_episode": 100})
+    assert (data["base"], data["environment"], spec.environment) == ("base", task.name, task)
+    paths = {change["path"] for change in data["changes"]}
+    assert "algorithm.actor_loss.objective" in paths and not paths & {"algorithm.num_environments", "environment"}
+    assert spec.algorithm.num_environments == 32 and str(spec.algorithm.targets.lam) == "0.8"
+    base = from_json(as_json(capsys, "show", "base", "--file", str(study))["spec"])
+    assert base.algorithm.num_environments == 32 and base.environment == task
     found = as_json(capsys, "show", "other+kl/no_kl", "--file", str(study), "--environment", "BestAction")
     assert found["name"] == "other+kl/no_kl" and found["environment"] == "BestAction"
-    assert str(from_json(found["spec"]).algorithm.gamma) == "0.99"
+    assert from_json(found["spec"]).algorithm.num_environments == 64
 
 
 def test_with_a_file_specs_of_its_study_are_compared(capsys, study):
     changes = as_json(capsys, "diff", "base", "other", "--file", str(study))
-    assert changes == [{"path": "algorithm.gamma", "before": 0.5, "after": 0.99}]
-    assert "on Pendulum-v1" in shown(capsys, "diff", "base", "reppo_small", "--file", str(study))
-    paths = [change["path"] for change in as_json(capsys, "diff", "base", "reppo_small", "--file", str(study))]
-    assert paths == ["algorithm.gamma", "algorithm.targets.lam"]
+    assert changes == [{"path": "algorithm.num_environments", "before": 32, "after": 64}]
+    assert "\non Pendulum-v1@" in shown(capsys, "diff", "base", "reppo_small", "--file", str(study))
+    paths = {change["path"] for change in as_json(capsys, "diff", "base", "reppo_small", "--file", str(study))}
+    assert paths == {"algorithm.num_environments", "algorithm.targets.lam"}
     with_base = as_json(capsys, "show", "kl/no_kl", "--file", str(study), "--base", "reppo_small")
-    assert str(from_json(with_base["spec"]).algorithm.gamma) == "0.99"
+    assert from_json(with_base["spec"]).algorithm.num_environments == 64
 
 
 def test_of_an_unknown_name_the_cure_comes_before_the_closest(capsys):
