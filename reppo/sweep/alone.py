@@ -148,8 +148,7 @@ def train(
     """
     require(
         isinstance(spec, Spec),
-        f"{spec!r} is no spec. A preset gives one for an environment: "
-        "presets.reppo_small(environments.gymnax('Pendulum-v1')).",
+        f"{spec!r} is no spec. A preset gives one for an environment: presets.reppo_small(environment).",
     )
     require(
         isinstance(progress, bool | AbstractTracker), f"progress={progress!r} is neither True, False nor a tracker."
