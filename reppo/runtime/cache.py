@@ -31,7 +31,8 @@ def use_compilation_cache() -> Path | None:
     import jax
     from jax.experimental.compilation_cache import compilation_cache
 
-    chosen, own = os.environ.get(ENVIRONMENT_VARIABLE), jax.config.jax_compilation_cache_dir
+    chosen = os.environ.get(ENVIRONMENT_VARIABLE)
+    own = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
     if chosen == "off":
         return None
     if own and chosen in (None, "", own):
