@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from reppo.errors import ConfigurationError
     from reppo.policies import load_policy
     from reppo.spec import Evaluation, Spec, resolve
-    from reppo.sweep import Rival, execute
-    from reppo.training import train
+    from reppo.sweep import Rival, execute, train
 
 __version__ = "0.1.0"
 
@@ -79,7 +78,7 @@ _NAMES = {
     "resolve": "reppo.spec",
     "setting": "reppo.ablation",
     "static": "reppo.component",
-    "train": "reppo.training",
+    "train": "reppo.sweep",
 }
 
 __all__ = [*_MODULES, *_NAMES]

@@ -22,8 +22,20 @@ class RunDiverged(RuntimeError):
     """A run of a sweep diverged, and the sweep was to stop there. The message names the run and says when and why."""
 
 
+MOST_NAMES = 5
+"""Most names that an error suggests."""
+
+_NEAR = 0.5
+"""From this similarity on, a name may be what was meant; 1 is equal."""
+
+_PART = 0.85
+"""The similarity of a name that holds all that was given."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], cure: str = "") -> ConfigurationError:
-    """Builds the error for a name that is not in a table, with the closest names that are.
+    """Builds the error for a name that is not in a table, with the closest names that are, five at most.
+
+    Where none of them is near, what to do comes before them.
 
     Args:
         kind: what the name stands for, such as `"ablation"`.
@@ -32,9 +44,35 @@ def unknown_name(kind: str, name: str, known: Iterable[str], cure: str = "") -> 
         cure: a closing sentence, such as where to list the names.
     """
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else f"Known: {', '.join(known) or 'none'}."
-    return ConfigurationError(f"Unknown {kind} {name!r}. {hint} {cure}".rstrip())
+    near, close = closest_names(name, known)
+    if near:
+        parts = [f"Did you mean {' or '.join(map(repr, close))}?", cure]
+    elif len(known) <= MOST_NAMES:
+        parts = [f"Known: {', '.join(known) or 'none'}.", cure]
+    else:
+        parts = [cure, f"The closest of the {len(known)} known: {', '.join(close)}."]
+    return ConfigurationError(" ".join(filter(None, [f"Unknown {kind} {name!r}.", *parts])))
+
+
+def closest_names(name: str, known: Iterable[str]) -> tuple[bool, list[str]]:
+    """The names of a table that are closest to one, whatever their case, five at most, the closest first.
+
+    Args:
+        name: what was given.
+        known: the names of the table.
+
+    Returns:
+        Whether they are near (else they are only the least far), and the names.
+    """
+    given = name.lower()
+
+    def nearness(other: str) -> float:
+        ratio = difflib.SequenceMatcher(None, other.lower(), given).ratio()
+        return max(ratio, _PART) if len(given) >= 3 and given in other.lower() else ratio
+
+    ranked = sorted(((nearness(other), other) for other in known), key=lambda found: (-found[0], found[1]))
+    near = [other for ratio, other in ranked if ratio >= _NEAR]
+    return bool(near), (near or [other for _, other in ranked])[:MOST_NAMES]
 
 
 def require(condition: object, message: str) -> None:

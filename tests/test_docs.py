@@ -6,9 +6,11 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
-from reppo import environments
+import reppo
+from reppo import environments, presets, sweep
 from reppo.ablation import all_ablations
 from reppo.ablation.ablation import _registered
 from reppo.sweep import Experiment
@@ -125,3 +127,39 @@ def test_the_sink_of_the_page_hears_of_a_sweep(run_page, results):
     )
     names = run_page("docs/tracking.md", experiment=experiment, path=results)
     assert "Pager" in names
+
+
+def test_the_guide_to_python_runs(run_page, monkeypatch, tmp_path):
+    """With tiny networks and few steps, which other tests have compiled."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(presets, "reppo_small", tiny_preset)
+    fewer = {100_000: 512, 200_000: 640}
+
+    def train(spec, steps, *, seeds, **rest):
+        assert seeds == 4
+        return sweep.train(spec, fewer[steps], seeds=2, progress=False, **rest)
+
+    monkeypatch.setattr(reppo, "train", train, raising=False)
+    names = run_page("docs/python.md")
+    text = (ROOT / "docs/python.md").read_text()
+    assert names["result"].steps.tolist() == [0, 256, 512] and names["longer"].steps[-1] == 640
+    assert set(names["kl_of_seeds"]) == {0, 1} and (tmp_path / "pendulum.png").exists()
+    assert -2000 < names["total"] < 0
+    np.testing.assert_allclose(names["returns"], [5.5, 0.0, 29.0])
+    np.testing.assert_allclose(names["histogram"] @ np.arange(11.0), 2.5, atol=1e-3)
+    value, logits = names["value"], names["logits"]
+    np.testing.assert_allclose([value.decode(logits), value.loss(logits, jnp.array(2.5))], [5.0, 2.398], atol=1e-3)
+    np.testing.assert_allclose(names["toward"], 1 / 11 - names["histogram"], atol=1e-6)
+    np.testing.assert_allclose(
+        [names[name] for name in ("divergence", "inside", "outside")], [0.08, -2.1, 0.6], atol=1e-6
+    )
+    assert all(said in text for said in ("[5.5, 0.0, 29.0]", "2.398", "0.08: half", "= -2.1", "= 0.6"))
+
+
+def test_the_example_of_frames_runs(run_page, monkeypatch, tmp_path, pendulum_results):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/quickstart").symlink_to(pendulum_results)
+    monkeypatch.chdir(tmp_path)
+    names = run_page("docs/results.md")
+    assert set(names["metrics"].metric) == {"actor/kl", "critic/loss"}
+    assert len(names["last"]) == 2 * 4  # seeds, episodes

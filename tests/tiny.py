@@ -1,12 +1,17 @@
 """Specs small enough to compile quickly, shared by the tests."""
 
+import equinox as eqx
+import jax.numpy as jnp
+
 from reppo import environments
 from reppo.algorithms import Reppo
 from reppo.losses import FixedSupport, HLGauss
 from reppo.networks import Actor, Critic
 from reppo.optimization import Adam, Epochs, NoClip
-from reppo.spec import Evaluation, Spec
+from reppo.spec import Evaluation, Spec, resolve
 from reppo.sweep import pace
+from reppo.training import ChunkReport, TrainState, init, train_chunk
+from reppo.training.plan import evaluation_points
 
 
 def tiny_reppo(**changes) -> Reppo:
@@ -34,6 +39,18 @@ def tiny_spec(probe: str = "BestAction", algorithm=None, **changes) -> Spec:
 
 def tiny_preset(environment) -> Spec:
     return Spec(environment=environment, algorithm=tiny_reppo(), evaluation=Evaluation(interval=256, episodes=4))
+
+
+def train_alone(spec: Spec, seed: int, steps: int) -> tuple[TrainState, list[ChunkReport]]:
+    """The final state of a run that no program of lanes trains, and a report of every evaluation."""
+    spec = resolve(spec)
+    state, reports, done = eqx.filter_jit(init)(spec, seed), [], 0
+    chunk = eqx.filter_jit(train_chunk)
+    for point in evaluation_points(spec, steps):
+        state, report = chunk(spec, state, jnp.array(point - done))
+        reports.append(report)
+        done = point
+    return state, reports
 
 
 def save_at_every_iteration(patch):

@@ -7,6 +7,9 @@ from reppo.runtime.packages import load_announced
 GROUP = "reppo.ablations"
 """Entry-point group under which a package announces modules that declare ablations."""
 
+DECLARED = "If an experiment file declares it, name that: --file FILE; in Python, import it."
+"""What to do about a name that the library does not know."""
+
 
 def all_ablations() -> dict[str, Ablation]:
     """Every registered ablation by name, in the order of names."""
@@ -22,5 +25,5 @@ def find_ablation(name: str) -> Ablation:
     """
     known = all_ablations()
     if name not in known:
-        raise unknown_name("ablation", name, known, "List them by: reppo list ablations")
+        raise unknown_name("ablation", name, known, f"{DECLARED} List them by: reppo list ablations")
     return known[name]

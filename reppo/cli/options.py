@@ -42,10 +42,9 @@ def add_file(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_file(arguments: argparse.Namespace) -> None:
-    """Makes known what the user's experiment file declares, if one is named."""
-    if arguments.file is not None:
-        load_study(arguments.file)
+def read_file(arguments: argparse.Namespace) -> "Experiment | None":
+    """The experiment of the user's file, if one is named; what the file declares is known from then on."""
+    return None if arguments.file is None else load_study(arguments.file)
 
 
 def load_study(file: Path) -> "Experiment":

@@ -1,11 +1,10 @@
 """What argparse lacks: faults in one paragraph with close matches, and commands that are all added in one way."""
 
 import argparse
-import difflib
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, final
 
-from reppo.errors import ConfigurationError, unknown_name
+from reppo.errors import ConfigurationError, closest_names, unknown_name
 
 Command = Callable[[argparse.Namespace], int]
 """What a command does with its arguments; returns the exit code."""
@@ -35,8 +34,8 @@ class Parser(argparse.ArgumentParser):
         if not word.startswith("-"):
             return ConfigurationError(f"There is an argument too many: {word!r}. See: {self.prog} --help")
         given, options = word.partition("=")[0], self._option_string_actions
-        close = difflib.get_close_matches(given, sorted(options), n=1, cutoff=0.5)
-        about = "".join(f"{name}: {options[name].help}. " for name in close)
+        near, close = closest_names(given, options)
+        about = f"{close[0]}: {options[close[0]].help}. " if near else ""
         return unknown_name("option", given, options, f"{about}See: {self.prog} --help")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

@@ -124,10 +124,7 @@ def run_compare(arguments: argparse.Namespace) -> int:
 
     bounds = dict(map(parse_bounds, arguments.bounds))
     found = compare_results(load_results(arguments.first), load_results(arguments.second), bounds=bounds)
-    print(found.differences)
-    for table in (found.changes, found.versions):
-        if len(table):
-            print(f"\n{table}")
+    print(found)
     if arguments.csv:
         write_atomically(arguments.csv, found.differences.to_csv().encode())
         print(f"\nDifferences: {arguments.csv}")

@@ -38,10 +38,22 @@ def add_commands(commands: Commands) -> None:
 def _add_base(parser: argparse.ArgumentParser) -> None:
     from reppo.environments.suites import default_task
 
-    parser.add_argument("--base", default="reppo", metavar="PRESET", help="what ablations change; default: reppo")
     parser.add_argument(
-        "--environment", default=default_task(), metavar="TASK", help=f"the task; default: {default_task()}"
+        "--base", metavar="PRESET", help="what ablations change; default: reppo, or the base of the study in --file"
     )
+    parser.add_argument(
+        "--environment", metavar="TASK", help=f"the task; default: {default_task()}, or the first of the study"
+    )
+
+
+def _read_study(arguments: argparse.Namespace) -> None:
+    """Reads `--file`, and takes what was not said from its study: its base and its first task."""
+    from reppo.environments.suites import default_task
+
+    study = options.read_file(arguments)
+    arguments.study = study
+    arguments.base = arguments.base or ("base" if study else "reppo")
+    arguments.environment = arguments.environment or (study.environments[0].name if study else default_task())
 
 
 def list_kind(arguments: argparse.Namespace) -> int:
@@ -64,10 +76,10 @@ def list_kind(arguments: argparse.Namespace) -> int:
 
 def show_name(arguments: argparse.Namespace) -> int:
     """`reppo show NAME`: prints all there is to say of a thing."""
-    options.read_file(arguments)
+    _read_study(arguments)
     from reppo.descriptions import entries
 
-    kind = entries.kind_of(arguments.name)
+    kind = entries.kind_of(arguments.name, arguments.study)
     show = {
         "ablations": _show_arm,
         "presets": _show_preset,
@@ -86,13 +98,11 @@ def _show_arm(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str]]
     from reppo.descriptions.found import findings
     from reppo.spec import difference, to_json
 
-    arm = entries.find_arm(arguments.name)
-    name = entries.arm_name(arguments.name)
-    base = entries.find_spec("base", arguments.base, arguments.environment)
-    spec = entries.find_spec(arguments.name, arguments.base, arguments.environment)
+    name, ablations = entries.named_arm(arguments.name, arguments.study)
+    base, spec = _base(arguments), _spec(arguments.name, arguments)
     changes = difference(base, spec)
     lines = [name]
-    for ablation in arm.ablations:
+    for ablation in ablations:
         lines += [
             "",
             f"  {ablation.question}",
@@ -111,7 +121,7 @@ def _show_arm(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[str]]
             {"name": one.name, "question": one.question, "touches": list(one.touches)}
             | {"reference": one.reference, "expects": one.expects}
             | {"published": [finding._asdict() for finding in findings(one.name)]}
-            for one in arm.ablations
+            for one in ablations
         ],
         "changes": entries.differences_as_json(changes),
         "spec": to_json(spec),
@@ -124,8 +134,7 @@ def _show_preset(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[st
     from reppo.spec import difference, to_json
 
     entry = entries.describe_preset(arguments.name)
-    base = entries.find_spec("base", arguments.base, arguments.environment)
-    spec = entries.find_spec(arguments.name, arguments.base, arguments.environment)
+    base, spec = _base(arguments), _spec(arguments.name, arguments)
     changes = difference(base, spec)
     lines = [arguments.name, "", *(f"  {line}".rstrip() for line in entry["documentation"].splitlines())]
     if arguments.name != arguments.base:
@@ -178,6 +187,19 @@ def _show_metric(arguments: argparse.Namespace) -> tuple[dict[str, Any], list[st
     return entry, lines + ([] if share is None else [f"  a report warns where its mean is above {share:g}"])
 
 
+def _base(arguments: argparse.Namespace) -> Any:
+    from reppo.descriptions import entries
+    from reppo.spec import resolve
+
+    return resolve(entries.find_start(arguments.base, arguments.environment, arguments.study))
+
+
+def _spec(name: str, arguments: argparse.Namespace) -> Any:
+    from reppo.descriptions import entries
+
+    return entries.find_spec(name, arguments.base, arguments.environment, arguments.study)
+
+
 def _spec_lines(spec: Any, marked: Sequence[str]) -> list[str]:
     from reppo.descriptions.entries import flat_spec
 
@@ -190,11 +212,11 @@ def _spec_lines(spec: Any, marked: Sequence[str]) -> list[str]:
 
 def show_difference(arguments: argparse.Namespace) -> int:
     """`reppo diff A B`: prints in what two specs differ."""
-    options.read_file(arguments)
+    _read_study(arguments)
     from reppo.descriptions import entries
     from reppo.spec import difference
 
-    a, b = (entries.find_spec(name, arguments.base, arguments.environment) for name in (arguments.a, arguments.b))
+    a, b = (_spec(name, arguments) for name in (arguments.a, arguments.b))
     changes = difference(a, b)
     if arguments.json:
         print(json.dumps(entries.differences_as_json(changes), indent=2))

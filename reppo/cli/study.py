@@ -62,9 +62,12 @@ def run_declared(experiment: "Experiment", argv: Sequence[str] | None = None) ->
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     parser.add_argument(
-        "--arms", type=options.names, metavar="A,B", help="only these arms, the base, and the rivals they start from"
+        "--arms",
+        type=options.names,
+        metavar="ARM,ARM",
+        help="only these arms, the base, and the rivals they start from",
     )
-    parser.add_argument("--environments", type=options.names, metavar="X,Y", help="only these environments")
+    parser.add_argument("--environments", type=options.names, metavar="TASK,TASK", help="only these environments")
     parser.add_argument(
         "--seeds",
         type=options.seeds,

@@ -5,11 +5,12 @@ Behind `reppo list` and `show`, and the catalog pages of the documentation.
 
 import dataclasses
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any
 
 from reppo import presets
-from reppo.ablation import Arm, all_ablations, find_ablation, setting
+from reppo.ablation import Ablation, Arm, all_ablations, find_ablation, setting
+from reppo.ablation.registry import DECLARED
 from reppo.component import Component, concrete_components, is_hyper
 from reppo.descriptions import documentation
 from reppo.descriptions.contracts import CONTRACTS, asked, find_class, offered, own_tasks, subclasses
@@ -20,6 +21,9 @@ from reppo.errors import ConfigurationError, unknown_name
 from reppo.results.formatting import arm_parts
 from reppo.spec import Difference, Spec, format_value, list_paths, parse_value, resolve, to_json
 from reppo.text import counted
+
+if TYPE_CHECKING:
+    from reppo.sweep import Experiment
 
 Entry = dict[str, Any]
 """What is said of one thing, as plain data."""
@@ -191,26 +195,35 @@ def find_preset(name: str) -> Callable[[AbstractEnvironmentSpec], Spec]:
     return getattr(presets, name)
 
 
-def find_environment(name: str) -> AbstractEnvironmentSpec:
-    """The spec of the task of that name, with default settings; one of one's own is named by its class.
+def find_environment(name: str, study: "Experiment | None" = None) -> AbstractEnvironmentSpec:
+    """The spec of the task of that name: that of a study if it has one, else with default settings.
+
+    A task of one's own is named by its class.
 
     Raises:
         ConfigurationError: if there is none; names close matches.
     """
+    of_study = {environment.name: environment for environment in study.environments} if study else {}
+    if name in of_study:
+        return of_study[name]
     own = own_tasks().get(name)
     return suite_of_task(name).declare(name) if own is None else own()  # pyright: ignore[reportCallIssue]
 
 
-def find_arm(text: str) -> Arm:
+def find_arm(text: str, starts: Collection[str] = presets.__all__) -> Arm:
     """The arm that a text names: ablations and `path=value` settings, joined by `+`; `base` is none of them.
 
-    A preset may come first: the ablations are then applied to it, as those of a rival are.
+    What arms start from may come first: the ablations are then applied to it, as those of a rival are.
+
+    Args:
+        text: the text.
+        starts: the names of what arms may start from.
 
     Raises:
         ConfigurationError: if a name is not known.
     """
     arm, parts = Arm(), arm_parts(text)
-    for part in parts[1:] if parts[0].strip() in presets.__all__ else parts:
+    for part in parts[1:] if parts[0].strip() in starts else parts:
         path, equals, value = part.partition("=")
         if equals:
             arm += setting(path.strip(), parse_value(value.strip()))
@@ -219,33 +232,61 @@ def find_arm(text: str) -> Arm:
     return arm
 
 
-def arm_name(text: str) -> str:
-    """The name of the arm that a text names, with the preset that comes first, if one does."""
-    first, name = arm_parts(text)[0].strip(), find_arm(text).name
-    return f"{first}+{name}" if first in presets.__all__ else name
+def named_arm(text: str, study: "Experiment | None" = None) -> tuple[str, tuple[Ablation, ...]]:
+    """The name of the arm that a text names, with what it starts from if that comes first, and its ablations."""
+    starts = _start_names(study)
+    first, arm = arm_parts(text)[0].strip(), find_arm(text, starts)
+    if first not in starts or first == "base":
+        return arm.name, arm.ablations
+    return f"{first}+{arm.name}" if arm.ablations else first, arm.ablations
 
 
-def find_spec(name: str, base: str, environment: str) -> Spec:
+def find_spec(name: str, base: str, environment: str, study: "Experiment | None" = None) -> Spec:
     """The resolved spec of a preset, of ablations of one (`preset+ablation`), or of the base, on an environment.
+
+    Args:
+        name: what is asked for.
+        base: what ablations change: a preset; of a study, `"base"` is its own base, and a rival is named as there.
+        environment: a task; that of the study if it has one of this name.
+        study: whose base, rivals and tasks these names stand for, with what was set in the study for all its arms.
 
     Raises:
         ConfigurationError: if a name is not known, or the spec is not valid.
     """
-    task = find_environment(environment)
-    if name in presets.__all__:
-        return resolve(find_preset(name)(task))
+    known = _start_names(study)
+    if name in known:
+        return resolve(find_start(name, environment, study))
     try:
-        arm = find_arm(name)
+        arm = find_arm(name, known)
     except ConfigurationError:
         if "/" in name or "=" in name or "+" in name:
             raise
-        known = (*presets.__all__, *all_ablations())
-        raise unknown_name("preset or ablation", name, known, "List them by: reppo list presets, ablations") from None
+        cure = f"{DECLARED} List them by: reppo list presets, ablations"
+        raise unknown_name("preset or ablation", name, [*known, *all_ablations()], cure) from None
     first = arm_parts(name)[0].strip()
-    return resolve(arm(find_preset(first if first in presets.__all__ else base)(task)))
+    return resolve(arm(find_start(first if first in known else base, environment, study)))
 
 
-def kind_of(name: str) -> str:
+def find_start(name: str, environment: str, study: "Experiment | None" = None) -> Spec:
+    """The spec, not resolved, that arms start from: a preset on a task, or a study's base or rival (see `find_spec`).
+
+    Raises:
+        ConfigurationError: if there is no such preset, rival or task.
+    """
+    task, known = find_environment(environment, study), _start_names(study)
+    if name not in known:
+        raise unknown_name("preset", name, known, "List them by: reppo list presets")
+    own = study.starts(task) if study else {}
+    return own[name] if name in own else find_preset(name)(task)
+
+
+def _start_names(study: "Experiment | None") -> list[str]:
+    """The names of what arms may start from."""
+    own = {arm.rival or "base" for arm in study.declared_arms()} if study else set()
+    return sorted({*presets.__all__, *own})
+
+
+def kind_of(name: str, study: "Experiment | None" = None) -> str:
     """Which kind of thing a name stands for: a key of `KINDS`.
 
     Raises:
@@ -253,17 +294,18 @@ def kind_of(name: str) -> str:
     """
     if name in own_tasks() or any(name in suite for suite in all_suites()):  # first: a task may have any name
         return "environments"
-    if "=" in name or "+" in name or name in all_ablations() or name == "base":
-        return "ablations"
     if name in presets.__all__:
         return "presets"
+    if "=" in name or "+" in name or name in all_ablations() or name == "base" or name in _start_names(study):
+        return "ablations"
     if name in Component.registry or name in CONTRACTS:
         return "components"
     if name in all_metrics():
         return "metrics"
     if "/" in name:
         find_ablation(name)
-    raise unknown_name("name", name, all_names(), "List what there is by: reppo list ablations (or components, ...)")
+    cure = f"{DECLARED} List what there is by: reppo list ablations (or components, ...)"
+    raise unknown_name("name", name, all_names(), cure)
 
 
 def all_names() -> list[str]:

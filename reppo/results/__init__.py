@@ -2,6 +2,7 @@
 
 from reppo.results.evaluations import Evaluations, Metrics
 from reppo.results.folder import ResultsFolder
+from reppo.results.frames import columns, frame
 from reppo.results.names import folder_name
 from reppo.results.record import SCHEMA, RunRecord, Status
 from reppo.results.run_folder import RunFolder
@@ -16,7 +17,9 @@ __all__ = [
     "RunFolder",
     "RunRecord",
     "Status",
+    "columns",
     "folder_name",
+    "frame",
     "load_results",
     "open_run",
     "write_runs_csv",

@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+import numpy as np
+
 from reppo.errors import ConfigurationError, require
 from reppo.results.evaluations import Evaluations
 from reppo.results.folder import ResultsFolder
-from reppo.results.formatting import natural_order
+from reppo.results.formatting import human_count, natural_order
 from reppo.results.record import RunRecord
 from reppo.results.run_folder import RunFolder
 from reppo.results.tables import write_csv
+from reppo.text import counted, plain
 
 RUN_COLUMNS = (
     "arm",
@@ -39,6 +42,12 @@ class RunData:
     record: RunRecord
     evaluations: Evaluations
     folder: RunFolder
+
+    def __repr__(self) -> str:
+        record, evaluated = self.record, len(np.unique(self.evaluations.environment_steps))
+        state = record.divergence or f"{record.status}, {human_count(record.environment_steps)} steps"
+        told = f"{record.arm} on {record.environment}, seed {record.seed}: {state}, {counted(evaluated, 'evaluation')}"
+        return f"RunData({plain(told)})"
 
 
 def load_results(path: str | Path) -> list[RunData]:

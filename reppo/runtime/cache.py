@@ -19,6 +19,9 @@ MAX_BYTES = 2 * 1024**3
 def use_compilation_cache() -> Path | None:
     """Switches JAX's persistent compilation cache on, in the user's cache folder, and removes damaged entries.
 
+    A cache that the process has already, by `JAX_COMPILATION_CACHE_DIR` or `jax.config`, is used as it is, unless
+    `REPPO_CACHE` names another folder.
+
     JAX writes entries in place, so that a kill can leave a truncated one, which it would never repair. Where the folder
     cannot be written to or locked, the cache is off: every program is then compiled anew.
 
@@ -26,10 +29,14 @@ def use_compilation_cache() -> Path | None:
         The folder; None if the cache is off.
     """
     import jax
+    from jax.experimental.compilation_cache import compilation_cache
 
     chosen = os.environ.get(ENVIRONMENT_VARIABLE)
+    own = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
     if chosen == "off":
         return None
+    if own and chosen in (None, "", own):
+        return Path(own)
     try:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         folder = Path(chosen) if chosen else base / "reppo" / "compiled"
@@ -47,6 +54,7 @@ def use_compilation_cache() -> Path | None:
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_compilation_cache_max_size", MAX_BYTES)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
+    compilation_cache.reset_cache()  # JAX decides whether to use one at its first compilation, which may be over
     return folder
 
 

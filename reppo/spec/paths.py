@@ -1,11 +1,10 @@
 """Paths into a spec: dotted field names, such as `algorithm.actor_loss.objective.kl_bound`."""
 
 import dataclasses
-import difflib
 from typing import Any, NamedTuple
 
 from reppo.component import Component, as_plain
-from reppo.errors import ConfigurationError
+from reppo.errors import ConfigurationError, closest_names
 
 
 class Difference(NamedTuple):
@@ -51,8 +50,9 @@ def expand_path(component: Component, path: str) -> str:
     if matches:
         raise ConfigurationError(f"The path {path!r} is not unique: {', '.join(matches)}. Give more of it.")
     ends = {known.rpartition(".")[2]: known for known in paths}
-    close = difflib.get_close_matches(path, [*paths, *ends], n=3, cutoff=0.5)
-    hint = f" Did you mean {' or '.join(repr(ends.get(name, name)) for name in close)}?" if close else ""
+    near, close = closest_names(path, [*paths, *ends])
+    whole = dict.fromkeys(repr(ends.get(name, name)) for name in close)
+    hint = f" Did you mean {' or '.join(whole)}?" if near else ""
     raise ConfigurationError(f"The spec has no path {path!r}.{hint}")
 
 

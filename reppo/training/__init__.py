@@ -3,7 +3,7 @@
 from reppo.training.checkpoints import Checkpoints
 from reppo.training.kinds import KINDS, make_program
 from reppo.training.lanes import BatchProgram, LaneStates, lanes_mode
-from reppo.training.loop import ChunkReport, TrainState, init, train, train_chunk
+from reppo.training.loop import ChunkReport, TrainState, init, train_chunk
 from reppo.training.memory import lane_bytes
 from reppo.training.programs import AbstractProgram, LaneView
 
@@ -20,6 +20,5 @@ __all__ = [
     "lane_bytes",
     "lanes_mode",
     "make_program",
-    "train",
     "train_chunk",
 ]

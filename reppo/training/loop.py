@@ -236,31 +236,6 @@ def iterate(
     return new_state, metrics
 
 
-def train(spec: Spec, seed: int, steps: int) -> tuple[TrainState, list[ChunkReport]]:
-    """Trains one run in this process, without records: a convenience for notebooks and tests.
-
-    Args:
-        spec: a spec; it is resolved here.
-        seed: the run's seed, from 0 to 2^32 - 1.
-        steps: environment steps, rounded up to whole iterations, at least 1.
-
-    Returns:
-        The final state, and a report of every evaluation, the untrained policy's first.
-    """
-    from reppo.spec import resolve
-    from reppo.training.plan import evaluation_points
-
-    spec = resolve(spec)
-    state = eqx.filter_jit(init)(spec, seed)
-    chunk = eqx.filter_jit(train_chunk)
-    reports, done = [], 0
-    for point in evaluation_points(spec, steps):
-        state, report = chunk(spec, state, jnp.array(point - done))
-        reports.append(report)
-        done = point
-    return state, reports
-
-
 def make_environment(spec: Spec, lanes: int = 1) -> AbstractEnvironment:
     """The environment of a spec, with room for the copies that so many lanes reset or step at the same time."""
     return spec.environment.make().with_worlds(lanes * (spec.algorithm.num_environments + spec.evaluation.episodes))

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from reppo.spec import resolve
-from reppo.training import BatchProgram, train
+from reppo.training import BatchProgram
 from tests.algorithms.newcomers.actor_critic import ActorCritic
 from tests.algorithms.newcomers.off_policy import OffPolicy
 from tests.algorithms.newcomers.recurrent import Recurrent
-from tests.tiny import tiny_spec
+from tests.tiny import tiny_spec, train_alone
 
 FILES = sorted((Path(__file__).parent / "newcomers").glob("*.py"))
 
@@ -31,7 +31,7 @@ def test_a_newcomer_is_short_and_asks_for_nothing_private(file):
 
 @pytest.mark.parametrize("algorithm", [ActorCritic(), OffPolicy(), Recurrent()], ids=lambda one: type(one).__name__)
 def test_a_newcomer_learns(algorithm):
-    _, reports = train(tiny_spec(algorithm=algorithm), seed=0, steps=256 * 12)
+    _, reports = train_alone(tiny_spec(algorithm=algorithm), seed=0, steps=256 * 12)
     returns = [float(np.mean(report.evaluated.episode_return)) for report in reports]
     assert returns[-1] > returns[0], returns
 

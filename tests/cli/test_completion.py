@@ -30,6 +30,12 @@ def test_bash_completes_commands_options_names_and_files(capsys, tmp_path):
     assert complete(script, "reppo", "diff", "reppo", "value/ms") == ["value/mse"]
     assert complete(script, "reppo", "show", "kl/no_kl", "--environment", "Pendulum-") == ["Pendulum-v1"]
     assert complete(script, "reppo", "submit", "study.py", "--partition", "kl") == []
+    assert complete(script, "reppo", "run", "study.py", "--arms", "kl/no_k") == ["kl/no_kl"]
+    assert complete(script, "reppo", "run", "study.py", "--arms", "base,kl/no_kl,value/ms") == [
+        "base,kl/no_kl,value/mse"
+    ]
+    assert complete(script, "reppo", "plan", "study.py", "--environments", "Pendulum-") == ["Pendulum-v1"]
+    assert complete(script, "reppo", "report", "results", "--base", "kl/no_k") == ["kl/no_kl"]
     (tmp_path / "study.py").touch()
     assert complete(script, "reppo", "run", "stu", place=tmp_path) == ["study.py"]
     assert complete(script, "reppo", "report", "r", "--out", "stu", place=tmp_path) == ["study.py"]
@@ -38,7 +44,13 @@ def test_bash_completes_commands_options_names_and_files(capsys, tmp_path):
 @pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
 def test_fish_completes_commands_options_and_names(capsys, tmp_path):
     (tmp_path / "reppo.fish").write_text(shown(capsys, "completion", "fish"))
-    for line, found in (("list pre", "presets"), ("run --see", "--seeds"), ("show kl/no_k", "kl/no_kl")):
+    for line, found in (
+        ("list pre", "presets"),
+        ("run --see", "--seeds"),
+        ("show kl/no_k", "kl/no_kl"),
+        ("run --arms kl/no_k", "kl/no_kl"),
+        ("run --arms base,value/ms", "base,value/mse"),
+    ):
         code = f"source {tmp_path}/reppo.fish; complete -C 'reppo {line}'"
         done = subprocess.run(["fish", "-c", code], capture_output=True, text=True, check=True)
         assert [one.partition("\t")[0] for one in done.stdout.splitlines()] == [found]
@@ -66,11 +78,17 @@ def test_completion_runs_nothing(shell, tmp_path):
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     parser = Parser(prog="reppo")
-    Commands(parser).add("show", lambda arguments: 0, "show").add_argument("name", metavar="NAME")
+    command = Commands(parser).add("show", lambda arguments: 0, "show")
+    command.add_argument("name", metavar="NAME")
+    command.add_argument("--arms", metavar="ARM,ARM")
     odd = [f"$(touch {tmp_path}/ran)", f"`touch {tmp_path}/ran`", "two words", "it's", 'a"b', "bad\x1b[2J", "a;b"]
-    script = completion_script(parser, shell, {"NAME": ["kl/no_kl", *odd, "x=1e-05+y"]})
+    names = ["kl/no_kl", *odd, "x=1e-05+y"]
+    script = completion_script(parser, shell, {"NAME": names, "ARM,ARM": names})
     assert not any(name in script for name in odd) and "x=1e-05+y" in script
     if shell == "bash":
         assert complete(script, "reppo", "show", "") == ["kl/no_kl", "x=1e-05+y"]
+        assert complete(script, "reppo", "show", "--arms", "") == ["kl/no_kl", "x=1e-05+y"]
+        typed = f"$(touch {tmp_path}/ran),kl/no_k"
+        assert complete(script, "reppo", "show", "--arms", typed) == ["$(touch", f"{tmp_path}/ran),kl/no_kl"]
     subprocess.run([shell, "-c", "compdef() { }\n" * (shell == "zsh") + script], check=True, capture_output=True)
     assert not (tmp_path / "ran").exists()

@@ -7,6 +7,7 @@ import pytest
 
 from reppo import environments, presets
 from reppo.ablation import all_ablations, find_ablation
+from reppo.cli import main
 from reppo.component import Component, concrete_components
 from reppo.descriptions.entries import find_spec
 from reppo.descriptions.metrics import all_metrics
@@ -98,6 +99,69 @@ def test_specs_are_compared(capsys):
     back = as_json(capsys, "diff", "value/mse", "kl/no_kl")
     assert [(c["before"], c["after"]) for c in forth] == [(c["after"], c["before"]) for c in back]
     assert "do not differ" in shown(capsys, "diff", "reppo", "base")
+
+
+STUDY = """
+import dataclasses
+
+from reppo import Experiment, Rival, environments, presets
+from reppo.ablations import kl
+from reppo.spec import replace_path
+
+
+def own_base(environment):
+    return replace_path(presets.reppo_small(environment), "num_environments", 32)
+
+
+experiment = Experiment(
+    name="study",
+    base=own_base,
+    environments=[environments.gymnax("Pendulum-v1", {"max_steps_in_episode": 100}), environments.probe("BestAction")],
+    arms=[kl.no_kl],
+    rivals=[Rival(presets.reppo_small, name="other")],
+    steps=1000,
+    overrides=["lam=0.8"],
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    file = tmp_path_factory.mktemp("study") / "study.py"
+    file.write_text(STUDY)
+    return file
+
+
+def test_with_a_file_arms_are_those_of_its_study(capsys, study):
+    data = as_json(capsys, "show", "kl/no_kl", "--file", str(study))
+    spec = from_json(data["spec"])
+    task = environments.gymnax("Pendulum-v1", {"max_steps_in_episode": 100})
+    assert (data["base"], data["environment"], spec.environment) == ("base", task.name, task)
+    paths = {change["path"] for change in data["changes"]}
+    assert "algorithm.actor_loss.objective" in paths and not paths & {"algorithm.num_environments", "environment"}
+    assert spec.algorithm.num_environments == 32 and str(spec.algorithm.targets.lam) == "0.8"
+    base = from_json(as_json(capsys, "show", "base", "--file", str(study))["spec"])
+    assert base.algorithm.num_environments == 32 and base.environment == task
+    found = as_json(capsys, "show", "other+kl/no_kl", "--file", str(study), "--environment", "BestAction")
+    assert found["name"] == "other+kl/no_kl" and found["environment"] == "BestAction"
+    assert from_json(found["spec"]).algorithm.num_environments == 64
+
+
+def test_with_a_file_specs_of_its_study_are_compared(capsys, study):
+    changes = as_json(capsys, "diff", "base", "other", "--file", str(study))
+    assert changes == [{"path": "algorithm.num_environments", "before": 32, "after": 64}]
+    assert "\non Pendulum-v1@" in shown(capsys, "diff", "base", "reppo_small", "--file", str(study))
+    paths = {change["path"] for change in as_json(capsys, "diff", "base", "reppo_small", "--file", str(study))}
+    assert paths == {"algorithm.num_environments", "algorithm.targets.lam"}
+    with_base = as_json(capsys, "show", "kl/no_kl", "--file", str(study), "--base", "reppo_small")
+    assert from_json(with_base["spec"]).algorithm.num_environments == 64
+
+
+def test_of_an_unknown_name_the_cure_comes_before_the_closest(capsys):
+    for words in (("show", "Qwxyzj"), ("diff", "reppo", "Qwxyzj")):
+        assert main(list(words)) == 2
+        said = capsys.readouterr().err
+        assert 0 < said.index("--file FILE") < said.index("The closest of the ") and said.count(",") < 12
 
 
 def test_listing_imports_no_simulator():

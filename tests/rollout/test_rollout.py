@@ -28,8 +28,9 @@ from reppo.rollout import (
     replay,
 )
 from reppo.spec import Evaluation, Spec
-from reppo.training import loop, train
+from reppo.training import loop
 from tests.algorithms.toys import ToyReplay
+from tests.tiny import train_alone
 
 HORIZON, LENGTH, ENVIRONMENTS = 5, 17, 6
 PHYSICS = jax.random.split(jax.random.key(2), ENVIRONMENTS)
@@ -164,7 +165,7 @@ def test_a_run_keeps_the_physics_of_its_environments():
     spec = Spec(environment=CountingTask(), algorithm=ToyReplay(), evaluation=Evaluation(interval=64, episodes=2))
     drawn = np.concatenate([jax.random.key_data(loop._physics(spec, jax.random.key(seed))) for seed in (0, 1)])
     assert len(np.unique(drawn, axis=0)) == 2 * spec.algorithm.num_environments  # others in every run
-    _, reports = train(spec, seed=0, steps=32 * 40)
+    _, reports = train_alone(spec, seed=0, steps=32 * 40)
     reward = reports[-1].metrics["replay/reward"]
     assert reward.maximum < 1.0  # every gain is below 1; the nominal one would let it come close
     assert reports[-1].evaluated.episode_return.mean() > 0.9 * HORIZON

@@ -1,23 +1,63 @@
-"""The compilation cache where its folder cannot be used: programs are compiled anew, and a warning says why."""
+"""The compilation cache: whose it is; where its folder cannot be used, a warning says why programs are not kept."""
 
 import errno
 import fcntl
 import os
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
 import jax
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 from reppo.runtime import cache
 from reppo.runtime.cache import ENVIRONMENT_VARIABLE, remove_damaged, use_compilation_cache
+from tests.cli.calls import PLACE
 
 
 @pytest.fixture(autouse=True)
 def own_settings(monkeypatch):
-    """JAX keeps the settings of the other tests."""
-    monkeypatch.setattr(jax.config, "update", lambda name, value: None)
+    """JAX keeps the settings of the other tests, and seems to have no cache."""
+    folder = jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", None)
     monkeypatch.delenv(ENVIRONMENT_VARIABLE, raising=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(jax.config, "update", lambda name, value: None)
+        yield
+    jax.config.update("jax_compilation_cache_dir", folder)
+    compilation_cache.reset_cache()
+
+
+def in_a_process(code, **environment):
+    """What a process prints that has compiled something before it runs the code."""
+    before = "import jax\njax.jit(lambda x: x + 1)(1.0)\nfrom reppo.runtime.cache import use_compilation_cache\n"
+    place = {name: value for name, value in PLACE.items() if name != ENVIRONMENT_VARIABLE}
+    command = [sys.executable, "-c", before + code]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=place | environment).stdout
+
+
+def test_programs_are_kept_also_where_jax_has_compiled_something_before(tmp_path):
+    in_a_process(
+        "use_compilation_cache()\n"
+        "jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)\n"
+        "jax.jit(lambda x: x * 2)(1.0)",
+        REPPO_CACHE=str(tmp_path),
+    )
+    assert list(tmp_path.glob("*-cache"))
+
+
+@pytest.mark.parametrize("chosen", ["", "off", "another"])
+def test_a_cache_that_the_user_has_set_is_left_alone_unless_another_is_named(tmp_path, chosen):
+    mine, other = tmp_path / "mine", tmp_path / "another"
+    wanted = {"": mine, "off": None, "another": other}[chosen]
+    shown = in_a_process(
+        "print(use_compilation_cache(), jax.config.jax_compilation_cache_dir)",
+        JAX_COMPILATION_CACHE_DIR=str(mine),
+        REPPO_CACHE=str(other) if chosen == "another" else chosen,
+    )
+    assert shown.split() == [str(wanted), str(wanted or mine)]
 
 
 def test_the_folder_is_made_where_it_can_be(tmp_path, monkeypatch):

@@ -102,7 +102,7 @@ def test_fields_that_are_left_out_take_their_defaults():
     ("data", "message"),
     [
         ({"component": "HLGaus"}, r"Unknown component 'HLGaus'\. Did you mean 'HLGauss'.*import the file that defines"),
-        ({"component": "Zzzzzz"}, r"Unknown component 'Zzzzzz'\. Known: .*Actor"),
+        ({"component": "Zzzzzz"}, r"Unknown component 'Zzzzzz'\. .*The closest of the \d+ known: "),
         ({"low": 1}, r"Unknown component 'None'"),
         ({"component": "FixedSupport", "lo": 1}, r"FixedSupport has no field lo; it has high, low\."),
     ],

@@ -13,12 +13,12 @@ from reppo.environments import Observation
 from reppo.losses import FixedMultiplier
 from reppo.rollout import Evaluated
 from reppo.spec import Evaluation, Spec, list_paths, replace_path, resolve
-from reppo.training import BatchProgram, Checkpoints, init, loop, train, train_chunk
+from reppo.training import BatchProgram, Checkpoints, init, loop, train_chunk
 from reppo.training.faults import suspects
 from reppo.training.lanes import lane_devices
 from reppo.training.plan import evaluation_points
 from tests.algorithms.toys import ToyRecurrent, ToyReplay
-from tests.tiny import tiny_preset, tiny_reppo, tiny_spec
+from tests.tiny import tiny_preset, tiny_reppo, tiny_spec, train_alone
 
 WIDTH = 4
 
@@ -176,7 +176,7 @@ def test_probe_values_are_learned(probe):
         algorithm=tiny_reppo(gamma=gamma, temperature=FixedMultiplier(0.0)),
         evaluation=Evaluation(interval=256, episodes=4),
     )
-    state, _ = train(spec, seed=0, steps=128 * 80)
+    state, _ = train_alone(spec, seed=0, steps=128 * 80)
     environment = spec.environment.make()
     learner, normalizer = state.algorithm.learner, spec.algorithm.normalizer
     shown = np.unique(np.asarray(state.episodes.observation.actor), axis=0)
@@ -194,7 +194,7 @@ def test_probe_values_are_learned(probe):
 
 def test_a_replay_learner_runs_through_the_unchanged_loop():
     spec = tiny_spec("BestAction", algorithm=ToyReplay())
-    state, reports = train(spec, seed=0, steps=32 * 8)
+    state, reports = train_alone(spec, seed=0, steps=32 * 8)
     assert state.iteration == 8
     assert np.isfinite(reports[-1].evaluated.episode_return).all()
     assert reports[-1].metrics["replay/reward"].count > 0
@@ -202,7 +202,7 @@ def test_a_replay_learner_runs_through_the_unchanged_loop():
 
 def test_a_recurrent_policy_keeps_its_memory_within_an_episode_only():
     spec = tiny_spec("TerminalStep", algorithm=ToyRecurrent())
-    _, reports = train(spec, seed=0, steps=32 * 8)
+    _, reports = train_alone(spec, seed=0, steps=32 * 8)
     length = int(reports[-1].evaluated.episode_length[0])
     summary = reports[-1].metrics["recurrent/memory"]
     assert summary.minimum == 0.0
@@ -212,7 +212,7 @@ def test_a_recurrent_policy_keeps_its_memory_within_an_episode_only():
 @pytest.mark.slow
 def test_one_nonfinite_state_ends_one_episode_and_is_counted():
     spec = tiny_spec("NonFinite")
-    state, reports = train(spec, seed=0, steps=128 * 4)
+    state, reports = train_alone(spec, seed=0, steps=128 * 4)
     nonfinite, truncated = (reports[-1].metrics[f"episodes/{cause}"].total for cause in ("nonfinite", "truncated"))
     assert nonfinite > 0 and truncated == 0  # each end is counted under one cause
     assert state.diverged_at == -1

@@ -69,7 +69,8 @@ def _budget(study: Study) -> str:
     if study.unequal == "iterations":
         return f" Iterations of the arms differ in length: runs are compared at equal steps up to one of them ({span})."
     if study.unequal:
-        return f" Runs have come unequally far; each task is compared at the last step that all have reached ({span})."
+        at = "the last step at which all runs were evaluated"
+        return f" Runs have come unequally far; each task is compared at {at} ({span})."
     return f" Runs went on for {span} steps."
 
 

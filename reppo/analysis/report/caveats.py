@@ -50,7 +50,7 @@ def _untrained(study: Study) -> list[str]:
     tasks = [task for j, task in enumerate(raw.tasks) if before[:, j].any()]
     if not tasks:
         return []
-    return [f"On {shortened(tasks)} scores are of the untrained policy: a run there has come no further yet."]
+    return [f"On {shortened(tasks)} scores are of the untrained policy: runs have no later evaluation in common yet."]
 
 
 def _unfinished(study: Study) -> list[str]:

@@ -1,5 +1,6 @@
 """What a report says, before it is laid out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -8,6 +9,10 @@ from reppo.analysis.report.findings import Finding
 from reppo.analysis.tables.table import Table
 from reppo.analysis.templates import render
 from reppo.errors import unknown_name
+from reppo.text import counted, plain
+
+_WIDTH = 160
+"""Most characters of a line of a report that is shown as text."""
 
 
 @final
@@ -28,6 +33,11 @@ class Section:
     text: str = ""
     pictures: tuple[tuple[str, Picture], ...] = ()
     tables: tuple[Table, ...] = ()
+
+    def __repr__(self) -> str:
+        held = {"tables": [table.name for table in self.tables], "pictures": [name for name, _ in self.pictures]}
+        said = "".join(f"; {kind}: {', '.join(names)}" for kind, names in held.items() if names)
+        return f"Section({self.key}: {self.title}{said})"
 
 
 @final
@@ -81,6 +91,22 @@ class Report:
             raise unknown_name("table", name, known)
         return known[name]
 
+    def __repr__(self) -> str:
+        """In at most ten lines: the question, the answer, the first arms and caveats, and what is in it."""
+        findings = [f"{i:>3}. {one.arm} {one.sentence}" for i, one in enumerate(self.findings, 1)]
+        caveats = [f"  ! {caveat}" for caveat in self.caveats]
+        lines = [f"Report on {self.title}: {counted(len(self.runs), 'run')}", self.question, self.summary]
+        lines += [*_first(findings, 3, "arms"), *_first(caveats, 2, "caveats")]
+        lines.append(f"sections: {', '.join(section.key for section in self.sections)}")
+        return "\n".join(plain(line if len(line) <= _WIDTH else f"{line[: _WIDTH - 3]}...") for line in lines)
+
     def _repr_html_(self) -> str:
         """The question, the answer and the caveats, as a notebook shows them."""
         return render("notebook.html", report=self, heading="h4")
+
+
+def _first(lines: Sequence[str], most: int, what: str) -> list[str]:
+    """The first lines; the last of as many as are allowed says how many more there are."""
+    if len(lines) <= most:
+        return list(lines)
+    return [*lines[: most - 1], f"     and {len(lines) - most + 1} more {what}"]

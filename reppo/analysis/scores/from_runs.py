@@ -1,6 +1,6 @@
 """From runs to scores."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -20,7 +20,7 @@ def score_table(
     *,
     base: str = "base",
     measure: Measure = "final",
-    at_steps: int | Literal["common"] | None = None,
+    at_steps: int | Literal["common"] | None = "common",
     diverged: DivergedPolicy = "worst",
     normalization: Normalization | None = None,
 ) -> ScoreTable:
@@ -30,8 +30,9 @@ def score_table(
         results: runs, in any order; arms may differ in tasks and seeds.
         base: the arm that comes first.
         measure: `"final"`, the mean return of the last evaluation, or `"area"`, the return averaged over training.
-        at_steps: where runs are cut off: after so many training steps, at the highest number of steps that every run
-            of the task has reached that did not diverge (`"common"`), or nowhere (None).
+        at_steps: where runs are cut off: at the last step at which every run of the task was evaluated that did not
+            diverge (`"common"`), after so many training steps, or nowhere (None), so that runs of unequal length do not
+            compare.
         diverged: what a run that diverged counts as; see `ScoreTable.diverged_policy`. The worst score is that of all
             arms together, and is never better than the run's own last evaluation.
         normalization: the scale; None keeps returns as they are.
@@ -122,21 +123,36 @@ def worst_returns(results: Sequence[RunData], base: str) -> dict[tuple[str, str]
 
 
 def cut_offs(results: Sequence[RunData], at_steps: int | Literal["common"] | None = "common") -> dict[str, int]:
-    """The training steps at which runs of each task are cut off: by default the last that all of them have reached.
+    """The training steps at which runs of each task are cut off: by default the last at which all were evaluated.
 
-    Runs that diverged and those without any evaluation do not hold the others back.
+    Runs that end elsewhere have an evaluation there that others lack, even if those went on for longer. Runs that
+    diverged and those without any evaluation do not hold the others back. 0 where nothing later is common to all.
     """
-    limits: dict[str, int] = {}
+    if at_steps is None:
+        return {}
+    tasks = {run.record.environment for run in results}
+    if at_steps != "common":
+        return dict.fromkeys(tasks, at_steps)
+    evaluated: dict[str, set[tuple[int, tuple[int, ...]]]] = {}
     for run in results:
-        task = run.record.environment
-        if isinstance(at_steps, int):
-            limits[task] = at_steps
-        elif at_steps == "common" and run.record.status != "diverged":
-            steps, means = run.evaluations.curve()
-            reached = steps[np.isfinite(means)]
-            if reached.size:
-                limits[task] = min(limits.get(task, int(reached[-1])), int(reached[-1]))
-    return limits
+        steps, means = run.evaluations.curve()
+        known = tuple(steps[np.isfinite(means)].tolist())
+        if known and run.record.status != "diverged":
+            evaluated.setdefault(run.record.environment, set()).add((run.record.steps_per_iteration or 1, known))
+    return {task: _last_common(own) for task, own in evaluated.items()}
+
+
+def _last_common(evaluated: Iterable[tuple[int, tuple[int, ...]]]) -> int:
+    """The last step at which all runs were evaluated, or less than one of their own iterations later; 0 if none is.
+
+    Args:
+        evaluated: for each run the length of its iterations, and the steps of its evaluations, ascending.
+    """
+    own = [(length, np.array(steps)) for length, steps in evaluated]
+    for step in np.unique(np.concatenate([steps for _, steps in own]))[::-1]:
+        if all(((steps >= step) & (steps < step + length)).any() for length, steps in own):
+            return int(step)
+    return 0
 
 
 def _until(run: RunData, steps: Int[np.ndarray, " evaluations"], limit: int) -> int:

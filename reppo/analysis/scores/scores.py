@@ -11,6 +11,7 @@ from reppo.analysis.scores.bounds import NOT_KNOWN, Bounds
 from reppo.analysis.statistics.aggregates import as_numbers, as_scores
 from reppo.errors import require, unknown_name
 from reppo.results.formatting import human_count
+from reppo.text import counted
 
 DivergedPolicy = Literal["worst", "last", "exclude"]
 
@@ -124,8 +125,8 @@ class ScoreTable:
         settings: for each arm that sets nothing but values in the base: path in the spec -> value; see `settings_of`.
         measure: what a score is: `"final"`, the mean return of the last evaluation, or `"area"`, the time-averaged
             return.
-        at_steps: where runs were cut off: after so many training steps, at the highest number that all runs of the
-            task reached (`"common"`), or nowhere (None).
+        at_steps: where runs were cut off: after so many training steps, at the last at which all runs of the task
+            were evaluated (`"common"`), or nowhere (None).
         diverged_policy: what a run that diverged counts as: the `"worst"` return (see `worst_returns`), its own
             `"last"` evaluation, or nothing (`"exclude"`).
         normalization: how returns became scores.
@@ -165,6 +166,10 @@ class ScoreTable:
                 f"{name} has the shape {[*found]}; {len(self.arms)} arms, {len(self.tasks)} tasks and "
                 f"{len(self.seeds)} seeds make [arms, tasks, seeds] = {[*shape]}.",
             )
+
+    def __repr__(self) -> str:
+        sizes = f"{counted(len(self.arms), 'arm')} x {counted(len(self.tasks), 'task')} x "
+        return f"ScoreTable({sizes}{counted(len(self.seeds), 'seed')}. {self.describe()})"
 
     @classmethod
     def of(cls, scores: Mapping[str, Any], tasks: Sequence[str] | None = None) -> "ScoreTable":
@@ -308,7 +313,7 @@ class ScoreTable:
         what = {"final": "mean return of the last evaluation", "area": "return averaged over training"}[self.measure]
         at = f" up to {human_count(self.at_steps)} steps" if isinstance(self.at_steps, int) else ""
         if self.at_steps == "common":
-            at = " at the steps that all runs of the task reached"
+            at = " at the last step at which all runs of the task were evaluated"
         scale = self.normalization.describe()
         policy = {
             "worst": "the lowest return known of the task",

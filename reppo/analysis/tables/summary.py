@@ -26,7 +26,7 @@ FEW_SEEDS = 5
 class SummaryRow:
     """One arm on one environment. A run's score is the mean return of its last evaluation, as in a report.
 
-    Runs are compared at the last step that all of the task have reached. A run that diverged counts as the lowest
+    Runs are compared at the last step at which all of the task were evaluated. A run that diverged counts as the lowest
     return known of the task (`worst_returns`); one without any evaluation counts in `runs` only.
 
     Attributes:
@@ -254,8 +254,8 @@ def _notes(rows: Sequence[SummaryRow]) -> list[str]:
             span = f"{human_count(min(steps))} to {human_count(max(steps))}"
             at = human_count(next(row.at_steps for row in rows if row.environment == environment))
             notes.append(
-                f"{environment}: runs have come unequally far ({span} steps); they are compared at the last step that "
-                f"all have reached ({at})."
+                f"{environment}: runs have come unequally far ({span} steps); they are compared at the last step at "
+                f"which all were evaluated ({at})."
             )
     if any(row.diverged for row in rows):
         notes.append("Runs that diverged count as the lowest return known of the task.")

@@ -63,8 +63,8 @@ def test_the_time_per_step_is_that_of_the_speed_in_the_table():
 def test_runs_that_are_compared_before_training_are_said_to_be(report):
     begun = [run("arm", 0, [1.0], "B", start=0)]
     found = report([*runs("base", [9.0, 8.0], "A"), *runs("base", [9.0, 8.0], "B"), *runs("arm", [7.0], "A"), *begun])
-    assert "at the last step that all have reached (0 to 100)" in found.score
-    assert "On B scores are of the untrained policy: a run there has come no further yet." in found.caveats
+    assert "at the last step at which all runs were evaluated (0 to 100)" in found.score
+    assert "On B scores are of the untrained policy: runs have no later evaluation in common yet." in found.caveats
 
 
 def test_published_curves_that_cannot_be_drawn_are_not_spoken_of(report):

@@ -107,7 +107,7 @@ def test_saturated_support_and_unfinished_runs_are_caveats(tmp_path: Path):
     found = load_report(path)
     text = " ".join(found.caveats)
     assert "outside the support" in text and "1 of 6 runs are not finished" in text
-    assert "compared at the last step that all have reached (50k)" in found.score
+    assert "compared at the last step at which all were evaluated (50k)" in found.score
     assert found.table("failures").rows()[0]["at_steps"] == 50_000
 
 
@@ -273,6 +273,17 @@ def test_a_notebook_shows_the_answer(report):
     shown = report._repr_html_()
     assert "kl/no_kl+value/mse" in shown and "Caveats" in shown and "<svg" not in shown
     assert report.table("effects")._repr_html_().startswith("<table>")
+
+
+def test_a_report_shows_itself_in_ten_lines(report):
+    lines = repr(report).split("\n")
+    assert len(lines) <= 10 and max(map(len, lines)) <= 160
+    assert lines[0] == f"Report on a <study>: {len(report.runs)} runs" and lines[1] == report.question
+    assert f"  1. {report.findings[0].arm} {report.findings[0].sentence}"[:100] in repr(report)
+    assert "     and 2 more arms" in lines and lines[-1].startswith("sections: effects")
+    assert repr(report.section("effects")).startswith("Section(effects: ")
+    many = replace(report, title="odd\x1b[2J\nname", findings=(), caveats=tuple(f"caveat {i}" for i in range(9)))
+    assert len(repr(many).split("\n")) <= 10 and "\x1b" not in repr(many) and "and 8 more caveats" in repr(many)
 
 
 def test_two_experiments_are_compared_by_seed(folder: Path, tmp_path: Path):

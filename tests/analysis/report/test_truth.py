@@ -182,7 +182,7 @@ def test_one_page_has_one_policy():
 def test_the_closing_table_compares_at_the_steps_that_all_have():
     rows = summary_table([run("base", 0, [1.0, 2.0, 3.0]), run("a", 0, [4.0, 5.0])])
     assert [(row.arm, row.mean, row.at_steps) for row in rows] == [("base", 2, 200), ("a", 5, 200)]
-    assert "compared at the last step that all have reached (200)" in format_table(rows)
+    assert "compared at the last step at which all were evaluated (200)" in format_table(rows)
 
 
 # Beside published runs, speed.

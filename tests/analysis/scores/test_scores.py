@@ -35,7 +35,7 @@ def results():
 
 
 def test_a_table_is_arm_by_task_by_seed():
-    scores = score_table(results(), diverged="last")
+    scores = score_table(results(), at_steps=None, diverged="last")
     assert (scores.arms, scores.tasks, scores.base) == (("base", "kl/no_kl"), ("D9", "D10", "E"), "base")
     np.testing.assert_array_equal(scores.seeds, [0, 1, 3])
     np.testing.assert_array_equal(scores.arm("base"), [[2, NAN, NAN], [1, NAN, NAN], [10, 20, NAN]])
@@ -47,7 +47,7 @@ def test_a_table_is_arm_by_task_by_seed():
     assert rows[-1] == {
         "arm": "kl/no_kl", "task": "E", "seed": 3, "score": 8.0, "diverged": False, "environment_steps": 300,
     }  # fmt: skip
-    again = score_table(results()[::-1], diverged="last")
+    again = score_table(results()[::-1], at_steps=None, diverged="last")
     np.testing.assert_array_equal(again.scores, scores.scores)
 
 
@@ -56,8 +56,10 @@ def test_diverged_runs_count_as_told():
     lost = {policy: own.scores[1, 2, 0] for policy, own in scores.items()}
     assert lost["worst"] == 0.0 and lost["last"] == 4.0 and np.isnan(lost["exclude"])
     better = [*results(), run("kl/no_kl", 4, [50.0, NAN], diverged=True), run("kl/no_kl", 5, [NAN], diverged=True)]
-    np.testing.assert_array_equal(score_table(better).scores[1, 2], [0, NAN, 8, 0, 0])
-    np.testing.assert_array_equal(score_table(better, diverged="last").scores[1, 2], [4, NAN, 8, 50, NAN])
+    np.testing.assert_array_equal(score_table(better, at_steps=None).scores[1, 2], [0, NAN, 8, 0, 0])
+    np.testing.assert_array_equal(
+        score_table(better, at_steps=None, diverged="last").scores[1, 2], [4, NAN, 8, 50, NAN]
+    )
     hopeless = score_table([run("base", 0, [NAN], diverged=True)])
     assert np.isnan(hopeless.scores).all()
     assert "1 diverged run counts as the lowest return known of the task." in scores["worst"].describe()
@@ -68,18 +70,20 @@ def test_diverged_runs_count_as_told():
 
 def test_scores_at_equal_steps():
     unequal = [run("base", 0, [1.0, 2.0, 3.0]), run("a", 0, [4.0, 5.0]), run("a", 1, [6.0, NAN], diverged=True)]
-    np.testing.assert_array_equal(score_table(unequal).scores[:, 0], [[3, NAN], [5, 1]])
+    np.testing.assert_array_equal(score_table(unequal, at_steps=None).scores[:, 0], [[3, NAN], [5, 1]])
     for order in (unequal, unequal[::-1]):
-        np.testing.assert_array_equal(score_table(order, at_steps="common").scores[:, 0], [[2, NAN], [5, 1]])
+        np.testing.assert_array_equal(score_table(order).scores[:, 0], [[2, NAN], [5, 1]])
     early = score_table(unequal, at_steps=100)
     np.testing.assert_array_equal(early.scores[:, 0], [[1, NAN], [4, 1]])
     assert early.describe().startswith("Score: mean return of the last evaluation up to 100 steps; scale: not normal")
-    assert any("unequal numbers of steps (200 to 300)" in text for text in caveats_of(score_table(unequal)))
+    assert any(
+        "unequal numbers of steps (200 to 300)" in text for text in caveats_of(score_table(unequal, at_steps=None))
+    )
     assert not any("unequal numbers" in text for text in caveats_of(early))
 
 
 def test_the_area_is_the_return_averaged_over_training():
-    scores = score_table([run("base", 0, [0.0, 4.0, 4.0]), run("base", 1, [7.0])], measure="area")
+    scores = score_table([run("base", 0, [0.0, 4.0, 4.0]), run("base", 1, [7.0])], measure="area", at_steps=None)
     np.testing.assert_array_equal(scores.scores, [[[3.0, 7.0]]])
     assert scores.measure == "area" and "averaged over training" in scores.describe()
 

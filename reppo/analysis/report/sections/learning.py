@@ -64,13 +64,13 @@ def section(study: Study) -> Section | None:
         kinds={"reliable": "share", "mean_steps_to_it": "steps"},
         intervals={"mean_steps_to_it": ("low", "high"), "reliable": ("reliable_low", "reliable_high")},
         notes=(
-            f"Up to the last step that all runs of the task have reached. Threshold: {LEARNED:.0%} of the way from the "
-            "base's first evaluation to its last; a task on which the base gained no more than its seeds differ is "
-            "left out. Mean steps: with Student's 95% interval, missing where all times are equal. A run that never "
-            "reaches the threshold counts with the last step: where some did not, the mean is too low, and a "
-            "difference of means may be larger or smaller. Reliable: the share of runs that reach it and never fall "
-            "below it after that (Wilson's interval); falls: how often runs fell, all together. Area: return averaged "
-            "over training, interquartile mean over seeds.",
+            f"Up to the last step at which all runs of the task were evaluated. Threshold: {LEARNED:.0%} of the way "
+            "from the base's first evaluation to its last; a task on which the base gained no more than its seeds "
+            "differ is left out. Mean steps: with Student's 95% interval, missing where all times are equal. A run "
+            "that never reaches the threshold counts with the last step: where some did not, the mean is too low, "
+            "and a difference of means may be larger or smaller. Reliable: the share of runs that reach it and never "
+            "fall below it after that (Wilson's interval); falls: how often runs fell, all together. Area: return "
+            "averaged over training, interquartile mean over seeds.",
         ),
     )  # fmt: skip
     return Section(key="learning", title="Speed and reliability", tables=(table,))

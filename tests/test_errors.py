@@ -1,0 +1,35 @@
+"""What errors suggest for a name that is not known."""
+
+import pytest
+
+from reppo.errors import closest_names, unknown_name
+
+MANY = [f"theme{i}/name{i}" for i in range(200)]
+
+
+def test_at_most_five_names_are_suggested_and_the_cure_comes_before_those_that_are_far():
+    error = str(unknown_name("name", "Qqq", MANY, "Name the file: --file FILE."))
+    assert error.startswith("Unknown name 'Qqq'. Name the file: --file FILE. The closest of the 200 known: ")
+    assert error.count("theme") == 5 and len(error) < 200
+    near = str(unknown_name("name", "theme17/name1", MANY, "List them."))
+    assert near.startswith("Unknown name 'theme17/name1'. Did you mean 'theme17/name17' or ")
+    assert near.count("theme") == 6 and near.endswith("? List them.")
+
+
+def test_few_names_are_all_told():
+    assert str(unknown_name("kind", "x", ["b", "a"], "Choose.")) == "Unknown kind 'x'. Known: a, b. Choose."
+    assert str(unknown_name("kind", "x", [])) == "Unknown kind 'x'. Known: none."
+
+
+@pytest.mark.parametrize(
+    ("given", "known", "first"),
+    [
+        ("hlgauss", ["TwoHot", "HLGauss", "Gauss"], "HLGauss"),
+        ("gauss", ["Gates", "HLGaussOfManyWords", "Causes"], "HLGaussOfManyWords"),
+        ("mse", ["value/mse", "kl/mismatched_4", "me"], "value/mse"),
+        ("kl/no_lk", ["kl/no_kl", "kl/no_klo", "value/mse"], "kl/no_kl"),
+    ],
+)
+def test_case_and_place_do_not_keep_a_name_away(given, known, first):
+    near, close = closest_names(given, known)
+    assert near and close[0] == first
