@@ -49,6 +49,21 @@ def test_nothing_to_draw_is_said():
             plot_learning_curves(results)
 
 
+def test_bands_are_not_cut():
+    """A panel has room for the whole band, which with few seeds is wider than what the runs have reached."""
+    results = [run("base", seed, [0.0, 100.0 + 8 * seed]) for seed in range(4)]
+    (panel,) = plot_learning_curves(results, width=9.5).figure.axes
+    heights = panel.collections[0].get_paths()[0].vertices[:, 1]
+    low, high = panel.get_ylim()
+    assert heights.max() > 124 + 0.06 * 124, "the case shows nothing"
+    assert low < heights.min() and heights.max() < high
+
+
+def test_figures_are_as_wide_as_asked():
+    narrow, wide = (plot_learning_curves(CASES["a single seed"](), width=w).figure for w in (None, 9.5))
+    assert narrow.get_size_inches()[0] == 5.6 and wide.get_size_inches()[0] == 9.5
+
+
 def test_no_two_arms_look_alike():
     looks = [arm_style(0, True), *[arm_style(i, False) for i in range(60)]]
     assert len({tuple(map(str, look.values())) for look in looks}) == len(looks)
