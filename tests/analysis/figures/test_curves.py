@@ -50,13 +50,13 @@ def test_nothing_to_draw_is_said():
 
 
 def test_bands_are_not_cut():
-    """A panel has room for the whole band, which with few seeds is wider than what the runs have reached."""
-    results = [run("base", seed, [0.0, 100.0 + 8 * seed]) for seed in range(4)]
-    (panel,) = plot_learning_curves(results, width=9.5).figure.axes
+    """A panel has room for bands that are wider than what runs have reached, up to once as much on each side."""
+    results = [run("base", seed, [100.0 + 8 * seed] * 2) for seed in range(3)]
+    (panel,) = plot_learning_curves(results).figure.axes
     heights = panel.collections[0].get_paths()[0].vertices[:, 1]
     low, high = panel.get_ylim()
-    assert heights.max() > 124 + 0.06 * 124, "the case shows nothing"
-    assert low < heights.min() and heights.max() < high
+    assert heights.min() < 98 and heights.max() > 118, "the case shows nothing"
+    assert low < max(heights.min(), 84) and high > min(heights.max(), 132)
 
 
 def test_figures_are_as_wide_as_asked():
