@@ -19,6 +19,8 @@ class Watched:
         title: what it is, in a few words, with its unit if it has one.
         logarithmic: whether it spans powers of ten.
         limit: the last part of the path in the spec of the value it should stay below, if there is one.
+        needs: the last part of the path in the spec of what it is about; a run whose spec has nothing of that name does
+            not have the metric, whatever number it records. None if every run has it.
         warn_above: the mean over training, a share in [0, 1], above which a report warns; None where it never does.
         warning: what is then said, before the arms of which it holds.
 
@@ -30,6 +32,7 @@ class Watched:
     title: str
     logarithmic: bool = False
     limit: str | None = None
+    needs: str | None = None
     warn_above: float | int | None = None
     warning: str = ""
 

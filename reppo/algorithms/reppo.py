@@ -187,13 +187,14 @@ class Reppo(AbstractAlgorithm):
         """The constraints of the actor and their multipliers, then what the critic can follow, and how well it does."""
         return (
             Watched("actor/kl", "KL(old, new), nats", logarithmic=True, limit="kl_bound"),
-            Watched("actor/behind_gate", "states behind the KL gate"),
+            Watched("actor/behind_gate", "states behind the KL gate", needs="kl_bound"),
             Watched("actor/entropy", "entropy, nats"),
             Watched("actor/temperature", "temperature", logarithmic=True),
-            Watched("actor/kl_multiplier", "KL multiplier", logarithmic=True),
+            Watched("actor/kl_multiplier", "KL multiplier", logarithmic=True, needs="kl_bound"),
             Watched(
                 "targets/outside_support",
                 "targets outside the support",
+                needs="support",
                 warn_above=0.01,
                 warning="Value targets lay outside the support, where the critic cannot follow them",
             ),

@@ -49,7 +49,7 @@ from reppo.spec import (
     to_json,
     validate,
 )
-from reppo.sweep import Experiment, Rival
+from reppo.sweep import Experiment, Rival, train
 from reppo.targets import (
     FreshAction,
     FreshValueClippedBonus,
@@ -58,7 +58,6 @@ from reppo.targets import (
     TakenAction,
     TakenActionClippedBonus,
 )
-from reppo.training import train
 
 SPEC = reppo(environments.probe("ConstantReward"))
 NAN = float("nan")
@@ -365,7 +364,7 @@ def test_what_needs_a_continuum_of_actions_is_refused_for_a_choice_wherever_it_c
     for made in (
         lambda: resolve(bad),
         lambda: resolve(from_json(to_json(bad))),
-        lambda: train(bad, 0, 1),
+        lambda: train(bad, 1),
         lambda: setting(path, part)(base),
         lambda: declare(arms=[setting(path, part)]),
         lambda: declare(base=lambda task: bad),

@@ -161,6 +161,12 @@ def factorial_effects(
     require(len(design.components) > 0, "No arm removes a component, so there is no effect to estimate.")
     require(order >= 1, f"The order is the most components of an interaction, 1 or more, not {order}.")
     signs = np.where(design.kept, 1, -1)
+    unbalanced = (
+        f"{len(design.arms)} arms over {', '.join(design.components)} are not a balanced factorial design. Run a "
+        "complete or fractional one, or compare each arm with the base instead."
+    )
+    sums = np.abs(signs.sum(axis=0))  # each component by itself, before all 2^components terms are made
+    require(bool(np.isin(sums, (0, len(design.arms))).all()), unbalanced)
     groups: dict[tuple[int, ...], list[tuple[Term, int]]] = {}
     indices = range(len(design.components))
     everything = [c for size in range(1, len(design.components) + 1) for c in itertools.combinations(indices, size)]
@@ -173,11 +179,7 @@ def factorial_effects(
     columns = np.array([column for column in groups if column != constant])
     products = columns @ np.append(columns, [constant], axis=0).T
     off = products - len(design.arms) * np.eye(len(columns), len(columns) + 1)
-    require(
-        not off.any() and len(columns),
-        f"{len(design.arms)} arms over {', '.join(design.components)} are not a balanced factorial design. Run a "
-        "complete or fractional one, or compare each arm with the base instead.",
-    )
+    require(not off.any() and len(columns), unbalanced)
     effects = []
     for column, terms in groups.items():
         (term, sign), *others = terms

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from reppo.analysis.scores.arms import arms_in_order
-from reppo.results import Metrics, RunData
+from reppo.results import Metrics, RunData, RunRecord
 from reppo.watched import Watched
 
 POINTS = 41
@@ -53,10 +53,18 @@ def watched_metrics(results: Sequence[RunData]) -> list[Watched]:
     return list(found.values())
 
 
+def has_metric(record: RunRecord, watched: Watched) -> bool:
+    """Whether a run has a metric by its spec: what the metric is about is there (see `Watched.needs`)."""
+    return watched.needs is None or _holds(record.spec, watched.needs)
+
+
 def training_diagnostics(
     results: Sequence[RunData], metrics: Sequence[Metrics], base: str = "base"
 ) -> dict[str, list[Diagnostic]]:
     """Collects the watched metrics of each arm, as the records of its runs name them; arms without any are left out.
+
+    A run without what a metric is about (`Watched.needs`) does not have it: a policy without a KL bound is in no
+    diagnostic of its gate, rather than at 0.
 
     Args:
         results: runs.
@@ -80,7 +88,7 @@ def _diagnostic(watched: Watched, own: Sequence[tuple[RunData, Metrics]]) -> Dia
     for run, recorded in own:
         rows = recorded.of(watched.metric)
         total = run.record.environment_steps
-        if not len(rows.mean) or not total:
+        if not len(rows.mean) or not total or not has_metric(run.record, watched):
             continue
         line = np.interp(progress, rows.environment_steps / total, rows.mean, left=np.nan)
         lines.append(np.where(np.isfinite(line) & ((line > 0) | (not watched.logarithmic)), line, np.nan))
@@ -103,6 +111,13 @@ def _diagnostic(watched: Watched, own: Sequence[tuple[RunData, Metrics]]) -> Dia
         limit=limits.pop() if len(limits) == 1 else None,
         logarithmic=watched.logarithmic,
     )
+
+
+def _holds(data: Any, name: str) -> bool:
+    """Whether a spec has a value of that name anywhere."""
+    if isinstance(data, dict):
+        return data.get(name) is not None or any(_holds(value, name) for value in data.values())
+    return isinstance(data, list) and any(_holds(item, name) for item in data)
 
 
 def _named(data: Any, name: str) -> list[float]:

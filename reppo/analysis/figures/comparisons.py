@@ -12,8 +12,6 @@ from reppo.analysis.figures import style
 from reppo.errors import require
 from reppo.text import counted
 
-_LONGEST = 34  # letters of a name beside a row
-
 _AGGREGATE_TITLES = {
     "task_iqm": "IQM over tasks",
     "pooled_iqm": "pooled IQM",
@@ -41,7 +39,7 @@ def plot_effects(effects: Sequence[PairedEffect], *, level: float = 0.05, unit: 
     require(len(whole) > 0, "There is no difference to draw: no arm shares a seed and a task with the base.")
     whole.sort(key=lambda effect: effect.estimate)
     base = whole[0].base
-    names = [style.shorten(effect.arm, _LONGEST) for effect in whole]
+    names = [style.shorten(effect.arm, style.NAME) for effect in whole]
     digits = style.decimals([effect.estimate for effect in whole])
     tasks = {
         effect.arm: [e.estimate for e in effects if e.arm == effect.arm and e.task and math.isfinite(e.estimate)]
@@ -73,7 +71,7 @@ def plot_effects(effects: Sequence[PairedEffect], *, level: float = 0.05, unit: 
         right.set_yticks(range(len(whole)), numbers)
         right.tick_params(axis="y", length=0, colors=style.INK)
         right.spines["right"].set_visible(False)
-        panel.set_xlabel(style.plain(f"{unit}, arm minus {style.shorten(base, 24)}; below 0 is worse"))
+        panel.set_xlabel(style.plain(f"{unit}, arm minus {style.shorten(base, 36)}; below 0 is worse"))
     worst = whole[0]
     return style.Picture(
         figure,
@@ -107,8 +105,8 @@ def plot_aggregates(rows: Sequence[AggregateRow], base: str = "base", unit: str 
     require(len(rows) > 0, "There are no aggregates to draw.")
     kinds = list(dict.fromkeys(row.aggregate for row in rows))
     arms = _by_value(rows, kinds[0], base)
-    names = [style.shorten(arm, _LONGEST) for arm in arms]
-    width = min(11.0, 0.9 + style.LETTER * max(map(len, names)) + 1.75 * len(kinds))
+    names = [style.shorten(arm, style.NAME) for arm in arms]
+    width = 0.9 + style.LETTER * max(map(len, names)) + max(1.45, min(1.75, 7.0 / len(kinds))) * len(kinds)
     with style.house_style():
         figure = style.new_figure(width, 0.85 + 0.24 * len(arms))
         panels = figure.subplots(1, len(kinds), squeeze=False, sharey=True)[0]
@@ -201,9 +199,10 @@ def plot_profiles(
 def plot_differences(effects: Sequence[PairedEffect], *, level: float = 0.05, unit: str = "score") -> style.Picture:
     """A heat map: for each task and arm the difference from the base.
 
-    Color shows the difference as a share of the largest difference on the same task, so that tasks of every scale can
-    be read; orange is worse than the base, purple better. Numbers are the differences themselves; bold where the
-    corrected p value is below the level.
+    Color shows how much evidence there is for a difference, on tasks of every scale alike: none where the corrected p
+    value is 1 or unknown, the darkest where it is 0.001 or less; orange is lower than the base, purple higher. Numbers
+    are the differences themselves; bold where the corrected p value is below the level. Tasks are rows, or arms if
+    there are more of these.
 
     Args:
         effects: of `compare`.
@@ -213,64 +212,81 @@ def plot_differences(effects: Sequence[PairedEffect], *, level: float = 0.05, un
     Raises:
         ConfigurationError: if there is no difference to draw.
     """
-    import matplotlib
-    from matplotlib.colors import Normalize, to_rgba
+    from matplotlib.colors import ListedColormap, Normalize, to_rgba
 
     cells = {(e.task, e.arm): e for e in effects if e.task is not None and math.isfinite(e.estimate)}
     require(len(cells) > 0, "There is no difference to draw: no arm shares a seed and a task with the base.")
     order = {e.arm: e.estimate for e in effects if e.task is None}
     arms = sorted({arm for _, arm in cells}, key=lambda arm: order.get(arm, 0.0))
     tasks = list(dict.fromkeys(task for task, _ in cells if task is not None))
-    values = np.array([[cells[t, a].estimate if (t, a) in cells else np.nan for a in arms] for t in tasks], np.float64)
-    largest = np.nanmax(np.abs(values), axis=1, keepdims=True)
-    shares = np.divide(values, largest, out=np.zeros_like(values), where=largest > 0)
-    shares = np.where(np.isnan(values), np.nan, shares)
-    digits = [style.decimals(row) for row in values]
-    texts = [
-        [style.signed(v, d) if math.isfinite(v) else "" for v in row] for row, d in zip(values, digits, strict=True)
-    ]
-    longest = max(len(text) for row in texts for text in row)
-    cell_width = max(0.26, 0.062 * longest + 0.08)
-    names = [style.shorten(arm, 28) for arm in arms]
-    tilted = max(map(len, names)) * style.LETTER > cell_width
-    left = style.LETTER * max(len(style.shorten(t, _LONGEST)) for t in tasks)
-    width = max(3.4, left + cell_width * len(arms) + (0.9 if tilted else 0.3))
-    top = style.LETTER * max(map(len, names)) * 0.75 if tilted else 0.2
+    digits = {t: style.decimals([cells[t, a].estimate for a in arms if (t, a) in cells]) for t in tasks}
+    evidence = np.array([[_evidence(cells.get((task, arm))) for arm in arms] for task in tasks], np.float64)
+    grid = [[(task, arm) for arm in arms] for task in tasks]
+    heads, rows = [style.shorten(arm, 36) for arm in arms], [style.shorten(task, style.NAME) for task in tasks]
+    if len(arms) > len(tasks):
+        grid, evidence = [list(row) for row in zip(*grid, strict=True)], evidence.T
+        heads, rows = [style.shorten(task, 36) for task in tasks], [style.shorten(arm, style.NAME) for arm in arms]
+    texts = [[style.signed(cells[key].estimate, digits[key[0]]) if key in cells else "" for key in row] for row in grid]
+    letters = style.LETTER * max(map(len, heads))
+    own = max(0.26, 0.062 * max(len(text) for row in texts for text in row) + 0.08)
+    cell_width = max(letters + 0.15 if letters < 1.6 * own else own, 2.9 / len(heads))
+    tilted = letters > cell_width
+    width = style.LETTER * max(map(len, rows)) + cell_width * len(heads) + (0.9 if tilted else 0.3)
     with style.house_style():
-        figure = style.new_figure(width, 0.8 + top + 0.21 * len(tasks))
+        figure = style.new_figure(width, 1.0 + (0.75 * letters if tilted else 0.2) + 0.21 * len(rows))
         panel = figure.subplots()
-        colors = matplotlib.colormaps["PuOr"].with_extremes(bad=to_rgba(style.MUTED, 0.25))
-        image = panel.imshow(np.ma.masked_invalid(shares), cmap=colors, norm=Normalize(-1.25, 1.25), aspect="auto")
-        for i, row in enumerate(texts):
-            for j, text in enumerate(row):
-                if text:
-                    sure = cells[tasks[i], arms[j]].p_holm < level
-                    dark = abs(shares[i, j]) > 0.75
+        shades = np.linspace(-1, 1, 257)  # see-through where there is no evidence: on light pages and on dark ones
+        ends = (to_rgba("#b35806"), to_rgba("#6a3d9a"))
+        colors = ListedColormap([(*ends[int(shade > 0)][:3], abs(shade)) for shade in shades])
+        colors = colors.with_extremes(bad=to_rgba(style.MUTED, 0.25))
+        image = panel.imshow(np.ma.masked_invalid(evidence), cmap=colors, norm=Normalize(-1, 1), aspect="auto")
+        for i, row in enumerate(grid):
+            for j, key in enumerate(row):
+                if key in cells:
                     panel.text(
-                        j, i, text, ha="center", va="center", fontsize=7.0,
-                        color="#ffffff" if dark else "#111111", fontweight="bold" if sure else "normal",
+                        j, i, texts[i][j], ha="center", va="center", fontsize=7.5,
+                        color="#ffffff" if abs(evidence[i, j]) > 0.55 else style.INK,
+                        fontweight="bold" if cells[key].p_holm < level else "normal",
                     )  # fmt: skip
-        panel.set_xticks(range(len(arms)), [style.plain(name) for name in names])
+        panel.set_xticks(range(len(heads)), [style.plain(head) for head in heads])
         panel.xaxis.tick_top()
         if tilted:
             panel.tick_params(axis="x", rotation=50)
             for label in panel.get_xticklabels():
                 label.set(ha="left", rotation_mode="anchor")
-        panel.set_yticks(range(len(tasks)), [style.plain(style.shorten(task, _LONGEST)) for task in tasks])
+        panel.set_yticks(range(len(rows)), [style.plain(row) for row in rows])
         panel.tick_params(length=0)
-        panel.spines[:].set_visible(False)
-        share = min(1.0, 2.2 / (cell_width * len(arms)))
-        bar = figure.colorbar(image, ax=panel, location="bottom", shrink=share, aspect=22, pad=0.02)
-        bar.ax.set_xlim(-1, 1)
-        bar.set_ticks([-1, 0, 1], labels=["worse", "equal", "better"])
-        bar.outline.set_visible(False)
+        panel.set_xticks(np.arange(len(heads) - 1) + 0.5, minor=True)
+        panel.set_yticks(np.arange(len(rows) - 1) + 0.5, minor=True)
+        panel.tick_params(which="minor", length=0)
+        panel.grid(which="minor", color=style.MUTED, linewidth=0.5, alpha=0.5)
+        panel.spines[:].set(visible=True, color=style.MUTED, linewidth=0.5, alpha=0.5)
+        bar = figure.colorbar(
+            image, ax=panel, location="bottom", shrink=min(1.0, 2.8 / (cell_width * len(heads))), aspect=28, pad=0.02
+        )
+        at = -math.log10(0.05) / _STRONGEST
+        bar.set_ticks([-1, -at, 0, at, 1], labels=["0.001", "0.05", "1", "0.05", "0.001"])
+        bar.set_label("lower  \u2190  corrected p  \u2192  higher")
+        bar.outline.set(edgecolor=style.MUTED, linewidth=0.5)
     return style.Picture(
         figure,
         "Differences by task",
         f"Difference in {unit} from the base for {counted(len(arms), 'arm')} on "
-        f"{counted(len(tasks), 'task')}, colored as a share of the largest "
-        "difference on the task; the numbers are in the table of differences.",
+        f"{counted(len(tasks), 'task')}, colored by the corrected p value; the numbers are in the table of "
+        "differences.",
     )
+
+
+_STRONGEST = 3.0  # the power of ten of the smallest p value that colors tell apart
+
+
+def _evidence(effect: PairedEffect | None) -> float:
+    """How much speaks for a difference, with its sign: 0 for a p value of 1 or none, 1 for 0.001; NaN if it is none."""
+    if effect is None:
+        return math.nan
+    if not math.isfinite(effect.p_holm):
+        return 0.0
+    return math.copysign(min(1.0, -math.log10(max(effect.p_holm, 1e-9)) / _STRONGEST), effect.estimate)
 
 
 def _few_ticks(panel: Any, most: int = 5) -> None:

@@ -30,14 +30,16 @@ def plot_learning_curves(
     x: Literal["steps", "seconds"] = "steps",
     against: Sequence[PublishedCurve] = (),
     highlight: Sequence[str] | None = None,
+    width: float | None = None,
 ) -> style.Picture:
     """Draws evaluation return over environment steps: one panel per environment, one line per arm.
 
     A line is the interquartile mean over seeds; its band the 95% interval of `bootstrap_band`, absent
-    where there are fewer than two seeds, and where a panel has more than eight arms. A line begins where every seed
-    has been evaluated; beyond the point that every seed has reached, it is faint and has no band: it is of fewer
-    seeds there, and may jump. A seed that was not evaluated at a step between is interpolated. One that diverged is
-    marked with a red cross and goes on at the worst return, so that its loss does not flatter the arm.
+    where there are fewer than two seeds, and where a panel has more than eight arms. Panels are as high as lines and
+    bands, but bands take at most two thirds of them: those of two or three seeds may be cut beyond. A line begins where
+    every seed has been evaluated; beyond the point that every seed has reached, it is faint and has no band: it is of
+    fewer seeds there, and may jump. A seed that was not evaluated at a step between is interpolated. One that diverged
+    is marked with a red cross and goes on at the worst return, so that its loss does not flatter the arm.
 
     Args:
         results: runs of one experiment, with at least one finite evaluation among them, or their learning curves.
@@ -47,6 +49,7 @@ def plot_learning_curves(
             one's own, whichever comes first; over steps only.
         highlight: arms that are colored where there are more than seven besides the base; the others are thin and gray.
             None for the first seven.
+        width: of the figure in inches; None for what so many panels take in print. Panels are never narrower.
 
     Raises:
         ConfigurationError: if there is nothing to draw, or published curves are to be drawn over seconds.
@@ -67,7 +70,8 @@ def plot_learning_curves(
 
     columns = panel_columns(len(environments))
     rows = math.ceil(len(environments) / columns)
-    width = max(2.35 * columns, 5.2) if columns > 1 else 5.6
+    own_width = max(2.35 * columns, 5.2) if columns > 1 else 5.6
+    width = max(own_width, width or 0.0)
     longest = int((width - 0.9) / style.LETTER)
     handles: list[Any] = [Line2D([], [], linewidth=1.6, markersize=4.5, **looks[arm]) for arm in colored]
     labels = [style.shorten(arm, longest) for arm in colored]
@@ -81,7 +85,8 @@ def plot_learning_curves(
     if any(curve.diverged.any() for curve in curves):
         handles.append(Line2D([], [], linestyle="none", **style.CROSS))
         labels.append("a seed diverged")
-    height = (1.95 if columns > 1 else 3.2) * rows + style.legend_height(labels, width) + 0.25
+    panel_height = (1.95 if columns > 1 else 3.2) * (width / own_width) ** 0.6
+    height = panel_height * rows + style.legend_height(labels, width) + 0.25
 
     with style.house_style():
         figure = style.new_figure(width, height)
@@ -90,13 +95,14 @@ def plot_learning_curves(
             panel.remove()
         for panel, environment in zip(panels, environments, strict=False):
             own = [curve for curve in curves if curve.environment == environment]
+            bands = []
             for curve in sorted(own, key=lambda curve: (curve.arm in looks, curve.arm == base)):
                 if curve.arm in looks:
                     place = colored.index(curve.arm)
-                    _draw(panel, curve, x, looks[curve.arm], place, band=len(own) <= style.HIGHLIGHTED + 1)
+                    bands += _draw(panel, curve, x, looks[curve.arm], place, band=len(own) <= style.HIGHLIGHTED + 1)
                 else:
                     _draw_faint(panel, curve, x)
-            _frame(panel, own, [c for c in shown if c.environment == environment])
+            _frame(panel, own, [c for c in shown if c.environment == environment], bands)
             for curve in (c for c in shown if c.environment == environment):
                 _draw_published(panel, curve, own, _published_look([c.variant for c in shown], curve.variant))
             _dress(panel, environment, x, int((width / columns - 0.6) / 0.074))
@@ -128,13 +134,16 @@ def _clock(curve: LearningCurve, x: str) -> np.ndarray:
     return np.maximum.accumulate(np.where(known, clock, -np.inf))
 
 
-def _draw(panel: Any, curve: LearningCurve, x: str, look: dict[str, Any], place: int, band: bool) -> None:
+def _draw(panel: Any, curve: LearningCurve, x: str, look: dict[str, Any], place: int, band: bool) -> list[np.ndarray]:
+    """Draws a line with its band; returns the ends of the band."""
     returns, common, rest = _points(curve)
     line = np.asarray(trimmed_mean(returns.T))
     clock = _clock(curve, x)
+    ends = []
     if band:
         low, high = np.clip(bootstrap_band(returns[:, common], resamples=_RESAMPLES), *curve.limits)
         panel.fill_between(clock[common], low, high, color=look["color"], alpha=0.16, linewidth=0)
+        ends = [low, high]
     # Markers sit at other places on each line, so that lines that coincide can still be told apart.
     spacing = max(1, len(common) // 5)
     full = {"markersize": 3.6, "zorder": 3 if look["color"] == style.INK else 2.5, **look}
@@ -146,6 +155,7 @@ def _draw(panel: Any, curve: LearningCurve, x: str, look: dict[str, Any], place:
         finite = np.flatnonzero(np.isfinite(curve.returns[row]))
         if finite.size:
             panel.plot(clock[finite[-1]], line[finite[-1]], linestyle="none", zorder=4, **style.CROSS)
+    return ends
 
 
 def _points(curve: LearningCurve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -166,12 +176,18 @@ def _draw_faint(panel: Any, curve: LearningCurve, x: str) -> None:
     panel.plot(_clock(curve, x)[shown], line[shown], color=style.MUTED, alpha=0.55, linewidth=0.7, zorder=1.5)
 
 
-def _frame(panel: Any, own: Sequence[LearningCurve], beside: Sequence[PublishedCurve]) -> None:
-    """What runs have reached sets the limits, not intervals, which are wide with few seeds."""
+def _frame(
+    panel: Any, own: Sequence[LearningCurve], beside: Sequence[PublishedCurve], bands: Sequence[np.ndarray]
+) -> None:
+    """Room for what runs have reached, and for the bands, up to once as much above and below."""
     values = np.concatenate(
         [*((y := curve.completed())[np.isfinite(y)] for curve in own), *(curve.iqm for curve in beside)]
     )
     low, high = float(values.min()), float(values.max())
+    ends = np.concatenate([*bands, *(end for curve in beside for end in (curve.low, curve.high))] or [values])
+    ends = np.clip(ends[np.isfinite(ends)], 2 * low - high, 2 * high - low)
+    if ends.size:
+        low, high = min(low, float(ends.min())), max(high, float(ends.max()))
     pad = 0.06 * (high - low) or max(1e-3, 0.05 * abs(high))
     panel.set_ylim(low - pad, high + pad)
 

@@ -38,10 +38,12 @@ def plot_interactions(
         )
     made = {frozenset(table.ablations.get(arm, ())): arm for arm in reversed(table.arms)}
     rows = {row.arm: row for row in aggregate(table, ("mean",))}
-    columns = min(4, panel_columns(len(pairs)))
+    longest = min(44, max(len(name) for pair in pairs for name in pair)) + len(" not applied")
+    panel_width = max(2.9, 1.0 + style.LETTER * longest)
+    columns = max(1, min(4, panel_columns(len(pairs)), int(1.25 * style.PAGE / panel_width)))
     lines = math.ceil(len(pairs) / columns)
     with style.house_style():
-        figure = style.new_figure(max(2.9 * columns, 3.6), 2.75 * lines + 0.2)
+        figure = style.new_figure(max(panel_width * columns, 3.6), 2.75 * lines + 0.2)
         panels = figure.subplots(lines, columns, squeeze=False).ravel()
         for panel in panels[len(pairs) :]:
             panel.remove()
@@ -51,12 +53,12 @@ def plot_interactions(
                 found = [rows[arm] for arm in arms]
                 middle = np.array([row.estimate for row in found])
                 ends = np.array([[row.estimate - row.low, row.high - row.estimate] for row in found]).T
-                label = style.plain(f"{style.shorten(b, 28)}{'' if with_b else ' not'} applied")
+                label = style.plain(f"{style.shorten(b, 44)}{'' if with_b else ' not'} applied")
                 places = np.array([0.0, 1.0]) + (0.02 if with_b else -0.02)
                 panel.errorbar(places, middle, np.nan_to_num(ends), capsize=3, markersize=5, label=label, **look)
             panel.set_xticks([0, 1], ["not applied", "applied"])
             panel.set_xlim(-0.25, 1.25)
-            panel.set_xlabel(style.plain(style.shorten(a, 36)))
+            panel.set_xlabel(style.plain(style.shorten(a, 44)))
             panel.set_ylabel(style.plain(unit))
             panel.grid(axis="y", color=style.MUTED, linewidth=0.5, alpha=0.35)
             panel.legend(

@@ -40,7 +40,7 @@ def plot_costs(results: Sequence[RunData], base: str = "base") -> style.Picture:
     }
     shown = [name for name, _ in measures if any(values[name])]
     require(len(shown) > 0, "No run has recorded how long it took.")
-    names = [style.shorten(arm, 34) for arm in arms]
+    names = [style.shorten(arm, style.NAME) for arm in arms]
     width = 0.7 + style.LETTER * max(map(len, names)) + 2.3 * len(shown)
     with style.house_style():
         figure = style.new_figure(width, 0.75 + 0.24 * len(arms))

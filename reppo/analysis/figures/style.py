@@ -63,6 +63,12 @@ _RC: dict[Any, Any] = {
 LETTER = 0.068
 """Width of a letter of the style's text in inches, on average."""
 
+PAGE = 9.5
+"""Width in inches of a figure that takes the whole width of a report page."""
+
+NAME = 60
+"""Letters of a name beside a row; longer ones are cut in the middle."""
+
 
 @contextmanager
 def house_style() -> Iterator[None]:

@@ -45,7 +45,7 @@ def build_report(
     """
     study = study_of(results, metrics, base=base, against=against, scale=scale, bounds=bounds)
     ablations, asked = study.table.ablations, questions or {}
-    runs, shapes = runs_with_curves(study)
+    runs, curves = runs_with_curves(study)
     return Report(
         title=title,
         question=answer.question(study),
@@ -60,7 +60,7 @@ def build_report(
         caveats=tuple(caveats(study, scale)),
         sections=tuple(section for make in SECTIONS if (section := make(study)) is not None),
         runs=runs,
-        curves=shapes,
+        curves=curves,
         base_spec=next(run.record for run in results if run.record.arm == base).spec,
     )
 

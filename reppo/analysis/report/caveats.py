@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from reppo.analysis.curves.diagnostics import watched_metrics
+from reppo.analysis.curves.diagnostics import has_metric, watched_metrics
 from reppo.analysis.curves.published import published_caveats
 from reppo.analysis.report.study import Scale, Study
 from reppo.analysis.scores.caveats import caveats_of, shortened
@@ -113,7 +113,7 @@ def _warnings(study: Study) -> list[str]:
             shares = recorded.of(watched.metric).mean
             shares = shares[np.isfinite(shares)]
             most = max(watched.warn_above, worst.get(run.record.arm, (0.0, ""))[0])
-            if shares.size and shares.mean() > most:
+            if shares.size and shares.mean() > most and has_metric(run.record, watched):
                 worst[run.record.arm] = float(shares.mean()), run.record.environment
         if worst:
             ranked = sorted(worst.items(), key=lambda item: -item[1][0])

@@ -42,6 +42,20 @@ class Section:
 
 @final
 @dataclass(frozen=True, eq=False, kw_only=True)
+class RunCurve:
+    """The evaluations of one run.
+
+    Attributes:
+        environment_steps: the training steps before each, ascending.
+        returns: the mean return of each; None where it is not finite.
+    """
+
+    environment_steps: tuple[int, ...]
+    returns: tuple[float | None, ...]
+
+
+@final
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Report:
     """A report, ready to be written in any format.
 
@@ -54,7 +68,7 @@ class Report:
         caveats: what should not be read into it, the gravest first.
         sections: the rest.
         runs: every run.
-        curves: for each row of `runs` its evaluations, as shares of what occurs on its task; None where there is none.
+        curves: the evaluations of each row of `runs`.
         base_spec: the resolved spec of the base on the first task, as JSON data.
     """
 
@@ -66,7 +80,7 @@ class Report:
     caveats: tuple[str, ...]
     sections: tuple[Section, ...]
     runs: Table
-    curves: tuple[tuple[float | None, ...], ...]
+    curves: tuple[RunCurve, ...]
     base_spec: Any
 
     def section(self, key: str) -> Section:

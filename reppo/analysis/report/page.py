@@ -2,9 +2,10 @@
 
 import json
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
-from reppo.analysis.report.content import Report
+from reppo.analysis.report.content import Report, RunCurve
 from reppo.analysis.templates import render, source
 
 _SHOWN = ("arm", "task", "seed", "status", "environment_steps", "final_return", "best_return", "train_seconds")
@@ -12,6 +13,8 @@ _LABELED = ("arm", "task", "status")
 _CURVE_POINTS = 25
 _HEIGHTS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _FEW_VALUES = 30
+
+T = TypeVar("T")
 
 
 def to_html(report: Report) -> str:
@@ -57,8 +60,7 @@ def run_data(report: Report) -> str:
         "numeric": [not report.runs.is_text(names[i]) for i in kept],
         "labels": [labels[i] for i in kept],
         "values": [values[i] for i in kept],
-        "curves": [_thin(curve) for curve in report.curves],
-        "heights": _HEIGHTS,
+        **_curve_data(report.runs["task"], report.curves),
     }
     for name in _SHOWN:  # columns of the table stay, even if nothing is known
         if name not in data["columns"]:
@@ -81,10 +83,34 @@ def _compact(value: Any) -> Any:
     return int(rounded) if rounded.is_integer() else rounded
 
 
-def _thin(curve: tuple[float | None, ...]) -> str:
-    """At most `_CURVE_POINTS` points of a curve, each a letter for its height from 0 to 63; a dot for none."""
-    count = len(curve)
-    chosen = range(count)
-    if count > _CURVE_POINTS:
-        chosen = sorted({round(i * (count - 1) / (_CURVE_POINTS - 1)) for i in range(_CURVE_POINTS)})
-    return "".join("." if (value := curve[i]) is None else _HEIGHTS[round(63 * value)] for i in chosen)
+def _curve_data(tasks: Sequence[str], curves: Sequence[RunCurve]) -> dict[str, Any]:
+    """The curves of runs in few letters, and what their axes need: the returns of a task, steps that runs share."""
+    spans: dict[str, tuple[float, float]] = {}
+    for task, curve in zip(tasks, curves, strict=True):
+        known = [value for value in (*spans.get(task, ()), *curve.returns) if value is not None]
+        if known:
+            spans[task] = min(known), max(known)
+    clocks: dict[tuple[int, ...], int] = {}
+    places = [clocks.setdefault(tuple(_thin(curve.environment_steps)), len(clocks)) for curve in curves]
+    return {
+        "curves": [_letters(curve, spans.get(task)) for task, curve in zip(tasks, curves, strict=True)],
+        "heights": _HEIGHTS,
+        "spans": {task: [_compact(end) for end in ends] for task, ends in spans.items()},
+        "clocks": [list(clock) for clock in clocks],
+        "clock": places if len(clocks) > 1 else [],
+    }
+
+
+def _letters(curve: RunCurve, span: tuple[float, float] | None) -> str:
+    """The points of a curve, each a letter for its height in the span from 0 to 63; a dot for none."""
+    low, high = span or (0.0, 1.0)
+    width = high - low or 1.0
+    return "".join("." if v is None else _HEIGHTS[round(63 * (v - low) / width)] for v in _thin(curve.returns))
+
+
+def _thin(values: Sequence[T]) -> list[T]:
+    """At most `_CURVE_POINTS` of them, the first and the last among these."""
+    count = len(values)
+    if count <= _CURVE_POINTS:
+        return list(values)
+    return [values[i] for i in sorted({round(i * (count - 1) / (_CURVE_POINTS - 1)) for i in range(_CURVE_POINTS)})]

@@ -75,7 +75,7 @@
 
   // The table of runs, made from data because it may be long.
   const data = JSON.parse(byId("data").textContent);
-  const { columns, labels, numeric, values, curves, heights } = data;
+  const { columns, labels, numeric, values, curves, heights, spans, clocks, clock } = data;
   const size = values[0].length;
   const at = Object.fromEntries(columns.map((name, i) => [name, i]));
   const cell = (column, row) => {
@@ -102,31 +102,74 @@
   let page = 1;
   let rows = Array.from({ length: size }, (_, i) => i);
   let chosen = null;
-  const sparkline = (row) => {
+  const short = (value) => {
+    const size = Math.abs(value);
+    const [unit, by] = size >= 1e9 ? ["G", 1e9] : size >= 1e6 ? ["M", 1e6] : size >= 1e4 ? ["k", 1e3] : ["", 1];
+    return `${Number((value / by).toPrecision(4))}${unit}`.replace("-", "−");
+  };
+  const ticks = (low, high, most) => {
+    const rough = (high - low) / most;
+    const power = 10 ** Math.floor(Math.log10(rough));
+    const step = power * [1, 2, 2.5, 5, 10].find((factor) => factor * power >= rough * 0.999);
+    const found = [];
+    for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) found.push(i * step);
+    return found;
+  };
+  const drawCurve = (row) => {
     const NS = "http://www.w3.org/2000/svg";
-    const points = [...curves[row]].map((letter) => (letter === "." ? null : heights.indexOf(letter) / 63));
+    const WIDTH = Math.min(700, Math.max(280, byId("all-runs").clientWidth - 36)); // letters keep their size on a phone
+    const [HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [240, 74, 16, 12, 44];
+    const steps = clocks[clock.length ? clock[row] : 0];
+    const [low, high] = spans[cell(at.task, row)] || [0, 1];
+    const span = high - low || 1, end = steps.at(-1) || 1;
+    const x = (step) => LEFT + (WIDTH - LEFT - RIGHT) * step / end;
+    const y = (share) => HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * share;
+    const add = (name, attributes, text) => {
+      const element = document.createElementNS(NS, name);
+      for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+      if (text !== undefined) element.textContent = text;
+      svg.append(element);
+    };
     const svg = document.createElementNS(NS, "svg");
-    svg.setAttribute("viewBox", "0 0 340 90");
-    svg.setAttribute("preserveAspectRatio", "none");
+    svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
+    svg.setAttribute("width", WIDTH);
     svg.setAttribute("role", "img");
-    svg.setAttribute("aria-label", "evaluation return over training, from the lowest to the highest return of any run on the task");
-    const path = document.createElementNS(NS, "path");
-    const step = 340 / Math.max(points.length - 1, 1);
-    let text = "", pen = "M";
-    points.forEach((y, i) => {
-      if (y === null) { pen = "M"; return; }
-      text += `${pen}${(i * step).toFixed(1)} ${(86 - 82 * y).toFixed(1)}`;
+    svg.setAttribute("aria-label", `evaluation return over ${short(end)} environment steps, from ${short(low)} to ${short(high)}`);
+    const line = (x1, y1, x2, y2, stroke) => add("line", { x1, y1, x2, y2, stroke });
+    for (const tick of high > low ? ticks(low, high, 4) : [low]) {
+      const place = y((tick - low) / span);
+      line(LEFT, place, WIDTH - RIGHT, place, "var(--line)");
+      add("text", { x: LEFT - 6, y: place + 4, "text-anchor": "end" }, short(tick));
+    }
+    for (const tick of ticks(0, end, WIDTH < 500 ? 3 : 5)) {
+      line(x(tick), y(0), x(tick), y(0) + 4, "currentColor");
+      add("text", { x: x(tick), y: y(0) + 17, "text-anchor": "middle" }, short(tick));
+    }
+    line(LEFT, y(0), WIDTH - RIGHT, y(0), "currentColor");
+    line(LEFT, y(0), LEFT, y(1), "currentColor");
+    add("text", { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 8, "text-anchor": "middle" }, "environment steps");
+    add("text", { transform: `translate(14 ${(y(0) + y(1)) / 2}) rotate(-90)`, "text-anchor": "middle" }, "evaluation return");
+    let text = "", pen = "M", last = null;
+    [...curves[row]].forEach((letter, i) => {
+      if (letter === ".") { pen = "M"; return; }
+      last = [x(steps[i]), y(heights.indexOf(letter) / 63)];
+      text += `${pen}${last[0].toFixed(1)} ${last[1].toFixed(1)}`;
       pen = "L";
+      add("circle", { cx: last[0], cy: last[1], r: 2.5, fill: "var(--c0)" });
     });
-    path.setAttribute("d", text);
-    path.setAttribute("fill", "none");
-    path.setAttribute("stroke", "currentColor");
-    path.setAttribute("stroke-width", "1.5");
-    path.setAttribute("vector-effect", "non-scaling-stroke");
-    svg.append(path);
+    add("path", { d: text, fill: "none", stroke: "var(--c0)", "stroke-width": 1.8 });
+    if (last && cell(at.status, row) === "diverged") {
+      const [a, b] = last;
+      add("path", { d: `M${a - 5} ${b - 5}L${a + 5} ${b + 5}M${a - 5} ${b + 5}L${a + 5} ${b - 5}`, stroke: "#c62828", "stroke-width": 2.5, class: "lost" });
+    }
     return svg;
   };
   const detail = byId("detail");
+  const mark = (line) => {
+    const own = Number(line.dataset.run) === chosen;
+    line.classList.toggle("open", own);
+    line.querySelector("button").setAttribute("aria-expanded", own);
+  };
   const open = (row) => {
     chosen = row;
     const list = make("dl");
@@ -136,29 +179,30 @@
       list.append(pair);
     });
     const head = make("h3", `${cell(at.arm, row)} on ${cell(at.task, row)}, seed ${cell(at.seed, row)}`);
-    const caption = make("p", "Evaluation return over training; the frame spans what any run reached on the task.", { class: "soft" });
-    detail.replaceChildren(head, sparkline(row), caption, list);
+    const caption = make("p", "Evaluations of this run; the axis of returns spans what any run reached on the task.", { class: "soft" });
+    detail.replaceChildren(head, drawCurve(row), caption, list);
     detail.hidden = false;
-    draw();
+    for (const line of body.rows) mark(line);
     detail.scrollIntoView({ block: "nearest" });
   };
   const draw = () => {
     const wanted = rows.filter((row) => selects.every(([column, select]) => !select.value || cell(column, row) === select.value));
     const shown = wanted.slice(0, page * PAGE);
     body.replaceChildren(...shown.map((row) => {
-      const line = make("tr");
-      if (row === chosen) line.className = "open";
+      const line = make("tr", undefined, { "data-run": row });
       tableColumns.forEach((column, i) => {
         const td = make("td");
         const text = write(column, cell(column, row));
         if (i === 0) {
-          const button = make("button", text, { type: "button", class: "more", "aria-label": `details of ${text}, seed ${cell(at.seed, row)}` });
+          const button = make("button", text, { type: "button", class: "more", "aria-controls": "detail", "aria-label": `details of ${text} on ${cell(at.task, row)}, seed ${cell(at.seed, row)}` });
           td.append(button);
         } else td.textContent = text;
         if (numeric[column]) td.className = "n";
+        else if (text.length > 90) td.className = "long";
         line.append(td);
       });
       line.addEventListener("click", () => open(row));
+      mark(line);
       return line;
     }));
     byId("runs-count").textContent = `${shown.length} of ${wanted.length} runs` + (wanted.length < size ? ` (${size} in all)` : "");

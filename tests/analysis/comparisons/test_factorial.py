@@ -82,6 +82,15 @@ def test_designs_that_are_not_balanced_are_refused():
         factorial_effects(table({"base": np.ones((1, 2))}))
 
 
+def test_a_design_of_many_components_that_is_not_balanced_is_refused_at_once():
+    names = [f"c{i}" for i in range(40)]  # 2**40 terms
+    arms = {"base": [], **{name: [name] for name in names}}
+    pairs = {f"{a}+{b}": [a, b] for a, b in itertools.pairwise(names)}
+    scores = table({arm: np.ones((1, 2)) for arm in (*arms, *pairs)}, {**arms, **pairs})
+    with pytest.raises(ConfigurationError, match="not a balanced factorial design"):
+        factorial_effects(scores)
+
+
 def test_a_design_can_be_narrowed_to_some_components():
     design = design_of(factorial(lambda s: 0.0), ["a", "b"])
     assert design.arms == ("base", "a", "b", "a+b") and design.complete

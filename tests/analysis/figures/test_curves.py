@@ -49,6 +49,21 @@ def test_nothing_to_draw_is_said():
             plot_learning_curves(results)
 
 
+def test_bands_are_not_cut():
+    """A panel has room for bands that are wider than what runs have reached, up to once as much on each side."""
+    results = [run("base", seed, [100.0 + 8 * seed] * 2) for seed in range(3)]
+    (panel,) = plot_learning_curves(results).figure.axes
+    heights = panel.collections[0].get_paths()[0].vertices[:, 1]
+    low, high = panel.get_ylim()
+    assert heights.min() < 98 and heights.max() > 118, "the case shows nothing"
+    assert low < max(heights.min(), 84) and high > min(heights.max(), 132)
+
+
+def test_figures_are_as_wide_as_asked():
+    narrow, wide = (plot_learning_curves(CASES["a single seed"](), width=w).figure for w in (None, 9.5))
+    assert narrow.get_size_inches()[0] == 5.6 and wide.get_size_inches()[0] == 9.5
+
+
 def test_no_two_arms_look_alike():
     looks = [arm_style(0, True), *[arm_style(i, False) for i in range(60)]]
     assert len({tuple(map(str, look.values())) for look in looks}) == len(looks)

@@ -1,4 +1,6 @@
+import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -33,9 +35,11 @@ from reppo.analysis.figures.curves import _clock_step
 from reppo.analysis.figures.style import _short_path, house_style, plain, shorten, signed
 from reppo.errors import ConfigurationError
 from reppo.results import load_results
+from tests.analysis.score_tables import table as table_of
 from tests.analysis.synthetic import ARMS, TASKS, make_results
 
 SVG = "{http://www.w3.org/2000/svg}"
+RIVAL = "other:kl/no_kl+value/mse"
 LONG = "value/an_ensemble_of_critics_with_a_name_that_does_not_end_before_the_page_does"
 CASES: dict[str, dict[str, Any]] = {
     "many": {"arms": ARMS, "tasks": TASKS, "seeds": 2, "evaluations": 3},
@@ -161,6 +165,25 @@ def test_published_curves_end_where_they_and_ones_own_end(tmp_path: Path):
     assert not [line for line in figure.axes[0].lines if line.get_color() == "#8a8d91"]
     with pytest.raises(ConfigurationError, match="draw them over steps"):
         plot_learning_curves(load_results(path), x="seconds", against=[curve])
+
+
+def test_heat_maps_are_colored_by_evidence():
+    """Not by how large a difference is beside others: a large one of which nothing is known stays pale."""
+    scores = {"base": np.zeros((2, 3)), "arm": np.array([[-900.0] * 3, [0.1] * 3])}
+    p = {"T0": 1.0, "T1": 0.001}
+    effects = [replace(e, p_holm=p.get(e.task or "", 0.5)) for e in compare(table_of(scores), resamples=50)]
+    panel = plot_differences(effects).figure.axes[0]
+    np.testing.assert_allclose(panel.images[0].get_array(), [[0], [1]], atol=1e-12)
+    assert [(t.get_text(), t.get_fontweight()) for t in panel.texts] == [("−900", "normal"), ("+0.100", "bold")]
+    unknown = [replace(e, p_holm=math.nan) for e in effects]
+    np.testing.assert_array_equal(plot_differences(unknown).figure.axes[0].images[0].get_array(), [[0], [0]])
+
+
+def test_heat_maps_have_the_longer_side_as_rows():
+    scores = {name: np.full((2, 3), float(i)) for i, name in enumerate(("base", "a", "b", RIVAL))}
+    panel = plot_differences(compare(table_of(scores), resamples=50)).figure.axes[0]
+    assert [label.get_text() for label in panel.get_yticklabels()] == ["a", "b", RIVAL]
+    assert [(label.get_text(), label.get_rotation()) for label in panel.get_xticklabels()] == [("T0", 0), ("T1", 0)]
 
 
 def test_refusals_are_explained(tmp_path: Path):

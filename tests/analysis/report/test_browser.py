@@ -1,23 +1,23 @@
 """The report page in a headless Chromium: `make test-browser`. REPPO_SCREENSHOTS names a folder that keeps pictures."""
 
-import html
-import json
 import os
 import re
-import shutil
-import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reppo.analysis import load_report, write_report
+from tests.analysis.browser import Browser
 from tests.analysis.synthetic import make_results
 
 pytestmark = pytest.mark.browser
 
-ARMS = {"base": 0.8, "kl/no_kl": 0.4, "value/mse": 0.6, "kl/no_kl+value/mse": 0.35, "network/other": 0.8}
+RIVAL = "other:kl/no_kl+value/mse"
+ARMS = {"base": 0.8, "kl/no_kl": 0.4, "value/mse": 0.6, "kl/no_kl+value/mse": 0.35, RIVAL: 0.8}
 TASKS = ["CheetahRun", "HopperHop", "WalkerWalk"]
+WIDTHS = [390, 768, 1280, 1920]
 
 HELPERS = """
 const texts = (rows, i) => rows.filter((row) => !row.hidden).map((row) => row.cells[i].textContent);
@@ -38,58 +38,35 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(load_report(folder, against=["published:reppo-large"]), folder / "report")[0]
 
 
-def chromium(page: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    known = ("chromium", "chromium-browser", "google-chrome")
-    program = next((found for name in known if (found := shutil.which(name))), "")
-    assert program, "No Chromium is installed. On Debian: apt-get install chromium"
-    profile = page.parent / "profile"
-    command = [
-        program, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={profile}",
-        "--enable-logging=stderr", "--host-resolver-rules=MAP * ~NOTFOUND", *options, page.as_uri(),
-    ]  # fmt: skip
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    started = Browser(tmp_path_factory.mktemp("profile"))
+    yield started
+    started.close()
 
 
-def complaints(done: subprocess.CompletedProcess[str]) -> list[str]:
-    return [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+@pytest.fixture
+def opened(browser: Browser, page: Path) -> Iterator[Browser]:
+    """The page at 1280 pixels, of which nothing has come on the console in the end."""
+    browser.open(page)
+    yield browser
+    assert browser.complaints == []
 
 
-def run_in_page(page: Path, script: str, width: int | None = None) -> Any:
-    """What a script returns that runs in the page after its own, in a window or in a frame of the given width."""
-    name = f"try{abs(hash((script, width)))}"
-    body = (
-        f"<script>{HELPERS}\nconst outcome = JSON.stringify((() => {{ {script} }})());\n"
-        'const note = document.createElement("pre"); note.id = "outcome"; note.textContent = outcome;\n'
-        'document.body.append(note); parent.postMessage(outcome, "*");</script>'
-    )
-    inner = page.with_name(f"{name}.html")
-    inner.write_text(page.read_text().replace("</body>", body + "</body>"))
-    target = inner
-    if width is not None:
-        target = page.with_name(f"{name}-frame.html")
-        target.write_text(
-            '<!DOCTYPE html><body><script>addEventListener("message", (event) => {'
-            'const note = document.createElement("pre"); note.id = "outcome"; note.textContent = event.data;'
-            "document.body.append(note); });</script>"
-            f'<iframe src="{inner.name}" width="{width}" height="900"></iframe>'
-        )
-    done = chromium(target, "--window-size=1280,1000", "--dump-dom", "--virtual-time-budget=5000")
-    assert complaints(done) == []
-    found = re.findall(r'<pre id="outcome">(.*?)</pre>', done.stdout, re.DOTALL)
-    assert found, done.stdout[-500:]
-    return json.loads(html.unescape(found[-1]))
+def in_page(browser: Browser, script: str) -> Any:
+    return browser.run(f"{HELPERS}\n{script}")
 
 
-def test_no_errors_on_the_console(page: Path):
-    assert complaints(chromium(page, "--dump-dom")) == []
+def test_errors_on_the_console_are_seen(browser: Browser, page: Path):
     broken = page.with_name("broken.html")
     broken.write_text(page.read_text().replace("const heads = [...runs", "undefinedName(); const heads = [...runs"))
-    assert any("undefinedName" in line for line in complaints(chromium(broken, "--dump-dom")))
+    browser.open(broken)
+    assert any("undefinedName" in line for line in browser.complaints)
 
 
-def test_tables_sort_by_value_both_ways(page: Path):
-    up, down, state, words = run_in_page(
-        page,
+def test_tables_sort_by_value_both_ways(opened: Browser):
+    up, down, state, words = in_page(
+        opened,
         """
         const table = document.querySelector("#table-effects table");
         const read = (name) => texts([...table.tBodies[0].rows], column(table, name));
@@ -102,12 +79,12 @@ def test_tables_sort_by_value_both_ways(page: Path):
     )
     values = [float(text.split(" ")[0].replace("−", "-")) for text in up]
     assert values == sorted(values) and len(values) == 4 and down == up[::-1] and state == "descending"
-    assert words == ["kl/no_kl", "kl/no_kl+value/mse", "network/other", "value/mse"]
+    assert words == ["kl/no_kl", "kl/no_kl+value/mse", RIVAL, "value/mse"]
 
 
-def test_unknown_values_stay_last(page: Path):
-    first, last = run_in_page(
-        page,
+def test_unknown_values_stay_last(opened: Browser):
+    first, last = in_page(
+        opened,
         """
         const table = document.querySelector("#table-tasks table");
         const read = () => texts([...table.tBodies[0].rows], column(table, "difference"));
@@ -119,9 +96,9 @@ def test_unknown_values_stay_last(page: Path):
     assert first[-3:] == last[-3:] == ["–"] * 3 and "–" not in first[:-3] and first[0] == last[-4]
 
 
-def test_tables_filter(page: Path):
-    shown, count, everything = run_in_page(
-        page,
+def test_tables_filter(opened: Browser):
+    shown, count, everything = in_page(
+        opened,
         """
         const box = document.querySelector("#table-tasks");
         const input = document.querySelector("#filter-tasks");
@@ -132,12 +109,12 @@ def test_tables_filter(page: Path):
         return [shown, count, texts([...box.querySelector("table").tBodies[0].rows], 1).length];
         """,
     )
-    assert shown == ["kl/no_kl", "kl/no_kl+value/mse"] and count == "2 of 15 rows" and everything == 15
+    assert shown == ["kl/no_kl", "kl/no_kl+value/mse", RIVAL] and count == "3 of 15 rows" and everything == 15
 
 
-def test_runs_are_paged_sorted_filtered_and_opened(page: Path):
-    outcome = run_in_page(
-        page,
+def test_runs_are_paged_sorted_filtered_and_opened(opened: Browser):
+    outcome = in_page(
+        opened,
         """
         const table = document.querySelector("#runs");
         const rows = () => [...table.tBodies[0].rows];
@@ -152,7 +129,10 @@ def test_runs_are_paged_sorted_filtered_and_opened(page: Path):
         rows()[0].querySelector("button").click();
         const detail = document.querySelector("#detail");
         return { start, more, up, down, lost, open: !detail.hidden, text: detail.textContent,
-                 path: detail.querySelector("path").getAttribute("d") };
+                 path: detail.querySelector("path").getAttribute("d"), cross: detail.querySelectorAll(".lost").length,
+                 marked: rows().map((row) => row.className),
+                 expanded: table.querySelectorAll("[aria-expanded=true]").length,
+                 axes: [...detail.querySelectorAll("svg text")].map((text) => text.textContent) };
         """,
     )
     assert outcome["start"] == "50 of 90 runs" and outcome["more"] == ["90 of 90 runs", True]
@@ -160,13 +140,15 @@ def test_runs_are_paged_sorted_filtered_and_opened(page: Path):
     assert values == sorted(values) and outcome["down"] == outcome["up"][::-1]
     assert [row[:4] for row in outcome["lost"]] == [["kl/no_kl", "HopperHop", "2", "diverged"]]
     assert outcome["open"] and "kl/no_kl on HopperHop, seed 2" in outcome["text"] and "actor/kl" in outcome["text"]
-    assert re.fullmatch(r"M[\d. ]+(L[\d. ]+){4}", outcome["path"])
+    assert re.fullmatch(r"M[\d. ]+(L[\d. ]+){4}", outcome["path"]) and outcome["cross"] == 1
+    assert outcome["marked"] == ["open"] and outcome["expanded"] == 1
+    assert {"0", "1M", "2M", "3M", "200", "environment steps", "evaluation return"} <= set(outcome["axes"])
 
 
-def test_theme_button_and_contrast(page: Path):
+def test_theme_button_and_contrast(opened: Browser):
     """Text has a contrast of 4.5 to 1 or more in both themes (WCAG 2.2 AA)."""
-    found = run_in_page(
-        page,
+    found = in_page(
+        opened,
         """
         const luminance = (color) => {
           const [r, g, b] = color.match(/[\\d.]+/g).map(Number).map((v) => v / 255)
@@ -200,30 +182,114 @@ def test_theme_button_and_contrast(page: Path):
     assert min(light[2], dark[2]) >= 4.5 and last == "Theme: auto"
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_only_figures_and_tables_scroll_sideways(page: Path, width: int):
-    inner, full, names = run_in_page(
-        page,
+def test_whole_heads_sort_by_click_and_by_key(opened: Browser):
+    for table in ("#table-tasks", "#runs"):
+        find = f"const cell = document.querySelectorAll('{table} th')[1];"
+        left, top = opened.run(
+            f"{find} cell.scrollIntoView({{block: 'center', behavior: 'instant'}});"
+            "const box = cell.getBoundingClientRect(); return [box.left, box.top];"
+        )
+        state = f"{find} return cell.getAttribute('aria-sort');"
+        assert opened.run(state) is None
+        opened.click(left + 2, top + 2)
+        assert opened.run(state) == "ascending", table
+        opened.run(f"{find} cell.querySelector('button').focus();")
+        opened.press("Enter")
+        assert opened.run(state) == "descending", table
+        opened.press(" ")
+        assert opened.run(state) == "ascending", table
+        opened.press("Tab")
+        opened.press("Enter")
+        assert opened.run(state) is None, table
+
+
+def test_a_run_is_chosen_by_key_and_keeps_the_focus(opened: Browser):
+    opened.run("document.querySelector('#runs tbody tr:nth-child(2) button').focus();")
+    opened.press("Enter")
+    marked = "return [...document.querySelectorAll('#runs tr.open')].map((row) => row.rowIndex);"
+    assert opened.run(marked) == [2]
+    assert opened.run("return document.activeElement.closest('tr').rowIndex;") == 2
+    opened.press("Tab")
+    opened.press("Enter")
+    assert opened.run(marked) == [3]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_cut_or_hidden(opened: Browser, page: Path, width: int):
+    """What is wider than the window is in a box that scrolls and says so; letters in figures have 9.4 pixels."""
+    opened.open(page, width)
+    full, cut, boxes, small, names, links = opened.run(
         """
+        const within = ".scroll, .tablebox, pre";
+        const cut = [...document.querySelectorAll("body *:not(.skip)")]
+          .filter((e) => !e.parentElement.closest(within) && e.getBoundingClientRect().right > innerWidth + 1)
+          .map((e) => e.outerHTML.slice(0, 80));
+        const boxes = [...document.querySelectorAll(within)].filter((e) => e.scrollWidth > e.clientWidth)
+          .map((e) => [e.getAttribute("aria-label") || e.tagName, getComputedStyle(e).overflowX,
+                       /gradient/.test(getComputedStyle(e).backgroundImage)]);
+        const scale = (svg) => svg.clientWidth / svg.viewBox.baseVal.width;
+        const small = [...document.querySelectorAll("figure svg text")]
+          .filter((e) => parseFloat(getComputedStyle(e).fontSize) * scale(e.ownerSVGElement) < 9.4)
+          .map((e) => e.textContent);
         const named = [...document.querySelectorAll("svg, [role=region], [role=group], input, select, button")]
           .filter((e) => !(e.getAttribute("aria-label") || e.textContent.trim() || e.closest("label")));
-        return [innerWidth, document.documentElement.scrollWidth, named.length];
-        """,
-        width,
+        const links = [...document.querySelectorAll("nav a")].every((link) => {
+          const box = link.getBoundingClientRect();
+          return link.textContent && box.width && box.left >= 0 && box.right <= innerWidth && box.bottom <= innerHeight;
+        });
+        return [document.documentElement.scrollWidth, cut, boxes, small, named.length, links];
+        """
     )
-    assert inner == width and full <= inner and names == 0
+    assert full == width and cut == [] and small == [] and names == 0 and links
+    assert all(scrolls == "auto" and cue for _, scrolls, cue in boxes), boxes
+    if width >= 1280:
+        assert boxes == []
+        wrapped = "return [...document.querySelectorAll('td:not(.long)')].filter((e) => e.clientHeight > 40).length;"
+        parts = "return ['#curves .drawn', 'main'].map((part) => document.querySelector(part).clientWidth);"
+        drawn, whole = opened.run(parts)
+        assert opened.run(wrapped) == 0 and drawn > 0.85 * whole
+    else:
+        assert boxes
+
+
+def test_the_theme_of_the_system(opened: Browser, page: Path):
+    color = "return getComputedStyle(document.body).backgroundColor;"
+    assert opened.run(color) == "rgb(255, 255, 255)"
+    opened.open(page, theme="dark")
+    assert opened.run(color) == "rgb(22, 24, 27)"
+
+
+def test_on_paper_everything_is_there(opened: Browser):
+    opened("Emulation.setEmulatedMedia", media="print")
+    hidden, boxes = opened.run(
+        """
+        const boxes = [...document.querySelectorAll(".tablebox, .scroll")].filter((e) =>
+          e.scrollHeight > e.clientHeight + 2 && getComputedStyle(e).overflowY !== "visible");
+        return [getComputedStyle(document.querySelector("nav")).display, boxes.length];
+        """
+    )
+    assert hidden == "none" and boxes == 0
+    assert opened.printed().startswith(b"%PDF")
+
+
+def test_without_scripts_everything_but_the_runs_is_there(opened: Browser, page: Path):
+    opened.open(page, script=False)
+    rows, tools, note = opened.run(
+        """
+        return [document.querySelectorAll("#table-tasks tbody tr").length,
+                getComputedStyle(document.querySelector(".tools")).display,
+                document.querySelector("#all-runs noscript").getBoundingClientRect().height];
+        """
+    )
+    assert rows == 15 and tools == "none" and note > 0
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize(("name", "width"), [("desktop", 1280), ("phone", 390)])
-def test_screenshots(page: Path, theme: str, name: str, width: int, tmp_path: Path):
+@pytest.mark.parametrize("width", WIDTHS)
+def test_screenshots(opened: Browser, page: Path, theme: str, width: int, tmp_path: Path):
     out = Path(os.environ.get("REPPO_SCREENSHOTS", tmp_path))
     out.mkdir(parents=True, exist_ok=True)
-    frame = page.with_name(f"{name}-{theme}.html")
-    frame.write_text(
-        f'<!DOCTYPE html><body style="margin:0"><iframe src="{page.name}?theme={theme}" width="{width}" height="3000" '
-        'style="border:0"></iframe>'
-    )
-    picture = out / f"{name}-{theme}.png"
-    done = chromium(frame, f"--window-size={max(width, 500)},3000", f"--screenshot={picture}")
-    assert complaints(done) == [] and picture.stat().st_size > 50_000
+    opened.open(page, width, theme=theme)
+    picture = out / f"{width}-{theme}.png"
+    opened.picture(picture)
+    assert picture.stat().st_size > 50_000

@@ -5,18 +5,24 @@ import math
 
 import numpy as np
 
+from reppo.algorithms import Reppo
 from reppo.analysis import (
     Normalization,
     ScoreTable,
     Table,
     aggregate,
+    build_report,
     plot_costs,
+    plot_diagnostics,
     plot_learning_curves,
     published,
     training_diagnostics,
 )
+from reppo.analysis.curves.diagnostics import has_metric, watched_metrics
 from reppo.analysis.report.page import run_data
+from reppo.losses import PathwiseLoss, ScalarValue, Unconstrained
 from reppo.results import Metrics
+from reppo.spec.json import to_json
 from tests.analysis.runs import known, made_by, run, runs
 
 NAN = float("nan")
@@ -49,6 +55,16 @@ def test_a_number_above_a_thousand_keeps_its_digits_in_the_table_of_runs(report)
     found = report(runs("base", [31508.4, 0.123456]))
     data = json.loads(run_data(found))
     assert data["values"][data["columns"].index("final_return")] == [31508, 0.1235]
+
+
+def test_the_curve_of_a_run_has_its_steps_and_returns(report):
+    results = [run("base", 0, [-2.0, 4.0, 1.0], start=0), run("base", 1, [NAN, 2.0], start=0)]
+    data = json.loads(run_data(report(results)))
+    assert data["spans"] == {"E": [-2, 4]} and data["clocks"] == [[0, 100, 200], [0, 100]] and data["clock"] == [0, 1]
+    assert [curve.replace("f", "g") for curve in data["curves"]] == ["A_g", ".q"]
+    long = json.loads(run_data(report([run("base", seed, list(range(100))) for seed in range(2)])))
+    (clock,) = long["clocks"]
+    assert len(clock) == 25 == len(long["curves"][0]) and (clock[0], clock[-1], long["clock"]) == (100, 10_000, [])
 
 
 def test_the_time_per_step_is_that_of_the_speed_in_the_table():
@@ -109,6 +125,45 @@ def test_diagnostics_begin_where_all_runs_have_reported():
     assert found.progress[0] == 0.5
 
 
+def metrics(**values: float) -> Metrics:
+    """Two reports of metrics of the actor."""
+    names = [f"actor/{name}" for name in values] * 2
+    numbers = np.array([*values.values()] * 2)
+    return Metrics(np.repeat([50, 100], len(values)), names, numbers, numbers, numbers)
+
+
+def test_a_diagnostic_that_an_arm_does_not_have_is_not_drawn(report):
+    """A gate needs a bound: where the spec has none, its share of 0 is of nothing."""
+    objectives = {"base": {"component": "ClippedKL", "kl_bound": 0.1}, "free": {"component": "Unconstrained"}}
+    results = [
+        made_by(run(arm, 0, [1.0]), environment_steps=100, spec={"algorithm": {"objective": one}})
+        for arm, one in objectives.items()
+    ]
+    recorded = [metrics(behind_gate=value, entropy=1.0) for value in (0.3, 0.0)]
+    found = training_diagnostics(results, recorded)
+    assert [[one.metric for one in own] for own in found.values()] == [
+        ["actor/behind_gate", "actor/entropy"],
+        ["actor/entropy"],
+    ]
+    gate, entropy = plot_diagnostics(found).figure.axes
+    assert (len(gate.lines), len(entropy.lines)) == (1, 2)
+    column = build_report(results, metrics=recorded).table("runs")["actor/behind_gate"]
+    assert column[0] == 0.3 and math.isnan(column[1])
+
+
+def test_components_name_what_metrics_need():
+    learners = {
+        "whole": Reppo(),
+        "bare": Reppo(actor_loss=PathwiseLoss(objective=Unconstrained()), value=ScalarValue()),
+    }
+    runs_of = {name: made_by(run("base", 0, [1.0]), spec={"algorithm": to_json(one)}) for name, one in learners.items()}
+    watched = watched_metrics(list(runs_of.values()))
+    had = {name: {one.metric for one in watched if has_metric(own.record, one)} for name, own in runs_of.items()}
+    assert had["whole"] == {one.metric for one in watched}
+    missing = {"actor/behind_gate", "actor/kl_multiplier", "targets/outside_support"}
+    assert had["bare"] == had["whole"] - missing
+
+
 # What few numbers carry.
 
 
@@ -160,6 +215,16 @@ def test_returns_without_any_scale_are_said_to_be_averaged_as_they_are(report):
     assert "of the return" in found.summary
     assert found.caveats[0].startswith("No task has a scale (A, B: base did not improve on the untrained policy), so")
     assert not any("has a scale" in text for text in report(runs("base", [5.0, 6.0])).caveats)
+
+
+def test_of_many_arms_every_difference_stands_open(report):
+    worse = [one for i in range(22) for one in runs(f"worse{i}", np.arange(12.0) - 1000)]
+    equal = [one for i in range(3) for one in runs(f"equal{i}", np.arange(12.0)[::-1])]
+    text = report([*runs("base", np.arange(12.0)), *worse, *equal])._repr_html_()
+    before, _, after = text.partition("<details><summary>3 more without a difference shown</summary>")
+    assert before.count("<li><span") == 22 == before.count("lowers") and after.count("is not shown to change") == 3
+    assert '<ol class="answers" start="23">' in after
+    assert "<details>" not in report([*runs("base", np.arange(12.0)), *worse[:24]])._repr_html_()
 
 
 # How numbers are written.

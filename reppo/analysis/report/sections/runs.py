@@ -5,23 +5,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from reppo.analysis.curves.diagnostics import watched_metrics
+from reppo.analysis.curves.diagnostics import has_metric, watched_metrics
+from reppo.analysis.report.content import RunCurve
 from reppo.analysis.report.study import Study
 from reppo.analysis.scores.arms import arms_in_order
 from reppo.analysis.tables.table import Table
 from reppo.results.formatting import natural_order
 
 
-def runs_with_curves(study: Study) -> tuple[Table, tuple[tuple[float | None, ...], ...]]:
-    """Every run with its outcome, and the shape of its curve."""
-    spans: dict[str, tuple[float, float]] = {}
-    for curve in study.curves:
-        values = curve.returns[np.isfinite(curve.returns)]
-        if values.size:
-            low, high = spans.get(curve.environment, (math.inf, -math.inf))
-            spans[curve.environment] = min(low, float(values.min())), max(high, float(values.max()))
-    records, shapes = [], []
-    watched = [one.metric for one in watched_metrics(study.results)]
+def runs_with_curves(study: Study) -> tuple[Table, tuple[RunCurve, ...]]:
+    """Every run with its outcome, and its evaluations."""
+    records, curves = [], []
+    watched = watched_metrics(study.results)
     order = {arm: i for i, arm in enumerate(arms_in_order(study.results, study.base))}
     paired = sorted(
         zip(study.results, study.metrics, strict=True),
@@ -44,11 +39,13 @@ def runs_with_curves(study: Study) -> tuple[Table, tuple[tuple[float | None, ...
                 "train_seconds": record.train_seconds,
                 "steps_per_second": record.steps_per_second,
                 "run_id": record.run_id,
-                **{metric: float(last.get(metric, math.nan)) for metric in watched},
+                **{
+                    one.metric: float(last.get(one.metric, math.nan)) if has_metric(record, one) else math.nan
+                    for one in watched
+                },
             }
         )
-        low, high = spans.get(record.environment, (0.0, 1.0))
-        width = high - low if high > low else 1.0
-        shapes.append(tuple(float((v - low) / width) if math.isfinite(v) else None for v in means))
+        returns = tuple(float(mean) if math.isfinite(mean) else None for mean in means)
+        curves.append(RunCurve(environment_steps=tuple(int(step) for step in steps), returns=returns))
     table = Table.of("runs", "Runs", records, tuple(records[0]), kinds={"seed": "count"})
-    return replace(table, notes=("Metrics are those of the last report.",)), tuple(shapes)
+    return replace(table, notes=("Metrics are those of the last report.",)), tuple(curves)

@@ -59,7 +59,7 @@ def section(study: Study) -> Section:
     return Section(
         key="tasks",
         title="Task by task",
-        text="Color: the difference as a share of the largest on the task. Bold: corrected p below 0.05."
+        text="Color: how much evidence there is for a difference, by its corrected p value. Bold: p below 0.05."
         if known
         else "",
         pictures=pictures,
