@@ -201,8 +201,9 @@ class Experiment:
             done: iterations done already; None for a run that has not begun.
         """
         base = self._bases.get(spec.environment.name)
-        same = base is not None and spec.evaluation.interval == base.evaluation.interval
-        return evaluation_points(spec, self.steps, done, evaluation_interval(base) if same else None)
+        if base is None or spec.evaluation.interval != base.evaluation.interval:
+            return evaluation_points(spec, self.steps, done)
+        return evaluation_points(spec, self.steps, done, evaluation_interval(base))
 
     def _resolve(self) -> None:
         """Makes the spec of each environment and arm, what the arm sets, and the base where it is trained."""
