@@ -15,11 +15,11 @@ from reppo.spec import Spec, from_json, list_paths, replace_path, resolve, run_i
 # Print the table anew by running this file: python tests/spec/test_identity.py
 GOLDEN_IDS = {
     # name: (spec_id, run_id of seed 0)
-    "reppo, CartpoleBalance": ("6867b3cf60a0", "c246300783c4"),
-    "reppo_small, CartpoleBalance": ("6f76236db275", "1a109548a79d"),
-    "reppo, Pendulum-v1": ("d396feb1d144", "c6370f0365e0"),
-    "reppo_small, Pendulum-v1, max_torque 1.5": ("c646a4c81bc3", "8416b10422c5"),
-    "reppo_small, ConstantReward": ("cff62b484ffe", "883d68b29416"),
+    "reppo, CartpoleBalance": ("954bcbddb728", "e9559f3c5fb0"),
+    "reppo_small, CartpoleBalance": ("922155c12cb2", "8933c352366d"),
+    "reppo, Pendulum-v1": ("5c164a7e2fa8", "0f0c0735e38a"),
+    "reppo_small, Pendulum-v1, max_torque 1.5": ("addb0c2a57ef", "b57fb0d46b0d"),
+    "reppo_small, ConstantReward": ("cf8383977991", "7a456f07df1d"),
 }
 
 CASES = {
