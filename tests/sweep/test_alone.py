@@ -131,7 +131,7 @@ def test_what_raised_while_it_trained_is_told(monkeypatch):
         ({"progress": "no"}, "progress='no' is neither True, False nor a tracker"),
     ],
 )
-def test_what_cannot_be_trained_is_refused(arguments, message):
+def test_what_cannot_be_trained_is_refused(arguments, message, unchecked):
     whole = {"spec": SPEC, "steps": 512, "progress": False} | arguments
     with pytest.raises(ConfigurationError, match=message):
-        train.__wrapped__(**whole)  # past the type check
+        train(**whole)
