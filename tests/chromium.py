@@ -18,6 +18,7 @@ OPTIONS = [
     "--disable-background-networking", "--disable-component-update", "--disable-extensions", "--mute-audio",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--remote-debugging-pipe",
 ]  # fmt: skip
+KEYS = {"Enter": (13, "\r"), " ": (32, " "), "Tab": (9, "")}
 
 
 class Tab:
@@ -68,6 +69,28 @@ class Tab:
         )
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
 
+    def open(self, page: Path, width: int = 1280, height: int = 900, theme: str = "light", script: bool = True) -> None:
+        """Opens a file in a window of a size in pixels, with or without its scripts."""
+        self.look(width, theme, height)
+        self.send("Emulation.setScriptExecutionDisabled", value=not script)
+        self.go(page.as_uri())
+
+    def click(self, x: float, y: float) -> None:
+        """A click with the mouse at a place of the window."""
+        for kind in ("mousePressed", "mouseReleased"):
+            self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def press(self, key: str) -> None:
+        """A key."""
+        code, text = KEYS[key]
+        for kind in ("keyDown", "keyUp"):
+            sent = {"text": text} if text and kind == "keyDown" else {}
+            self.send("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **sent)
+
+    def printed(self) -> bytes:
+        """The page as a PDF."""
+        return base64.b64decode(self.send("Page.printToPDF", printBackground=False)["data"])
+
     def picture(self, path: Path, whole: bool = False) -> None:
         """Writes what is seen, or all of the page, as a PNG."""
         done = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
@@ -88,7 +111,8 @@ class Tab:
         self._events.append(message.get("method", ""))
         told = message.get("params", {})
         if message.get("method") == "Runtime.exceptionThrown":
-            self.complaints.append(json.dumps(told["exceptionDetails"])[:500])
+            thrown = told["exceptionDetails"]
+            self.complaints.append(thrown.get("exception", {}).get("description") or thrown["text"])
         elif message.get("method") == "Log.entryAdded" and told["entry"]["level"] in ("error", "warning"):
             self.complaints.append(f"{told['entry']['text']} {told['entry'].get('url', '')}")
         elif message.get("method") == "Runtime.consoleAPICalled" and told["type"] in ("error", "warning", "assert"):

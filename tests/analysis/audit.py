@@ -269,14 +269,12 @@ def design_faults(study: Study, ref: Reference, report: Report) -> list[str]:
 
 
 def shape_faults(study: Study, report: Report) -> list[str]:
-    """Curves in the data of the page that are not the evaluations of their run within what its task has seen."""
+    """Curves in the data of the page that are not the evaluations of their run."""
     found = []
     for row, shape in zip(report.runs.rows(), report.curves, strict=True):
-        seen = [v for (_, task, _), (curve, _) in study.runs.items() if task == row["task"] for v in curve.values()]
-        width = (max(seen) - min(seen)) or 1.0
-        curve, _ = study.runs[row["arm"], row["task"], row["seed"]]
-        right = [(v - min(seen)) / width for v in curve.values()]
-        if len(right) != len(shape) or any(v is None or differ(v, r) for v, r in zip(shape, right)):
+        right = study.runs[row["arm"], row["task"], row["seed"]][0]
+        values = zip(shape.returns, right.values(), strict=False)
+        if list(shape.environment_steps) != list(right) or any(v is None or differ(v, r) for v, r in values):
             found.append(f"{row['arm']} on {row['task']}, seed {row['seed']}: {shape} is drawn, {right} is right")
     return found
 

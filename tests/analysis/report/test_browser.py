@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from reppo.analysis import load_report, write_report
-from tests.analysis.browser import Browser
 from tests.analysis.synthetic import make_results
+from tests.chromium import Tab, chromium
 
 pytestmark = pytest.mark.browser
 
@@ -39,32 +39,31 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    started = Browser(tmp_path_factory.mktemp("profile"))
-    yield started
-    started.close()
+def browser() -> Iterator[Tab]:
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture
-def opened(browser: Browser, page: Path) -> Iterator[Browser]:
+def opened(browser: Tab, page: Path) -> Iterator[Tab]:
     """The page at 1280 pixels, of which nothing has come on the console in the end."""
     browser.open(page)
     yield browser
     assert browser.complaints == []
 
 
-def in_page(browser: Browser, script: str) -> Any:
+def in_page(browser: Tab, script: str) -> Any:
     return browser.run(f"{HELPERS}\n{script}")
 
 
-def test_errors_on_the_console_are_seen(browser: Browser, page: Path):
+def test_errors_on_the_console_are_seen(browser: Tab, page: Path):
     broken = page.with_name("broken.html")
     broken.write_text(page.read_text().replace("const heads = [...runs", "undefinedName(); const heads = [...runs"))
     browser.open(broken)
     assert any("undefinedName" in line for line in browser.complaints)
 
 
-def test_tables_sort_by_value_both_ways(opened: Browser):
+def test_tables_sort_by_value_both_ways(opened: Tab):
     up, down, state, words = in_page(
         opened,
         """
@@ -82,7 +81,7 @@ def test_tables_sort_by_value_both_ways(opened: Browser):
     assert words == ["kl/no_kl", "kl/no_kl+value/mse", RIVAL, "value/mse"]
 
 
-def test_unknown_values_stay_last(opened: Browser):
+def test_unknown_values_stay_last(opened: Tab):
     first, last = in_page(
         opened,
         """
@@ -96,7 +95,7 @@ def test_unknown_values_stay_last(opened: Browser):
     assert first[-3:] == last[-3:] == ["–"] * 3 and "–" not in first[:-3] and first[0] == last[-4]
 
 
-def test_tables_filter(opened: Browser):
+def test_tables_filter(opened: Tab):
     shown, count, everything = in_page(
         opened,
         """
@@ -112,7 +111,7 @@ def test_tables_filter(opened: Browser):
     assert shown == ["kl/no_kl", "kl/no_kl+value/mse", RIVAL] and count == "3 of 15 rows" and everything == 15
 
 
-def test_runs_are_paged_sorted_filtered_and_opened(opened: Browser):
+def test_runs_are_paged_sorted_filtered_and_opened(opened: Tab):
     outcome = in_page(
         opened,
         """
@@ -145,7 +144,7 @@ def test_runs_are_paged_sorted_filtered_and_opened(opened: Browser):
     assert {"0", "1M", "2M", "3M", "200", "environment steps", "evaluation return"} <= set(outcome["axes"])
 
 
-def test_theme_button_and_contrast(opened: Browser):
+def test_theme_button_and_contrast(opened: Tab):
     """Text has a contrast of 4.5 to 1 or more in both themes (WCAG 2.2 AA)."""
     found = in_page(
         opened,
@@ -182,7 +181,7 @@ def test_theme_button_and_contrast(opened: Browser):
     assert min(light[2], dark[2]) >= 4.5 and last == "Theme: auto"
 
 
-def test_whole_heads_sort_by_click_and_by_key(opened: Browser):
+def test_whole_heads_sort_by_click_and_by_key(opened: Tab):
     for table in ("#table-tasks", "#runs"):
         find = f"const cell = document.querySelectorAll('{table} th')[1];"
         left, top = opened.run(
@@ -203,7 +202,7 @@ def test_whole_heads_sort_by_click_and_by_key(opened: Browser):
         assert opened.run(state) is None, table
 
 
-def test_a_run_is_chosen_by_key_and_keeps_the_focus(opened: Browser):
+def test_a_run_is_chosen_by_key_and_keeps_the_focus(opened: Tab):
     opened.run("document.querySelector('#runs tbody tr:nth-child(2) button').focus();")
     opened.press("Enter")
     marked = "return [...document.querySelectorAll('#runs tr.open')].map((row) => row.rowIndex);"
@@ -215,7 +214,7 @@ def test_a_run_is_chosen_by_key_and_keeps_the_focus(opened: Browser):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_is_cut_or_hidden(opened: Browser, page: Path, width: int):
+def test_nothing_is_cut_or_hidden(opened: Tab, page: Path, width: int):
     """What is wider than the window is in a box that scrolls and says so; letters in figures have 9.4 pixels."""
     opened.open(page, width)
     full, cut, boxes, small, names, links = opened.run(
@@ -252,15 +251,15 @@ def test_nothing_is_cut_or_hidden(opened: Browser, page: Path, width: int):
         assert boxes
 
 
-def test_the_theme_of_the_system(opened: Browser, page: Path):
+def test_the_theme_of_the_system(opened: Tab, page: Path):
     color = "return getComputedStyle(document.body).backgroundColor;"
     assert opened.run(color) == "rgb(255, 255, 255)"
     opened.open(page, theme="dark")
     assert opened.run(color) == "rgb(22, 24, 27)"
 
 
-def test_on_paper_everything_is_there(opened: Browser):
-    opened("Emulation.setEmulatedMedia", media="print")
+def test_on_paper_everything_is_there(opened: Tab):
+    opened.send("Emulation.setEmulatedMedia", media="print")
     hidden, boxes = opened.run(
         """
         const boxes = [...document.querySelectorAll(".tablebox, .scroll")].filter((e) =>
@@ -272,7 +271,7 @@ def test_on_paper_everything_is_there(opened: Browser):
     assert opened.printed().startswith(b"%PDF")
 
 
-def test_without_scripts_everything_but_the_runs_is_there(opened: Browser, page: Path):
+def test_without_scripts_everything_but_the_runs_is_there(opened: Tab, page: Path):
     opened.open(page, script=False)
     rows, tools, note = opened.run(
         """
@@ -286,10 +285,10 @@ def test_without_scripts_everything_but_the_runs_is_there(opened: Browser, page:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_screenshots(opened: Browser, page: Path, theme: str, width: int, tmp_path: Path):
+def test_screenshots(opened: Tab, page: Path, theme: str, width: int, tmp_path: Path):
     out = Path(os.environ.get("REPPO_SCREENSHOTS", tmp_path))
     out.mkdir(parents=True, exist_ok=True)
     opened.open(page, width, theme=theme)
     picture = out / f"{width}-{theme}.png"
-    opened.picture(picture)
+    opened.picture(picture, whole=True)
     assert picture.stat().st_size > 50_000

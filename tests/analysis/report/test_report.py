@@ -107,7 +107,7 @@ def test_saturated_support_and_unfinished_runs_are_caveats(tmp_path: Path):
     found = load_report(path)
     text = " ".join(found.caveats)
     assert "outside the support" in text and "1 of 6 runs are not finished" in text
-    assert "compared at the last step at which all were evaluated (50k)" in found.score
+    assert "compared at the last step at which all runs were evaluated (50k)" in found.score
     assert found.table("failures").rows()[0]["at_steps"] == 50_000
 
 
