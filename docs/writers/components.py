@@ -14,7 +14,8 @@ KINDS = {"scalar": "scalar, traced", "static": "static", "slot": "slot"}
 
 def write() -> str:
     """Every slot with what fills it, by the part of the library that it belongs to."""
-    components = {entry["name"]: entry for entry in list_entries("components")}
+    library = {name for name, cls in Component.registry.items() if cls.__module__.startswith("reppo.")}
+    components = {entry["name"]: entry for entry in list_entries("components") if entry["name"] in library}
     slots = {name: describe_component(name) for name in _slots()}
     parts = []
     themes = dict.fromkeys(entry["theme"] for entry in [*slots.values(), *components.values()])
@@ -35,7 +36,7 @@ def _slots() -> list[str]:
     return [
         name
         for name, cls in Component.registry.items()
-        if name not in built and cls is not AbstractEnvironmentSpec and cls.__module__.startswith("reppo.")
+        if name not in built and not issubclass(cls, AbstractEnvironmentSpec) and cls.__module__.startswith("reppo.")
     ]
 
 
@@ -51,7 +52,7 @@ def _slot(entry: Entry, components: dict[str, Entry]) -> str:
         heading(3, name),
         _documentation(name),
         bullets(
-            f"Filled by {', '.join(link(other) for other in entry['filled_by'])}",
+            f"Filled by {', '.join(link(other) for other in entry['filled_by'] if other in components)}",
             f"A slot of {', '.join(stands)}" if stands else "",
             f"Methods: {_reference(name)}",
         ),

@@ -135,13 +135,14 @@ def test_flags_and_metrics_may_be_left_out():
     assert ended.terminated and not ended.truncated and isinstance(ended.truncated, jax.Array)
 
 
+@pytest.mark.filterwarnings("ignore:A JAX array is being set as static")  # which Equinox says of NumPy's too
 def test_what_no_task_can_be_is_refused_with_the_cure():
     def declared(**members):
         kinds = members.pop("kinds", {})
         return type(Still)("Odd", (Still,), {"__module__": __name__, "__annotations__": kinds, **members})
 
     for cls, message in (
-        (declared(kinds={"goal": tuple}, goal=static((jnp.zeros(2),))), "field goal of Odd.*are settings.*spec apart"),
+        (declared(kinds={"goal": tuple}, goal=static((np.zeros(2),))), "field goal of Odd.*are settings.*spec apart"),
         (declared(kinds={"box": Box}, box=static(Box.unit(1))), r"Leave out the annotation of what is none \(`box = "),
         (declared(kinds={"gain": float}, gain=0.5), r"not declared by `static`. Write `gain: float = static\(0.5\)`"),
         (declared(horizon=5), "horizon stands in Odd without an annotation, but a class below has it as a field"),

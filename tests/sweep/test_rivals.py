@@ -96,7 +96,7 @@ def test_what_cannot_be_a_rival_is_refused_at_declaration(changes, message, unch
         tiny(**changes)
 
 
-def test_a_name_cannot_be_that_of_another_arm():
+def test_a_name_cannot_be_that_of_another_arm(unchecked):
     for name in ("base", "kl/no_kl", "gamma=0.5", "Longer", "a+b"):
         with pytest.raises(ValueError, match="give it a name of lower-case letters"):
             Rival(longer, name=name)
