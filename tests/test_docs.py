@@ -25,7 +25,9 @@ HERE = [
     "docs/index.md",
     "docs/policies.md",
     "docs/published.md",
+    "docs/python.md",
     "docs/report.md",
+    "docs/results.md",
     "docs/statistics.md",
     "docs/tracking.md",
 ]

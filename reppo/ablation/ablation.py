@@ -67,7 +67,11 @@ class Ablation:
             return validate(after)
 
     def changed(self, spec: Spec) -> Spec:
-        """As a call, but that the spec may be invalid: another ablation may follow."""
+        """As a call, but that the spec may be invalid: another ablation may follow.
+
+        Raises:
+            ConfigurationError: as a call does, but for a spec that is not valid.
+        """
         touched = [self.expand(spec, path) for path in self.touches]
         try:
             after = self.transform(spec)

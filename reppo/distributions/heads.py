@@ -46,12 +46,15 @@ class AbstractHead(Component):
 
 
 def require_pathwise(spec: Any, reason: str, cure: str) -> None:
-    """Raises `ConfigurationError` if the actions of a spec's policy are drawn from a set, not a continuum.
+    """Refuses a spec whose policy draws its actions from a set, not a continuum.
 
     Args:
         spec: the spec; one whose algorithm has no slot `head` is not asked.
         reason: what does not go with its actions; ends in "those of CategoricalHead".
         cure: what to do instead.
+
+    Raises:
+        ConfigurationError: if it does.
     """
     head = getattr(spec.algorithm, "head", None)
     require(head is None or head.pathwise, f"{reason} those of {type(head).__name__}. {cure}")
