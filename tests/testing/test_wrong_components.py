@@ -578,6 +578,7 @@ WRONG = {
 RAISES = {
     (AbstractActorLoss, "shape"),
     (AbstractDivergence, "shape"),
+    (AbstractEnvironment, "drawing"),
     (AbstractEntropyBonus, "shape"),
     (AbstractMultiplierOptimizer, "fixed"),
     (AbstractObjective, "shape"),
