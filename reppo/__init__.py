@@ -81,7 +81,7 @@ _NAMES = {
     "train": "reppo.sweep",
 }
 
-__all__ = [*_MODULES, *_NAMES]
+__all__ = [*_MODULES, *_NAMES]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
