@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+from collections.abc import Collection
 
 from reppo.component import Component, concrete_components
 from reppo.descriptions.documentation import body, laws
@@ -24,8 +25,8 @@ def write() -> str:
         for name, slot in slots.items():
             if slot["theme"] == theme:
                 parts.append(_slot(slot, components))
-                parts += [_component(one) for one in components.values() if one["fills"] == name]
-        parts += [_component(one) for one in components.values() if one["theme"] == theme and not one["fills"]]
+                parts += [_component(one, slots) for one in components.values() if one["fills"] == name]
+        parts += [_component(one, slots) for one in components.values() if one["theme"] == theme and not one["fills"]]
     others = [blocks(heading(3, name), _laws(held)) for name, held in laws().items() if name not in slots]
     return blocks(*parts, "## What fills no slot", *others)
 
@@ -66,17 +67,19 @@ def _laws(held: dict[str, str]) -> str:
     return blocks("Laws, to which `reppo.testing` holds it:", bullets(*items)) if items else ""
 
 
-def _component(entry: Entry) -> str:
+def _component(entry: Entry, slots: Collection[str]) -> str:
     name = entry["name"]
     return blocks(
         heading(4, name),
         _documentation(name),
-        bullets(*map(_field, entry["fields"]), f"Source: {_reference(name)} in {code(_file(name))}"),
+        bullets(
+            *(_field(field, slots) for field in entry["fields"]), f"Source: {_reference(name)} in {code(_file(name))}"
+        ),
     )
 
 
-def _field(field: Entry) -> str:
-    kind = f"slot of {link(field['takes'])}" if field["takes"] in _slots() else KINDS[field["kind"]]
+def _field(field: Entry, slots: Collection[str]) -> str:
+    kind = f"slot of {link(field['takes'])}" if field["takes"] in slots else KINDS[field["kind"]]
     default = "no default" if field["default"] is None else f"default {code(field['default'])}"
     facts = [kind, prose(field["allowed"]), default]
     return f"{code(field['name'])} ({'; '.join(fact for fact in facts if fact)}): {prose(field['says'])}"

@@ -1,5 +1,6 @@
 """Suites and their tasks: length of episodes, rewards, sizes."""
 
+import functools
 import importlib
 
 from reppo.analysis.curves.published import published, published_variants
@@ -42,11 +43,12 @@ def _task(entry: Entry) -> str:
         text(entry["sizes"]) or "sizes known once it is made",
         "physics can be randomized" if entry["randomizes"] else "",
         f"needs the {text(entry['needs'])}" if entry["needs"] else "",
-        _published(entry["name"]),
+        "[published curves](../published.md)" if entry["name"] in _published() else "",
     ]
     return blocks(heading(4, entry["name"]), "; ".join(fact for fact in facts if fact) + ".")
 
 
-def _published(name: str) -> str:
-    has = any(one.environment == name for variant in published_variants() for one in published(variant))
-    return "[published curves](../published.md)" if has else ""
+@functools.cache
+def _published() -> set[str]:
+    """The tasks of which curves are published."""
+    return {one.environment for variant in published_variants() for one in published(variant)}

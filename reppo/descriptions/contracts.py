@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 from reppo.component import Component
+from reppo.descriptions.documentation import field_texts
 from reppo.distributions import AbstractDistribution
 from reppo.environments import AbstractEnvironment, AbstractTask
 from reppo.environments.suites import all_suites
@@ -41,8 +42,9 @@ def asked(cls: type) -> list[dict[str, str]]:
     The signature of an attribute is a colon and its type.
     """
     annotations = {name: text for base in reversed(cls.__mro__) for name, text in inspect.get_annotations(base).items()}
+    texts = field_texts(cls)
     variables = [
-        {"name": name, "signature": f": {_type_name(annotations[name])}", "documentation": _said_of(cls, name)}
+        {"name": name, "signature": f": {_type_name(annotations[name])}", "documentation": texts.get(name, "")}
         for name in sorted(getattr(cls, "__abstractvars__", ()))
     ]
     taken = {one["name"] for one in variables}
@@ -89,15 +91,6 @@ def _described(name: str, method: Any) -> dict[str, str]:
     if isinstance(method, property):
         text = ": " + text.rpartition(" -> ")[2]
     return {"name": name, "signature": text, "documentation": inspect.getdoc(function) or ""}
-
-
-def _said_of(cls: type, name: str) -> str:
-    """What the `Attributes:` of a class or of those that it is made of say of a name."""
-    for base in cls.__mro__:
-        found = re.search(rf"^    {name}: (.*(?:\n {{8,}}.*)*)", inspect.cleandoc(base.__doc__ or ""), flags=re.M)
-        if found:
-            return " ".join(found[1].split())
-    return ""
 
 
 def _type_name(annotation: Any) -> str:

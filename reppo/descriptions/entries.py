@@ -15,7 +15,7 @@ from reppo.component import Component, concrete_components, is_hyper
 from reppo.descriptions import documentation
 from reppo.descriptions.contracts import CONTRACTS, asked, find_class, offered, own_tasks, subclasses
 from reppo.descriptions.metrics import all_metrics, find_metric
-from reppo.environments import AbstractEnvironmentSpec
+from reppo.environments import AbstractEnvironmentSpec, AbstractTask
 from reppo.environments.suites import TaskEntry, all_suites, suite_of_task
 from reppo.errors import ConfigurationError, unknown_name
 from reppo.results.formatting import arm_parts
@@ -136,24 +136,28 @@ def describe_component(name: str) -> Entry:
 def describe_environment(name: str) -> Entry:
     """Suite, family, time limit and range of rewards of a task, and how an experiment file names it."""
     spec = find_environment(name)
-    own = type(spec) if name in own_tasks() else None
-    entry = None if own else suite_of_task(name).tasks[name]
-    family, needs = (entry.family, entry.needs or None) if entry else (_first_line(own).rstrip("."), None)
+    if isinstance(spec, AbstractTask) and name in own_tasks():
+        entry = TaskEntry(_first_line(type(spec)).rstrip("."), spec.horizon, randomizes=spec.randomizes)
+        declared = f"{name}()"
+    else:
+        entry = suite_of_task(name).tasks[name]
+        declared = f'environments.{spec.suite}("{name}")'
+    needs = f", needs the {entry.needs}" if entry.needs else ""
     reward = "rewards unknown" if spec.reward_range is None else "rewards {:g} to {:g}".format(*spec.reward_range)
     return {
         "name": name,
         "theme": spec.suite,
-        "summary": f"{family}, {spec.horizon} steps, {reward}{f', needs the {needs}' if needs else ''}",
-        "family": family,
+        "summary": f"{entry.family}, {spec.horizon} steps, {reward}{needs}",
+        "family": entry.family,
         "horizon": spec.horizon,
         "reward_range": None if spec.reward_range is None else list(spec.reward_range),
-        "observation": entry.observation if entry else None,
-        "privileged": entry.privileged if entry else None,
-        "action": entry.action if entry else None,
-        "sizes": _sizes(entry) if entry else "",
-        "randomizes": entry.randomizes if entry else spec.make().randomizes,
-        "needs": needs,
-        "declared": f"{name}()" if own else f'environments.{spec.suite}("{name}")',
+        "observation": entry.observation,
+        "privileged": entry.privileged,
+        "action": entry.action,
+        "sizes": _sizes(entry),
+        "randomizes": entry.randomizes,
+        "needs": entry.needs or None,
+        "declared": declared,
     }
 
 

@@ -35,6 +35,8 @@ class Metric:
         return self.name.partition("/")[0]
 
 
+_ROOM = "0. Otherwise make room: `config={'naconmax': ...}` or `{'njmax': ...}`."
+
 _METRICS = (
     Metric(
         "actor/kl",
@@ -130,7 +132,7 @@ _METRICS = (
     Metric(
         "episodes/overflow",
         "steps of a training episode at which MuJoCo Warp left out contacts or constraints; with its physics only",
-        "0. Otherwise make room: `config={'naconmax': ...}` or `{'njmax': ...}`.",
+        _ROOM,
     ),
     Metric(
         f"episodes/{OWN}",
@@ -147,7 +149,7 @@ _METRICS = (
     Metric(
         "evaluation/overflow",
         "steps of an evaluation episode at which MuJoCo Warp left out contacts or constraints; with its physics only",
-        "0. Otherwise make room: `config={'naconmax': ...}` or `{'njmax': ...}`.",
+        _ROOM,
     ),
     Metric(
         f"evaluation/{OWN}",

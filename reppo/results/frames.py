@@ -9,9 +9,9 @@ import numpy as np
 
 from reppo.errors import require, unknown_name
 from reppo.results.folder import ResultsFolder
-from reppo.results.formatting import natural_order
 from reppo.results.record import RunRecord
 from reppo.results.run_folder import RunFolder
+from reppo.results.runs import place_of
 
 if TYPE_CHECKING:
     import pandas
@@ -68,7 +68,7 @@ def columns(path: str | Path, table: TableName = "evaluations", names: Sequence[
     require(names is None or table == "metrics", 'names chooses metrics; give table="metrics" with it.')
     read = _episodes if table == "evaluations" else _metrics_of(names)
     records = [(folder.read_record(), folder) for folder in ResultsFolder.open(path).runs()]
-    records.sort(key=lambda found: _place(found[0]))
+    records.sort(key=lambda found: place_of(found[0]))
     parts = [read(folder) for _, folder in records]
     if names is not None and records:
         _check_names(names, parts, [folder for _, folder in records])
@@ -86,10 +86,6 @@ def columns(path: str | Path, table: TableName = "evaluations", names: Sequence[
     }
     empty = _EMPTY[table]
     return found | {name: np.concatenate([empty[name], *(part[name] for part in parts)]) for name in empty}
-
-
-def _place(record: RunRecord) -> tuple[Any, ...]:
-    return natural_order(record.environment), natural_order(record.arm), record.seed
 
 
 def _episodes(folder: RunFolder) -> Columns:

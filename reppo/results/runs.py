@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -57,10 +57,12 @@ def load_results(path: str | Path) -> list[RunData]:
         ConfigurationError: if the folder is not that of an experiment, or a file in it is damaged.
     """
     runs = [RunData(f.read_record(), f.read_evaluations(), f) for f in ResultsFolder.open(path).runs()]
-    return sorted(
-        runs,
-        key=lambda run: (natural_order(run.record.environment), natural_order(run.record.arm), run.record.seed),
-    )
+    return sorted(runs, key=lambda run: place_of(run.record))
+
+
+def place_of(record: RunRecord) -> tuple[Any, ...]:
+    """The place of a run among others: by environment, arm and seed."""
+    return natural_order(record.environment), natural_order(record.arm), record.seed
 
 
 def open_run(path: str | Path) -> RunFolder:

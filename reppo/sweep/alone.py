@@ -58,8 +58,8 @@ class Trained:
     @property
     def returns(self) -> Float[np.ndarray, "seeds evaluations"]:
         """The mean return of the episodes of each evaluation; NaN where the simulation broke in all of them."""
-        curves = [run.evaluations.curve() for run in self.runs]
-        return np.stack([means[np.isin(steps, self.steps)] for steps, means in curves])
+        common, curves = self.steps, [run.evaluations.curve() for run in self.runs]
+        return np.stack([means[np.isin(steps, common)] for steps, means in curves])
 
     @functools.cached_property
     def policy(self) -> TrainedPolicy:

@@ -15,6 +15,7 @@ from reppo.results import load_results
 from reppo.runtime.cache import remove_damaged
 from reppo.sweep import Experiment, execute
 from reppo.tracking import AbstractTracker, Noticed, NoTracker
+from tests.sweep import resuming
 from tests.sweep.resuming import returns
 from tests.tiny import save_at_every_iteration, tiny_preset
 from tests.tracking.lanes import KillAfter
@@ -23,15 +24,7 @@ STEPS = 128 * 4
 
 
 def declare(**changes):
-    settings = {
-        "name": "small",
-        "base": tiny_preset,
-        "environments": [environments.probe("BestAction")],
-        "arms": [setting("kl_bound", 0.2)],
-        "seeds": [0, 1],
-        "steps": STEPS,
-    }
-    return Experiment(**(settings | changes))
+    return resuming.declare(**({"steps": STEPS} | changes))
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """How training went: medians over runs of the metrics that tell whether an arm trained as intended."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -55,7 +55,7 @@ def watched_metrics(results: Sequence[RunData]) -> list[Watched]:
 
 def has_metric(record: RunRecord, watched: Watched) -> bool:
     """Whether a run has a metric by its spec: what the metric is about is there (see `Watched.needs`)."""
-    return watched.needs is None or _holds(record.spec, watched.needs)
+    return watched.needs is None or any(value is not None for value in _values(record.spec, watched.needs))
 
 
 def training_diagnostics(
@@ -93,7 +93,7 @@ def _diagnostic(watched: Watched, own: Sequence[tuple[RunData, Metrics]]) -> Dia
         line = np.interp(progress, rows.environment_steps / total, rows.mean, left=np.nan)
         lines.append(np.where(np.isfinite(line) & ((line > 0) | (not watched.logarithmic)), line, np.nan))
         if watched.limit:
-            limits |= set(_named(run.record.spec, watched.limit))
+            limits |= {float(n) for n in _values(run.record.spec, watched.limit) if isinstance(n, int | float)}
     if not lines or not np.isfinite(lines).any():
         return None
     values = np.array(lines)
@@ -113,16 +113,10 @@ def _diagnostic(watched: Watched, own: Sequence[tuple[RunData, Metrics]]) -> Dia
     )
 
 
-def _holds(data: Any, name: str) -> bool:
-    """Whether a spec has a value of that name anywhere."""
-    if isinstance(data, dict):
-        return data.get(name) is not None or any(_holds(value, name) for value in data.values())
-    return isinstance(data, list) and any(_holds(item, name) for item in data)
-
-
-def _named(data: Any, name: str) -> list[float]:
-    """Numbers of that name anywhere in a spec."""
-    if not isinstance(data, dict):
-        return [n for item in data for n in _named(item, name)] if isinstance(data, list) else []
-    own = [float(data[name])] if isinstance(data.get(name), int | float) else []
-    return own + [number for value in data.values() for number in _named(value, name)]
+def _values(data: Any, name: str) -> Iterator[Any]:
+    """Whatever has that name anywhere in a spec."""
+    if isinstance(data, dict) and name in data:
+        yield data[name]
+    if isinstance(data, dict | list):
+        for item in data.values() if isinstance(data, dict) else data:
+            yield from _values(item, name)

@@ -39,11 +39,10 @@ def register(suite: Suite) -> Suite:
     if known is not None and not _same_file(known.module, suite.module):
         raise ConfigurationError(f"The suite name {suite.name!r} is taken by {known.module}. Choose another one.")
     others = [other for other in _registered.values() if other.name != suite.name]
-    taken = _own_names().union(*(other.offers for other in others))
-    for name in suite.offers:
-        require(
-            _is_shipped(suite) or name not in taken,
-            f"The suite {suite.name!r} offers {name!r}, and environments.{name} is something else. Choose another one.",
+    if not _is_shipped(suite) and (same := suite.offers.keys() & _own_names().union(*(one.offers for one in others))):
+        name = min(same)
+        raise ConfigurationError(
+            f"The suite {suite.name!r} offers {name!r}, and environments.{name} is something else. Choose another one."
         )
     for other in others:
         if same := [task for task in (*suite.tasks, *suite.refused) if task in other]:

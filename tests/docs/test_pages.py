@@ -7,7 +7,7 @@ from urllib.parse import urlparse
 
 import pytest
 
-from tests.site.pages import Page, dangling, read_site
+from tests.docs.pages import Page, dangling, read_site
 
 ROOT = Path(__file__).parents[2]
 GROUPS = ["Home", "Learn", "Do", "Catalogue", "Reference", "Results", "Design"]

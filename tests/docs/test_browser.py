@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.chromium import Tab, chromium
-from tests.site.pages import read_site
+from tests.docs.pages import read_site
 
 pytestmark = pytest.mark.browser
 
