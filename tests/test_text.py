@@ -10,7 +10,17 @@ from reppo.analysis import Table, build_report
 from reppo.analysis.report.page import to_html
 from reppo.results import load_results
 from reppo.results.tables import write_csv
-from reppo.text import cell_text, counted, markdown_text, plain, plain_lines
+from reppo.text import (
+    cell_text,
+    counted,
+    display_width,
+    fitting_columns,
+    markdown_text,
+    padded,
+    plain,
+    plain_lines,
+    wrapped,
+)
 from reppo.tracking import Console, Noticed, RunFinished
 from tests.analysis.synthetic import make_results
 from tests.tracking.events import START, Stream, chunk, lane, record
@@ -65,6 +75,28 @@ def test_things_are_counted_in_words():
         counted(3, "batch", "batches"),
     ]
     assert words == ["0 runs", "1 run", "2 runs", "1 batch", "3 batches"]
+
+
+def test_lines_are_as_wide_as_a_terminal_shows_them():
+    known = {"abc": 3, "größe": 5, "報酬": 4, "e\u0301": 1, "\u2764\ufe0f": 2, "": 0}
+    assert {text: display_width(text) for text in known} == known
+    for text in ("abc", "報酬の無い腕", "a報b酬c", "e\u0301" * 9):
+        for width in range(12):
+            assert display_width(padded(text, width)) == width
+    assert padded("abcdef", 5) == "ab..." and padded("報酬報酬", 6) == "報... " and padded("ab", 4) == "ab  "
+
+
+def test_lines_are_broken_at_blanks():
+    assert wrapped("as it is  here", 20) == ["as it is  here"]
+    assert wrapped("  a word and another one", 12) == ["  a word and", "    another", "    one"]
+    assert wrapped("see /a/path/that/is/long here", 10) == ["see", "  /a/path/that/is/long", "  here"]
+    assert all(display_width(line) <= 9 for line in wrapped("報酬 の 無い 腕 と 基準", 9))
+
+
+def test_tables_are_broken_between_columns():
+    assert fitting_columns([4, 5, 6], 19) == [[0, 1, 2]]
+    assert fitting_columns([4, 5, 6], 18) == [[0, 1], [0, 2]]
+    assert fitting_columns([40, 5, 6], 18) == [[0, 1], [0, 2]] and fitting_columns([3], 1) == [[0]]
 
 
 def test_markdown_is_one_line_without_tags():

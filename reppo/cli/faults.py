@@ -7,8 +7,8 @@ import os
 import sys
 from collections.abc import Callable
 
+from reppo.cli.terminal import fitted
 from reppo.errors import ConfigurationError
-from reppo.text import plain_lines
 
 
 def guarded(parse: Callable[[], argparse.Namespace]) -> int:
@@ -46,4 +46,4 @@ def guarded(parse: Callable[[], argparse.Namespace]) -> int:
 
 def say_fault(message: object) -> None:
     """Prints a fault to the standard error."""
-    print(f"reppo: {plain_lines(str(message))}", file=sys.stderr)
+    print(fitted(f"reppo: {message}", sys.stderr), file=sys.stderr)

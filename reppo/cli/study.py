@@ -1,6 +1,7 @@
 """The commands that run a study: `reppo run`, `submit` and `plan`, and an experiment file that is run by itself."""
 
 import argparse
+import contextlib
 import json
 import sys
 from collections.abc import Sequence
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from reppo.cli import options
 from reppo.cli.faults import guarded, say_fault
 from reppo.cli.parser import Commands, Parser
+from reppo.cli.terminal import columns, fitted, working
 from reppo.errors import RunDiverged, RunsFailed, require
-from reppo.text import counted, plain_lines
+from reppo.text import counted
 
 if TYPE_CHECKING:
     from reppo.sweep import Experiment
-    from reppo.tracking import AbstractTracker
+    from reppo.tracking import AbstractTracker, Console
 
 
 def add_commands(commands: Commands) -> None:
@@ -147,6 +149,14 @@ def _add_resources(parser: argparse.ArgumentParser) -> None:
 
 def run_study(arguments: argparse.Namespace) -> int:
     """`reppo run FILE`: runs the experiment, and prints its outcome."""
+    from reppo.tracking import Console
+
+    with contextlib.closing(Console()) as console:
+        return _run_study(arguments, console)
+
+
+def _run_study(arguments: argparse.Namespace, console: "Console") -> int:
+    console.working(f"reading {arguments.file.name}")  # before anything heavy is imported
     experiment = _chosen_experiment(arguments)
 
     from reppo.runtime.cache import use_compilation_cache
@@ -154,7 +164,7 @@ def run_study(arguments: argparse.Namespace) -> int:
     from reppo.sweep.interruption import stoppable
 
     path = experiment.results_path(arguments.out)
-    tracker = _tracker(arguments, path)
+    tracker = _tracker(arguments, path, console)
     use_compilation_cache()
     failed = None
     try:
@@ -180,10 +190,11 @@ def run_study(arguments: argparse.Namespace) -> int:
 
 def _print_results(experiment: "Experiment", path: Path) -> None:
     """Prints the outcome of the runs of an experiment that there are."""
-    from reppo.results import ResultsFolder, load_results
+    with working("reading results"):
+        from reppo.results import ResultsFolder, load_results
 
-    chosen = {(run.arm, run.id) for run in experiment.runs()}  # an arm may have had another name before
-    results = [run for run in load_results(path) if (run.record.arm, run.record.run_id) in chosen]
+        chosen = {(run.arm, run.id) for run in experiment.runs()}  # an arm may have had another name before
+        results = [run for run in load_results(path) if (run.record.arm, run.record.run_id) in chosen]
     if results:
         _print_outcome(results, ResultsFolder.open(path).report_path)
 
@@ -197,6 +208,7 @@ def _exit_code(failed: RunsFailed | None) -> int:
 def submit_study(arguments: argparse.Namespace) -> int:
     """`reppo submit FILE`: queues a task for each batch, or runs them here and waits."""
     from reppo import cluster
+    from reppo.tracking import NoTracker
 
     if arguments.executor == "local":
         given = {"--partition": arguments.partition, "--time": arguments.time, "--sbatch": arguments.sbatch}
@@ -211,15 +223,17 @@ def submit_study(arguments: argparse.Namespace) -> int:
         at_once=arguments.at_once,
         others=dict(arguments.sbatch),
     )
-    experiment = _chosen_experiment(arguments)
-    _tracker(arguments, experiment.results_path(arguments.out))  # what cannot be used is refused here
+    with working(f"reading {arguments.file.name}"):
+        experiment = _chosen_experiment(arguments)
+    _tracker(arguments, experiment.results_path(arguments.out), NoTracker())  # what cannot be used is refused here
     path = experiment.results_path(arguments.out).absolute()
     logs = (arguments.logs or path.with_name(f"{path.name}.jobs")).absolute()
     require(
         path != logs and path not in logs.parents,
         f"--logs {str(logs)!r} lies in the folder of results. Choose a folder outside of it.",
     )
-    batches = cluster.plan(experiment, path, resources, arguments.executor, arguments.memory)
+    with working("planning"):
+        batches = cluster.plan(experiment, path, resources, arguments.executor, arguments.memory)
     payloads = {
         batch.id: cluster.Payload(["run", *run_arguments(arguments), f"--batch={batch.id}"], str(Path.cwd()))
         for batch in batches
@@ -280,29 +294,31 @@ def _chosen_experiment(arguments: argparse.Namespace) -> "Experiment":
 
 def plan_study(arguments: argparse.Namespace) -> int:
     """`reppo plan FILE`: prints what the experiment will cost."""
-    experiment = _chosen_experiment(arguments)
+    with working(f"reading {arguments.file.name}"):
+        experiment = _chosen_experiment(arguments)
+    with working("planning"):
+        from reppo.runtime.cache import use_compilation_cache
+        from reppo.runtime.machine import use_all_cores
+        from reppo.sweep.batches import arrange_batches
+        from reppo.sweep.execution import choose_execution
+        from reppo.sweep.forecast import forecast, format_forecast, measure
 
-    from reppo.runtime.cache import use_compilation_cache
-    from reppo.runtime.machine import use_all_cores
-    from reppo.sweep.batches import arrange_batches
-    from reppo.sweep.execution import choose_execution
-    from reppo.sweep.forecast import forecast, format_forecast, measure
-
-    use_all_cores(experiment.results_path(arguments.out))
-    execution = choose_execution(experiment, arguments.memory)
-    batches = arrange_batches(experiment.runs(), execution)
-    planned = forecast(experiment, batches, execution)
+        use_all_cores(experiment.results_path(arguments.out))
+        execution = choose_execution(experiment, arguments.memory)
+        batches = arrange_batches(experiment.runs(), execution)
+        planned = forecast(experiment, batches, execution)
     if arguments.probe:
-        use_compilation_cache()
-        planned = measure(planned, experiment, batches)
-    print(json.dumps(planned.to_json(), indent=2) if arguments.json else plain_lines(format_forecast(planned)))
+        with working("compiling and timing each program"):
+            use_compilation_cache()
+            planned = measure(planned, experiment, batches)
+    print(json.dumps(planned.to_json(), indent=2) if arguments.json else fitted(format_forecast(planned), sys.stdout))
     return 0
 
 
-def _tracker(arguments: argparse.Namespace, path: Path) -> "AbstractTracker":
-    from reppo.tracking import Composite, Console, TensorBoard, Wandb
+def _tracker(arguments: argparse.Namespace, path: Path, console: "AbstractTracker") -> "AbstractTracker":
+    from reppo.tracking import Composite, TensorBoard, Wandb
 
-    sinks: list[AbstractTracker] = [Console()]
+    sinks = [console]
     if arguments.wandb is not None:
         sinks.append(Wandb(arguments.wandb, path, arguments.wandb_project, arguments.wandb_entity))
     if arguments.tensorboard:
@@ -311,12 +327,15 @@ def _tracker(arguments: argparse.Namespace, path: Path) -> "AbstractTracker":
 
 
 def _print_outcome(results: Any, report: Path) -> None:
-    from reppo.analysis import build_report, format_table, plot_learning_curves, summary_table, write_report
-    from reppo.results import ResultsFolder
+    with working("summing up"):
+        from reppo.analysis import build_report, format_table, plot_learning_curves, summary_table, write_report
+        from reppo.results import ResultsFolder
 
-    print(format_table(summary_table(results)))
-    picture = plot_learning_curves(results).save(report / "learning_curves.png")
-    described = ResultsFolder.open(report.parent).read_experiment()
-    contents = build_report(results, title=described["name"], questions=described.get("questions"))
-    page, *_ = write_report(contents, report)
+        table = format_table(summary_table(results), columns(sys.stdout))
+    print(table, flush=True)
+    with working("writing the report"):
+        picture = plot_learning_curves(results).save(report / "learning_curves.png")
+        described = ResultsFolder.open(report.parent).read_experiment()
+        contents = build_report(results, title=described["name"], questions=described.get("questions"))
+        page, *_ = write_report(contents, report)
     print(f"\nReport:          {page}\nLearning curves: {picture}\nResults:         {report.parent}")

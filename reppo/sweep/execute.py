@@ -31,6 +31,7 @@ from reppo.tracking import (
     JsonLines,
     SweepEnded,
     SweepStarted,
+    Working,
 )
 from reppo.training import AbstractProgram, make_program
 
@@ -65,30 +66,32 @@ def execute(
         RunsFailed: at the end, if runs failed while they trained; all others are done then.
         RunDiverged: if a run diverged, and the sweep was to stop there.
     """
-    use_all_cores(path)
-    for environment in experiment.environments:
-        environment.make()  # what only the task itself can refuse is refused before anything is written
-    require(
-        batch is None or path.exists(),
-        f"There is no folder {str(path)!r}, so no batch {batch!r}. reppo submit plans batches, as does reppo run "
-        "without --batch.",
-    )
-    folder, execution = prepare_folder(experiment, path, memory)
-    with own_ledger(path, batch) as ledger:
-        tracker = Composite([tracker, JsonLines(ledger)])
-        attempt = {"versions": versions(), **machine(), **dataclasses.asdict(execution), **git_state(source)}
-        sweep = _Sweep(experiment, folder, execution, tracker, batch, stop_on_divergence, attempt)
-        try:
-            failures = sweep.run()
-            tracker.receive(SweepEnded(reason="runs failed" if failures else "finished"))
-        except BaseException as error:
-            tracker.receive(_ended_by(error))
-            with contextlib.suppress(ConfigurationError, OSError):  # the first error is the one to tell
-                _write_table(folder, seconds=1.0)
-            raise
-        finally:
-            tracker.close()
-    _write_table(folder)
+    with contextlib.closing(Composite([tracker])) as told:
+        use_all_cores(path)
+        told.receive(Working(activity="loading tasks"))
+        for environment in experiment.environments:
+            environment.make()  # what only the task itself can refuse is refused before anything is written
+        require(
+            batch is None or path.exists(),
+            f"There is no folder {str(path)!r}, so no batch {batch!r}. reppo submit plans batches, as does reppo run "
+            "without --batch.",
+        )
+        told.receive(Working(activity="planning"))
+        folder, execution = prepare_folder(experiment, path, memory)
+        with own_ledger(path, batch) as ledger:
+            tracker = Composite([told, JsonLines(ledger)])
+            attempt = {"versions": versions(), **machine(), **dataclasses.asdict(execution), **git_state(source)}
+            sweep = _Sweep(experiment, folder, execution, tracker, batch, stop_on_divergence, attempt)
+            try:
+                failures = sweep.run()
+                tracker.receive(SweepEnded(reason="runs failed" if failures else "finished"))
+            except BaseException as error:
+                tracker.receive(_ended_by(error))
+                with contextlib.suppress(ConfigurationError, OSError):  # the first error is the one to tell
+                    _write_table(folder, seconds=1.0)
+                raise
+        told.receive(Working(activity="writing the table of runs"))
+        _write_table(folder)
     if failures:
         raise RunsFailed(
             "Some runs failed, and all others are done:\n"
@@ -193,8 +196,10 @@ class _Sweep:
     def _train_groups(self, groups: list[list[Batch]]) -> None:
         """Trains batches, by program, but for those that other processes train."""
         # A faulty component fails here, before training.
-        needed = [self.execution.held_bytes(group[0].width, *needed_bytes(group[0].runs[0])) for group in groups]
-        self.costs.needed = max(self.costs.needed, *needed)
+        for first in [group[0] for group in groups]:
+            self.recorder.work("tracing", first)
+            needed = self.execution.held_bytes(first.width, *needed_bytes(first.runs[0]))
+            self.costs.needed = max(self.costs.needed, needed)
         while groups:
             # Not the program that another process has, while there are others: each is compiled by one then.
             claims = (any(claimed(self.folder, batch.id) for batch in group) for group in groups)
@@ -216,6 +221,7 @@ class _Sweep:
             del program  # hundreds of megabytes, for a physics engine
 
     def _program(self, batch: Batch) -> AbstractProgram:
+        self.recorder.work("preparing", batch)
         return make_program(batch.spec, batch.width, self.execution.mode, self.execution.devices)
 
     def _attempt(self, batch: Batch, program: AbstractProgram | None) -> AbstractProgram | None:

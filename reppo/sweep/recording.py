@@ -14,7 +14,7 @@ from reppo.spec.source import source_hashes
 from reppo.sweep.batches import Batch
 from reppo.sweep.execution import Execution
 from reppo.sweep.experiment import Experiment, Run
-from reppo.tracking import AbstractTracker, BatchStarted, LaneReport, LaneStart, Noticed, RunFinished
+from reppo.tracking import AbstractTracker, BatchStarted, LaneReport, LaneStart, Noticed, RunFinished, Working
 from reppo.training import AbstractProgram, ChunkReport, LaneView
 
 Metrics = dict[str, tuple[float, float, float]]
@@ -60,6 +60,10 @@ class Recorder:
     def say_again(self, run: Run, reason: str) -> None:
         """Tells that a run starts again."""
         self.say(f"{run.arm} on {run.environment}, seed {run.seed}, starts again: {reason}.")
+
+    def work(self, activity: str, batch: Batch, steps_done: int | None = None) -> None:
+        """Tells what is done from now on, and how many steps were done over all runs if some were added."""
+        self.tracker.receive(Working(activity=activity, label=batch.label, steps_done=steps_done))
 
     def begin(self, batch: Batch) -> None:
         """Tells that a batch begins or continues."""

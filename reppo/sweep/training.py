@@ -16,6 +16,7 @@ from reppo.sweep.pace import Pace
 from reppo.sweep.progress import Costs, Progress
 from reppo.sweep.recording import Recorder
 from reppo.sweep.stored import checkpoints_of
+from reppo.tracking import Kept
 from reppo.training import AbstractProgram, LaneView
 from reppo.training.memory import tree_bytes
 
@@ -118,6 +119,7 @@ class BatchTraining:
                 if folder.record_path.exists() and run.id not in lost:
                     recorder.say_again(run, "no checkpoint of it is left")
                 folder.clear()
+            recorder.work("starting", batch)
             states, iteration, seconds = self.program.start(self.specs, [run.seed for run in batch.runs]), 0, 0.0
         else:
             for lane, run in batch.own:
@@ -135,8 +137,10 @@ class BatchTraining:
         batch, program, specs = self.batch, self.program, self.specs
         pace, diverged = Pace(), self._diverged(states)
         must_stop = lambda: self.stop_on_divergence and self._diverged(states) - diverged
+        work = lambda activity: self.recorder.work(activity, batch, self.progress.steps_done)
 
         def save() -> None:
+            work("saving")
             start = time.perf_counter()
             records = self._save(states, iteration, seconds)
             pace.saved(time.perf_counter() - start)
@@ -146,6 +150,7 @@ class BatchTraining:
         for point in points:
             first, before = iteration, seconds
             while iteration < point:
+                work("training")
                 piece, start = pace.piece(point - iteration), time.perf_counter()
                 states = jax.block_until_ready(program.iterate(states, specs, piece))
                 spent = time.perf_counter() - start
@@ -154,6 +159,7 @@ class BatchTraining:
                 self.progress.done[batch.id] = iteration = iteration + piece
                 if iteration < point and (pace.must_save or must_stop()):
                     save()
+            work("evaluating")
             start = time.perf_counter()
             states, report = program.assess(states, specs)
             report = jax.tree.map(np.asarray, report)
@@ -174,6 +180,7 @@ class BatchTraining:
         saved = self._checked(self.program.saved(states))
         checkpoints_of(batch.id, self.recorder.folder).save(iteration, saved, about, also)
         self.recorder.publish(batch, views, records, last)
+        self.recorder.tracker.receive(Kept(steps=self.progress.steps_done))
         return records
 
     def _checked(self, saved: Any) -> Any:

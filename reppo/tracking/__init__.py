@@ -7,6 +7,7 @@ from reppo.tracking.events import (
     ChunkFinished,
     Compiling,
     Event,
+    Kept,
     LaneReport,
     LaneStart,
     Noticed,
@@ -14,6 +15,7 @@ from reppo.tracking.events import (
     SweepEnded,
     SweepFinished,
     SweepStarted,
+    Working,
 )
 from reppo.tracking.jsonlines import JsonLines
 from reppo.tracking.tensorboard import TensorBoard
@@ -30,6 +32,7 @@ __all__ = [
     "Console",
     "Event",
     "JsonLines",
+    "Kept",
     "LaneReport",
     "LaneStart",
     "NoTracker",
@@ -40,4 +43,5 @@ __all__ = [
     "SweepStarted",
     "TensorBoard",
     "Wandb",
+    "Working",
 ]

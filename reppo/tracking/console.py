@@ -1,15 +1,15 @@
 """Progress for people: a live region in a terminal, plain lines elsewhere."""
 
+import contextlib
 import io
-import math
 import os
-import shutil
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TextIO, final
 
-from reppo.results.formatting import human_bytes, human_count, human_seconds, natural_order
+from reppo.results.formatting import human_bytes, human_count, human_seconds
 from reppo.results.record import RunRecord
 from reppo.text import counted, plain
 from reppo.tracking.events import (
@@ -18,33 +18,46 @@ from reppo.tracking.events import (
     ChunkFinished,
     Compiling,
     Event,
+    Kept,
     Noticed,
     RunFinished,
+    SweepEnded,
     SweepFinished,
     SweepStarted,
+    Working,
 )
+from reppo.tracking.returns import ArmReturns
+from reppo.tracking.screen import BOLD, DIM, RED, YELLOW, Line, Screen, Ticker
 from reppo.tracking.tracker import AbstractTracker
 
-_BOLD, _DIM, _RED, _YELLOW = "1", "2", "31", "33"
-_BAR_WIDTH = 24
+TICK_SECONDS = 0.5
+"""How often the region is drawn while nothing is told: seconds count, and a sign turns."""
+
+QUIET_SECONDS = 30.0
+"""Outside a terminal a line says what is done after so long without one."""
+
+_BAR_WIDTH, _LEAST_BAR_WIDTH = 24, 8
 _REDRAW_SECONDS = 0.1
-_ARMS_PER_LINE = 8
+_SHORT_SECONDS = 1.5  # what takes no longer is not worth a plain line
+_LOCK_SECONDS = 1.0  # a signal does not wait longer for a terminal that takes nothing
 
 
 @final
 class Console(AbstractTracker):
     """Shows what runs, how far it is, how fast, how long it will take, and the last return of every arm.
 
-    In a terminal it keeps one region up to date; lasting lines (a batch ended, a run diverged) scroll by above it.
-    Elsewhere, or where `TERM` is `dumb`, it prints plain lines, at most one per `interval`. `NO_COLOR` is honored
-    (https://no-color.org).
+    In a terminal it keeps one region up to date; lasting lines (a batch ended, a run diverged) scroll by above it. A
+    thread draws it while nothing is told, so that it moves in a compilation too. Elsewhere, or where `TERM` is `dumb`,
+    it prints plain lines, progress at most once per `interval`, and what is done after 30 s without a line. `NO_COLOR`
+    is honored (https://no-color.org).
 
     Args:
         stream: where to write; standard error by default.
         clock: gives seconds from any fixed moment.
         interval: least seconds between progress lines outside a terminal.
         environ: the environment variables.
-        size: gives the size of the terminal.
+        size: gives the size of the terminal; that of the stream by default, asked at each redraw.
+        tick: seconds between two redraws while nothing is told; None for none.
     """
 
     def __init__(
@@ -53,76 +66,140 @@ class Console(AbstractTracker):
         clock: Callable[[], float] = time.monotonic,
         interval: float = 5.0,
         environ: Mapping[str, str] | None = None,
-        size: Callable[[], os.terminal_size] = shutil.get_terminal_size,
+        size: Callable[[], os.terminal_size] | None = None,
+        tick: float | None = TICK_SECONDS,
     ) -> None:
         environ = os.environ if environ is None else environ
         stream = sys.stderr if stream is None else stream
-        self._stream = open(os.devnull, "w") if stream is None else stream  # standard error may be closed
+        stream = open(os.devnull, "w") if stream is None else stream  # standard error may be closed
         self._clock = clock
         self._interval = interval
-        self._size = size
-        self._live = self._stream.isatty() and environ.get("TERM") != "dumb"
-        self._color = self._live and not environ.get("NO_COLOR")
-        self._encoding = getattr(self._stream, "encoding", None) or "utf-8"
-        self._bar = ("█", "░") if self._encoding.lower().replace("-", "").startswith("utf") else ("#", ".")
+        self._live = stream.isatty() and environ.get("TERM") != "dumb"
+        self._screen = Screen(stream, size, color=self._live and not environ.get("NO_COLOR"))
+        self._ticker = Ticker(self._tick, tick)
+        self._lock = threading.RLock()
+        unicode = (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "").startswith("utf")
+        self._bar = ("█", "░") if unicode else ("#", ".")
+        self._signs = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏" if unicode else "|/-\\"
         self._started = clock()
         self._sweep: SweepStarted | None = None
         self._batch: BatchStarted | None = None
         self._batch_number = 0
-        self._compiling: str | None = None
+        self._working: Working | None = None
+        self._usual_seconds: float | None = None
+        self._since = self._started  # when that began
+        self._told: set[Working] = set()  # what a plain line has said of this batch
         self._chunk: ChunkFinished | None = None
-        self._returns: dict[tuple[str, str], dict[str, float]] = {}  # (environment, arm) -> run -> mean return
-        self._steps_done = 0
-        self._finished = 0
-        self._diverged = 0
-        self._drawn = 0  # lines of the live region on the screen
-        self._last_shown = -float("inf")
+        self._returns = ArmReturns()
+        self._steps_done = self._steps_kept = 0
+        self._finished = self._diverged = 0
+        self._last_shown, self._last_line = -float("inf"), self._started
         self._pending = False  # whether something has not been shown yet
 
     def receive(self, event: Event) -> None:
         """Shows the event."""
+        with self._locked():
+            self._ticker.start()
+            self._take_in(event)
+
+    def working(self, activity: str) -> None:
+        """Shows what is done from now on where no sweep tells it, before and after one."""
+        self.receive(Working(activity=activity))
+
+    def say(self, text: str) -> None:
+        """Shows a lasting line, from any thread; a signal may come while another line is written."""
+        with self._locked():
+            self._print(text, YELLOW)
+
+    @property
+    def kept(self) -> str:
+        """What of the sweep is in checkpoints; empty before it begins."""
+        if self._sweep is None:
+            return ""
+        done = f"{self._finished} of {counted(self._sweep.runs, 'run')} done" if self._finished else ""
+        kept = f"{human_count(self._steps_kept)} of {human_count(self._sweep.steps_total)} steps kept"
+        return f"{kept}, {done}" if done else kept
+
+    def close(self) -> None:
+        """Shows what was held back and leaves the region on the screen."""
+        with self._locked():
+            self._ticker.stop()
+            self._working = None
+            if self._live:
+                self._screen.leave(self._region())
+            elif self._pending:
+                self._refresh(force=True)
+            self._sweep = self._batch = None
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        held = self._lock.acquire(timeout=_LOCK_SECONDS)
+        try:
+            yield
+        finally:
+            if held:
+                self._lock.release()
+
+    def _take_in(self, event: Event) -> None:
         match event:
             case SweepStarted():
                 self._start_sweep(event)
             case BatchStarted():
                 self._end_batch()
-                self._batch, self._compiling = event, None
+                self._batch = event
                 self._batch_number += 1
+                self._told = set()
                 self._note(f"{self._describe_batch()} ({', '.join(event.arms)})")
             case Compiling():
-                self._compiling = event.label
-                self._note(f"compiling {event.label}")
+                compiling = Working(activity="compiling", label=event.label)
+                self._work_on(compiling, event.usual_seconds)
+                self._told.add(compiling)
+                last = self._last_time()
+                self._note(f"compiling {event.label}{last and f', {last}'}")
+            case Working():
+                self._work_on(event)
+                if self._live:
+                    self._refresh(force=True)
+            case Kept():
+                self._steps_kept = event.steps
             case ChunkFinished():
-                self._compiling, self._chunk, self._steps_done = None, event, event.steps_done
-                self._remember(event)
+                self._chunk, self._steps_done = event, event.steps_done
+                self._returns.take_in(event.lanes)
                 self._refresh()
             case RunFinished():
                 self._finish_run(event.record)
             case BatchFailed():
                 self._batch = self._chunk = None
-                self._print(f"{self._stamp()} failed: {event.label}: {event.reason}", _RED)
+                self._print(f"{self._stamp()} failed: {event.label}: {event.reason}", RED)
             case Noticed():
-                self._print(f"{self._stamp()} {event.text}", _YELLOW)
+                self._print(f"{self._stamp()} {event.text}", YELLOW)
             case SweepFinished():
                 self._finish_sweep(event)
-
-    def close(self) -> None:
-        """Shows what was held back and leaves the region on the screen."""
-        if self._pending:
-            self._refresh(force=True)
-        self._drawn = 0
+            case SweepEnded():
+                self._working = None
+                if event.reason == "interrupted" and self._sweep is not None:
+                    self._print(f"{self._stamp()} stopped: {self.kept}", BOLD)
 
     def _start_sweep(self, event: SweepStarted) -> None:
         self._sweep, self._batch, self._chunk = event, None, None
-        self._started, self._steps_done = self._clock(), event.steps_done
+        self._started, self._steps_done, self._steps_kept = self._clock(), event.steps_done, event.steps_done
         self._batch_number = self._finished = self._diverged = 0
-        self._returns = {}
+        self._returns = ArmReturns()
         continued = f", {human_count(event.steps_done)} of them done before" if event.steps_done else ""
         steps = f"{human_count(event.steps_total)} environment steps{continued}"
         runs = f"{counted(event.runs, 'run')} in {counted(event.batches, 'batch', 'batches')}"
-        self._print(f"{event.experiment}: {runs}, {steps}", _BOLD)
+        self._print(f"{event.experiment}: {runs}, {steps}", BOLD)
         for warning in event.warnings:
-            self._print(f"warning: {warning}", _YELLOW)
+            self._print(f"warning: {warning}", YELLOW)
+
+    def _work_on(self, working: Working, usual_seconds: float | None = None) -> None:
+        if self._batch is not None and working.label not in ("", self._batch.label):
+            self._end_batch()
+        same = self._working is not None and self._working.activity == working.activity == "training"
+        self._since = self._since if same else self._clock()
+        self._working, self._usual_seconds = working, usual_seconds
+        if working.steps_done is not None:
+            self._steps_done = working.steps_done
 
     def _end_batch(self) -> None:
         """Leaves the last state of the batch in the scrollback."""
@@ -140,14 +217,14 @@ class Console(AbstractTracker):
         if record.status == "diverged":
             self._diverged += 1
             run = f"{record.arm}, {record.environment}, seed {record.seed}"
-            self._print(f"{self._stamp()} {run}: {record.divergence}", _RED)
+            self._print(f"{self._stamp()} {run}: {record.divergence}", RED)
 
     def _finish_sweep(self, event: SweepFinished) -> None:
         self._end_batch()
-        self._sweep = None  # and with it the region
+        self._sweep = self._working = None  # and with it the region
         diverged = f", {self._diverged} of them diverged" if self._diverged else ""
         took = human_seconds(self._clock() - self._started)
-        self._print(f"Finished {counted(self._finished, 'run')} in {took}{diverged}.", _BOLD)
+        self._print(f"Finished {counted(self._finished, 'run')} in {took}{diverged}.", BOLD)
         if event.compilations is not None and event.bytes is not None:
             (planned, done), (forecast, used) = event.compilations, event.bytes
             compiled, trained = human_seconds(event.compile_seconds), human_seconds(event.train_seconds)
@@ -156,19 +233,29 @@ class Console(AbstractTracker):
                 f"Memory of arrays: {human_bytes(forecast)} forecast, {human_bytes(used)} used."
             )
 
-    def _remember(self, chunk: ChunkFinished) -> None:
-        for lane in chunk.lanes:
-            if len(lane.returns):
-                finite = [value for value in lane.returns if math.isfinite(value)]
-                means = self._returns.setdefault((lane.environment, lane.arm), {})
-                means[lane.run_id] = sum(finite) / len(finite) if finite else math.nan
+    def _tick(self) -> None:
+        """What the thread does."""
+        with self._locked():
+            now, working = self._clock(), self._working
+            if self._live:
+                self._refresh()
+            elif working is not None:
+                lasts, quiet = now - self._since, now - self._last_line
+                told = Working(activity=working.activity, label=working.label)
+                if lasts < _SHORT_SECONDS or quiet < self._interval:
+                    return
+                if told not in self._told:
+                    self._told.add(told)
+                    self._note(self._doing())
+                elif quiet >= QUIET_SECONDS:
+                    self._note(f"{self._doing()}, for {human_seconds(lasts)} now")
 
     def _note(self, line: str) -> None:
         """Tells what begins: a line of its own outside a terminal, part of the region within."""
         if self._live:
             self._refresh(force=True)
         else:
-            self._write(f"{self._stamp()} {plain(line)}\n")
+            self._write_line(f"{self._stamp()} {line}")
 
     def _refresh(self, force: bool = False) -> None:
         """Shows how far the sweep is, unless that was done a moment ago."""
@@ -177,126 +264,101 @@ class Console(AbstractTracker):
         if self._pending:
             return
         self._last_shown = now
-        words = "" if self._live else f"{self._stamp()} {plain(self._progress_in_words())}\n"
-        self._write(self._erase() + self._region() if self._live else words)
+        if self._live:
+            self._screen.draw(self._region())
+        else:
+            self._write_line(f"{self._stamp()} {self._progress_in_words()}")
 
     def _print(self, line: str, style: str | None = None) -> None:
         """Prints a lasting line, above the region if there is one."""
-        self._write(self._erase() + self._styled(line, style) + "\n" + (self._region() if self._live else ""))
+        if self._live:
+            self._screen.draw(self._region(), above=[(line, style)])
+        else:
+            self._write_line(line)
 
-    def _erase(self) -> str:
-        """Moves to the first line of the region and clears from there."""
-        lines, self._drawn = self._drawn, 0
-        return f"\x1b[{lines}A\r\x1b[J" if lines else ""
+    def _write_line(self, line: str) -> None:
+        self._last_line = self._clock()
+        self._screen.write(f"{plain(line)}\n")
 
-    def _region(self) -> str:
+    def _region(self) -> list[Line]:
+        columns, rows = self._screen.size
+        doing = [(self._doing_in_words(), None)] if self._working is not None else []
         if self._sweep is None:
-            return ""
-        columns, rows = self._size()
-        width = max(columns - 1, 1)
-        lines = [self._styled(plain(text)[:width], style) for text, style in self._region_lines(rows)]
-        self._drawn = len(lines)
-        return "".join(f"{line}\n" for line in lines)
-
-    def _region_lines(self, rows: int) -> list[tuple[str, str | None]]:
-        lines: list[tuple[str, str | None]] = [(self._headline(), _BOLD)]
-        if self._batch is None:
-            return lines
-        doing = f"compiling {self._compiling}" if self._compiling is not None else ""
-        if self._chunk is not None and not doing:
-            doing = f"{human_count(self._chunk.environment_steps)} steps per run"
-        lines.append((f"{self._describe_batch()}{': ' if doing else ''}{doing}", None))
-        table = self._table()
-        room = max(rows - len(lines) - 1, 0)  # the cursor needs a line of its own
+            return list(doing)
+        lines: list[Line] = [(self._headline(columns), BOLD)]
+        if self._batch is not None:
+            at = f", {human_count(self._chunk.environment_steps)} steps per run" if self._chunk is not None else ""
+            lines.append((f"{self._describe_batch()}{at}", None))
+        lines += doing
+        table = [] if self._batch is None else self._returns.table(self._batch.environment, columns)
+        room = max(rows - len(lines), 0)
         if len(table) > room:
             hidden = len(table) - max(room - 1, 0)
             table = [*table[: max(room - 1, 0)], f"  and {hidden} more"][:room]
-        return lines + [(line, _DIM if i == 0 else None) for i, line in enumerate(table)]
+        return lines + [(line, DIM if i == 0 else None) for i, line in enumerate(table)]
 
-    def _headline(self) -> str:
+    def _doing(self) -> str:
+        """What is done now, and of what, where the line of the batch does not say it."""
+        working = self._working
+        if working is None:
+            return ""
+        named = self._batch is not None and self._live
+        return working.activity if named else f"{working.activity} {working.label}".strip()
+
+    def _doing_in_words(self) -> str:
+        """A sign that turns, what is done now, how long it took so far, and how long the last time."""
+        lasts = self._clock() - self._since
+        sign = self._signs[int(lasts / TICK_SECONDS) % len(self._signs)]
+        last = self._last_time()
+        return f"{sign} {self._doing()}, {human_seconds(lasts)}{last and f' ({last})'}"
+
+    def _last_time(self) -> str:
+        """How long what is done took the last time; empty where it is unknown, or took no second."""
+        usual = self._usual_seconds
+        return "" if usual is None or usual < 1.0 else f"{human_seconds(usual)} last time"
+
+    def _headline(self, columns: int) -> str:
+        """The bar and the numbers beside it, as many as there is room for."""
         if self._sweep is None:
             return ""
-        chunk, done = self._chunk, self._steps_done
-        share = min(done / max(self._sweep.steps_total, 1), 1.0)
-        full = int(share * _BAR_WIDTH)
-        bar = self._bar[0] * full + self._bar[1] * (_BAR_WIDTH - full)
-        parts = [f"{bar} {int(100 * share):3d}%  {human_count(done)}/{human_count(self._sweep.steps_total)} steps"]
-        if chunk is not None:
-            parts.append(f"{human_count(chunk.steps_per_second)} steps/s")
-            parts.append(f"{human_seconds(chunk.seconds_left)} left")
-        return "  ".join(parts)
+        done, total = self._steps_done, self._sweep.steps_total
+        share = min(done / max(total, 1), 1.0)
+        steps = f"{human_count(done)}/{human_count(total)} steps"
+        speed, left = self._pace_in_words()
+        words = percent = f"{int(100 * share):3d}%"
+        for parts in ([steps, speed, left], [steps, left], [left], []):
+            words = "  ".join([percent, *filter(None, parts)])
+            width = min(_BAR_WIDTH, columns - len(words) - 1)
+            if width >= _LEAST_BAR_WIDTH:
+                full = int(share * width)
+                return f"{self._bar[0] * full}{self._bar[1] * (width - full)} {words}"
+        return words.strip()
+
+    def _pace_in_words(self) -> tuple[str, str]:
+        """Speed and time left; empty as long as they are unknown."""
+        chunk = self._chunk
+        speed = f"{human_count(chunk.steps_per_second)} steps/s" if chunk and chunk.steps_per_second > 0 else ""
+        known = chunk is not None and chunk.seconds_left is not None
+        return speed, f"{human_seconds(chunk.seconds_left)} left" if known and chunk is not None else ""
 
     def _describe_batch(self) -> str:
         if self._batch is None or self._sweep is None:
             return ""
-        number = f"batch {self._batch_number}/{self._sweep.batches}"
+        number = f"batch {self._batch_number}/{max(self._batch_number, self._sweep.batches)}"
         return f"{number}, {self._batch.label}, {counted(self._batch.runs, 'run')}"
-
-    def _table(self) -> list[str]:
-        """One line per arm of the current environment, those of earlier batches too."""
-        if self._batch is None:
-            return []
-        arms = [arm for environment, arm in self._returns if environment == self._batch.environment]
-        if not arms:
-            return []
-        width = max(len("arm"), *map(len, arms))
-        rows = [f"  {'arm':{width}}  {'return':>9}  {'lowest':>9}  {'highest':>9}  runs"]
-        for arm in sorted(arms, key=lambda arm: (arm != "base", natural_order(arm))):
-            finite, lost = self._known_returns(self._batch.environment, arm)
-            numbers = (sum(finite) / len(finite), min(finite), max(finite)) if finite else (math.nan,) * 3
-            cells = "  ".join(f"{_number(x):>9}" for x in numbers)
-            rows.append(f"  {arm:{width}}  {cells}  {len(finite)}{f' ({lost} not finite)' if lost else ''}")
-        return rows
 
     def _progress_in_words(self) -> str:
         chunk = self._chunk
         if chunk is None:
             return ""
         share = int(100 * min(chunk.steps_done / max(chunk.steps_total, 1), 1.0))
-        parts = (
-            f"{share:3d}%",
-            f"{chunk.environment} {human_count(chunk.environment_steps)} steps per run",
-            f"{human_count(chunk.steps_per_second)} steps/s",
-            f"{human_seconds(chunk.seconds_left)} left",
-            self._returns_in_words(),
-        )
+        at = f"{chunk.environment} {human_count(chunk.environment_steps)} steps per run"
+        parts = (f"{share:3d}%", at, *self._pace_in_words(), self._returns_in_words())
         return "  ".join(part for part in parts if part)
 
     def _returns_in_words(self) -> str:
         """The mean return of every arm of the batch in progress."""
-        if self._batch is None:
-            return ""
-        words = []
-        for arm in self._batch.arms[:_ARMS_PER_LINE]:
-            finite, _ = self._known_returns(self._batch.environment, arm)
-            words.append(f"{arm} {_number(sum(finite) / len(finite)) if finite else '-'}")
-        more = len(self._batch.arms) - _ARMS_PER_LINE
-        if more > 0:
-            words.append(f"and {counted(more, 'arm')} more")
-        return ", ".join(words)
-
-    def _known_returns(self, environment: str, arm: str) -> tuple[list[float], int]:
-        """The last finite mean return of each run of an arm, and how many runs' last one is not finite."""
-        means = self._returns.get((environment, arm), {}).values()
-        finite = [mean for mean in means if math.isfinite(mean)]
-        return finite, len(means) - len(finite)
+        return "" if self._batch is None else self._returns.in_words(self._batch.environment, self._batch.arms)
 
     def _stamp(self) -> str:
         return f"[{human_seconds(self._clock() - self._started)}]"
-
-    def _styled(self, text: str, style: str | None) -> str:
-        text = plain(text)  # names are the user's
-        return f"\x1b[{style}m{text}\x1b[0m" if self._color and style is not None else text
-
-    def _write(self, text: str) -> None:
-        # A name may hold a character that the terminal's encoding lacks.
-        self._stream.write(text.encode(self._encoding, "replace").decode(self._encoding))
-        self._stream.flush()
-
-
-def _number(value: float) -> str:
-    """Writes a return with about four significant digits, never in powers of ten unless it is huge."""
-    if not math.isfinite(value):
-        return "-"
-    size = abs(value)
-    return f"{value:.3g}" if size >= 1e7 else f"{value:.{0 if size >= 1000 else 1 if size >= 10 else 2}f}"

@@ -2,8 +2,8 @@
 
 One `SweepStarted`; then for each batch `BatchStarted`, `Compiling` as often as programs are compiled, `ChunkFinished`
 after every chunk, and `RunFinished` for each run; then `SweepFinished`, unless the sweep was interrupted; at last
-`SweepEnded`, unless the process was killed. `Noticed` may come between any of them, and `BatchFailed` in place of the
-rest of a batch.
+`SweepEnded`, unless the process was killed. A program may be compiled before its batch begins. `Noticed`, `Working` and
+`Kept` may come between any of them, also before `SweepStarted`, and `BatchFailed` in place of the rest of a batch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -90,9 +90,39 @@ class Compiling:
 
     Attributes:
         label: what is compiled.
+        usual_seconds: how long that took on this machine the last time; None where it is unknown.
     """
 
     label: str
+    usual_seconds: float | None = None
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Working:
+    """What is done from now on, until another event says what else. For people: ledgers leave it out.
+
+    Attributes:
+        activity: in a few words, such as `"training"`.
+        label: of what; empty where it is of no single batch.
+        steps_done: environment steps done by now over all runs; None where nothing was added.
+    """
+
+    activity: str
+    label: str = ""
+    steps_done: int | None = None
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A checkpoint was made: what is lost by a stop is what comes after it. For people: ledgers leave it out.
+
+    Attributes:
+        steps: environment steps over all runs that are in checkpoints or finished runs.
+    """
+
+    steps: int
 
 
 @final
@@ -224,6 +254,8 @@ Event = (
     SweepStarted
     | BatchStarted
     | Compiling
+    | Working
+    | Kept
     | ChunkFinished
     | RunFinished
     | BatchFailed

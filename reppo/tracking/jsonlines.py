@@ -9,7 +9,7 @@ from typing import final
 
 from reppo.results.files import append_lines, json_line
 from reppo.results.folder import timestamp
-from reppo.tracking.events import BatchStarted, Event, RunFinished
+from reppo.tracking.events import BatchStarted, Event, Kept, RunFinished, Working
 from reppo.tracking.tracker import AbstractTracker
 
 
@@ -29,7 +29,9 @@ class JsonLines(AbstractTracker):
         self._clock = clock
 
     def receive(self, event: Event) -> None:
-        """Writes the event."""
+        """Writes the event, unless it is of the moment alone."""
+        if isinstance(event, Working | Kept):
+            return
         fields = dataclasses.asdict(event)
         if isinstance(event, RunFinished):
             del fields["record"]["spec"]

@@ -2,7 +2,6 @@ import io
 import json
 import math
 import os
-import re
 import threading
 from pathlib import Path
 from typing import final
@@ -16,13 +15,16 @@ from reppo.tracking import (
     Console,
     Event,
     JsonLines,
+    Kept,
     NoTracker,
     RunFinished,
     SweepFinished,
     SweepStarted,
+    Working,
     tracker,
 )
 from tests.tracking.events import START, Stream, chunk, lane, record
+from tests.tracking.terminal import Terminal
 
 
 class Clock:
@@ -31,25 +33,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-def screen(text: str) -> list[str]:
-    """What a terminal shows after `text`: replays cursor-up and clear-below, ignores colors."""
-    lines, row = [""], 0
-    for up, clear, _color, newline, plain in re.findall(
-        r"\x1b\[(\d+)A\r|(\x1b\[J)|(\x1b\[\d*m)|(\n)|([^\x1b\n]+)", text
-    ):
-        if up:
-            row -= int(up)
-            assert row >= 0
-        elif clear:
-            lines = [*lines[:row], ""]
-        elif newline:
-            row += 1
-            lines += [""] * (row + 1 - len(lines))
-        else:
-            lines[row] += plain
-    return lines[:-1]
 
 
 LANES = [
@@ -62,8 +45,15 @@ LANES = [
 
 def make_console(terminal: bool, clock: Clock | None = None, size: tuple[int, int] = (80, 24), **environ: str):
     stream = Stream(terminal)
-    console = Console(stream, clock or Clock(), environ=environ, size=lambda: os.terminal_size(size))
+    console = Console(stream, clock or Clock(), environ=environ, size=lambda: os.terminal_size(size), tick=None)
     return console, stream
+
+
+def screen(stream: Stream, size: tuple[int, int] = (80, 24)) -> list[str]:
+    """What a terminal shows."""
+    terminal = Terminal(*size).write(stream.getvalue())
+    assert not terminal.broken
+    return terminal.text
 
 
 def test_plain_lines():
@@ -110,27 +100,31 @@ def test_the_live_region(color: bool):
     console, stream = make_console(True, clock, **({} if color else {"NO_COLOR": "1"}))
     for event in START:
         console.receive(event)
-    assert screen(stream.getvalue()) == [
+    assert screen(stream) == [
         "quickstart: 4 runs in 1 batch, 600k environment steps",
+        "",
         "░" * 24 + "   0%  0/600k steps",
-        "batch 1/1, CartpoleBalance, 4 runs: compiling CartpoleBalance",
+        "batch 1/1, CartpoleBalance, 4 runs",
+        "⠋ compiling, 0s",
     ]
     for number in (1, 2):
         clock.now += 10
         console.receive(chunk(number, LANES))
     console.receive(RunFinished(record=record(status="diverged", diverged_at=70_000)))
-    assert screen(stream.getvalue()) == [
+    assert screen(stream) == [
         "quickstart: 4 runs in 1 batch, 600k environment steps",
         "[20s] base, CartpoleBalance, seed 0: diverged after 70k steps",
+        "",
         "█" * 16 + "░" * 8 + "  66%  400k/600k steps  51.2k steps/s  2:05 left",
-        "batch 1/1, CartpoleBalance, 4 runs: 100k steps per run",
+        "batch 1/1, CartpoleBalance, 4 runs, 100k steps per run",
+        "⠋ compiling, 20s",
         "  arm          return     lowest    highest  runs",
         "  base          800.0      750.0      850.0  2",
         "  kl/no_kl          -          -          -  0 (1 not finite)",
     ]
     console.receive(SweepFinished())
     console.close()
-    assert screen(stream.getvalue()) == [
+    assert screen(stream) == [
         "quickstart: 4 runs in 1 batch, 600k environment steps",
         "[20s] base, CartpoleBalance, seed 0: diverged after 70k steps",
         "[20s] CartpoleBalance, 100k steps per run: base 800.0, kl/no_kl -",
@@ -162,10 +156,11 @@ def test_the_live_region_fits_the_terminal():
     for number in (1, 2, 3):
         clock.now += 1
         console.receive(chunk(number, lanes, arms=arms))
-    shown = screen(stream.getvalue())
-    region = shown[1:]  # the line before it is above the region
-    assert len(region) == 9 and max(map(len, region)) <= 29
-    assert region[-1] == "  and 15 more"
+    shown = screen(stream, (30, 10))
+    assert shown[:2] == ["quickstart: 4 runs in 1", "  batch, 600k environment"] and shown[3] == ""
+    region = shown[4:]
+    assert len(region) == 8 and max(map(len, region)) <= 29
+    assert region[-1] == "  and 17 more"
 
 
 def test_returns_of_runs_in_several_batches_are_kept():
@@ -177,7 +172,7 @@ def test_returns_of_runs_in_several_batches_are_kept():
         console.receive(START[1])
         clock.now += 1
         console.receive(chunk(1, [lane("base", seed, [value])]))
-    assert screen(stream.getvalue())[-1].split() == ["base", "150.0", "100.0", "200.0", "2"]
+    assert screen(stream)[-1].split() == ["base", "150.0", "100.0", "200.0", "2"]
 
 
 def test_a_dumb_terminal_gets_plain_lines():
@@ -189,7 +184,7 @@ def test_a_dumb_terminal_gets_plain_lines():
 @pytest.mark.parametrize("terminal", [False, True])
 def test_an_encoding_without_the_characters_is_no_error(terminal: bool):
     stream = Stream(terminal, "ascii")
-    console = Console(stream, Clock(), environ={}, size=lambda: os.terminal_size((80, 24)))
+    console = Console(stream, Clock(), environ={}, size=lambda: os.terminal_size((80, 24)), tick=None)
     arms = ("größe=2",)
     console.receive(START[0])
     console.receive(BatchStarted(label="é", environment="CartpoleBalance", arms=arms, runs=1))
@@ -208,16 +203,17 @@ def test_two_sweeps_one_after_the_other_leave_each_other_alone():
     console, stream = make_console(terminal=True)
     for event in [*START, SweepFinished()]:
         console.receive(event)
-    first = screen(stream.getvalue())
+    first = screen(stream)
     for event in [*START, SweepFinished()]:
         console.receive(event)
-    assert screen(stream.getvalue()) == first * 2 and len(first) == 2
+    assert screen(stream) == first * 2 and len(first) == 2
 
 
 def test_json_lines(tmp_path: Path):
     path = tmp_path / "new" / "events.jsonl"
     tracker = JsonLines(path, clock=lambda: 1.5)
-    for event in [*START, chunk(1, LANES), RunFinished(record=record()), SweepFinished()]:
+    passing = [Working(activity="training"), Kept(steps=1)]  # of the moment alone
+    for event in [*START, *passing, chunk(1, LANES), RunFinished(record=record()), SweepFinished()]:
         tracker.receive(event)
     tracker.close()
     lines = [json.loads(line, parse_constant=pytest.fail) for line in path.read_text().splitlines()]

@@ -15,7 +15,7 @@ from reppo.analysis.scores.from_runs import cut_offs, score_table
 from reppo.analysis.statistics.intervals import Interval, student_interval
 from reppo.results import RunData
 from reppo.results.formatting import human_count
-from reppo.text import plain
+from reppo.text import display_width, fitting_columns, padded, plain, wrapped
 
 FEW_SEEDS = 5
 """Below so many seeds the closing table warns; see `docs/statistics.md` for how often its intervals then cover."""
@@ -182,11 +182,13 @@ def improvement(results: Sequence[RunData], confidence: float = 0.95, base: str 
     return entries
 
 
-def format_table(rows: Sequence[SummaryRow]) -> str:
+def format_table(rows: Sequence[SummaryRow], width: int | None = None) -> str:
     """Lays a summary out as text, one block per environment, with notes on what should not be read into it.
 
     Args:
         rows: rows of one environment next to each other, as `summary_table` returns them.
+        width: of the terminal, in columns. A block that is wider is broken between columns of the table, the arms
+            standing in each part. None for no limit.
 
     Returns:
         Lines of at most about 100 characters for arm names of up to 30, ending with a line break.
@@ -201,16 +203,24 @@ def format_table(rows: Sequence[SummaryRow]) -> str:
         blocks.append((environment, [_cells(row, digits) for row in own]))
     lines_of_cells = [heads, *(cells for _, block in blocks for cells in block)]
     widths = [max(len(cells[i]) for cells in lines_of_cells) for i in range(len(heads))]
+    widths[0] = max(map(display_width, (plain(cells[0]) for cells in lines_of_cells)))
+    parts = [list(range(len(heads)))]
+    if width is not None:
+        widths[0] = min(widths[0], max(width - 2 - max(widths[1:]), len("arm...")))
+        parts = fitting_columns(widths, width)
 
-    def line(cells: Sequence[str]) -> str:
-        aligned = [cells[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True))]
-        return "  ".join(aligned).rstrip()
+    def line(cells: Sequence[str], shown: Sequence[int]) -> str:
+        first = padded(plain(cells[0]), widths[0])
+        return "  ".join([first, *(cells[i].rjust(widths[i]) for i in shown[1:])]).rstrip()
 
     lines = []
     for environment, block in blocks:
-        rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-        lines += [environment, rule, line(heads), rule, *map(line, block), rule, ""]
-    return "\n".join(map(plain, [*lines, *_notes(rows)])).rstrip("\n") + "\n"
+        lines.append(environment)
+        for shown in parts:
+            rule = "-" * (sum(widths[i] for i in shown) + 2 * (len(shown) - 1))
+            lines += [rule, line(heads, shown), rule, *(line(cells, shown) for cells in block), rule, ""]
+    notes = [part for note in _notes(rows) for part in ([note] if width is None else wrapped(note, width))]
+    return "\n".join(map(plain, [*lines, *notes])).rstrip("\n") + "\n"
 
 
 def _cells(row: SummaryRow, digits: int) -> tuple[str, ...]:

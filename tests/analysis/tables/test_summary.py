@@ -40,6 +40,18 @@ def test_format_table():
     assert "Few seeds" not in text and "unequally" not in text and "diverged count" not in text
 
 
+def test_a_table_is_broken_between_columns():
+    results = [run(arm, seed, [0.0, 500.0 + seed]) for arm in ("base", "x" * 60) for seed in range(3)]
+    whole = format_table(summary_table(results)).splitlines()
+    for width in (40, 60, 80):
+        lines = format_table(summary_table(results), width).splitlines()
+        assert max(map(len, lines)) <= width
+        rows = [line.split() for line in lines if line.startswith("base ")]
+        assert len(rows) > 1 and [cell for row in rows for cell in row[1:]] == next(
+            line.split()[1:] for line in whole if line.startswith("base ")
+        )
+
+
 def test_format_table_notes():
     results = [run("base", 0, [1.0]), run("a", 0, [1.0, 2.0]), run("b", 0, [NAN], diverged=True)]
     results.append(run("c", 0, []))
