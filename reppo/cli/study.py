@@ -168,7 +168,7 @@ def _run_study(arguments: argparse.Namespace, console: "Console") -> int:
     use_compilation_cache()
     failed = None
     try:
-        with stoppable():
+        with stoppable(console):
             execute(
                 experiment,
                 path,

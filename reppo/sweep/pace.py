@@ -3,8 +3,9 @@
 import time
 from typing import final
 
-PIECE_SECONDS = 10.0
-"""What runs without a look at the clock takes about so long; a single iteration may take longer."""
+PIECE_SECONDS = 3.0
+"""What runs without a look at the clock, or for a signal that asks for the end, takes about so long; a single iteration
+may take longer. Between two pieces states are copied, which takes little beside the iterations of such a time."""
 
 SAVE_SECONDS = 15.0
 """A batch is saved no sooner than this after its last checkpoint, except at its end."""

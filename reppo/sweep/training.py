@@ -12,6 +12,7 @@ from reppo.arrays import arrays_by_path
 from reppo.errors import DamagedFile, RunDiverged
 from reppo.results import ResultsFolder, RunRecord
 from reppo.sweep.batches import Batch
+from reppo.sweep.interruption import postponed
 from reppo.sweep.pace import Pace
 from reppo.sweep.progress import Costs, Progress
 from reppo.sweep.recording import Recorder
@@ -128,21 +129,35 @@ class BatchTraining:
             states, iteration = restored.states, restored.iteration
             seconds = restored.records[0].train_seconds or 0.0
         self.progress.done[batch.id] = iteration
-        points = recorder.experiment.evaluation_points(batch.spec, None if restored is None else iteration)
-        # A checkpoint beyond an end that came nearer is evaluated where it is.
-        self._train(states, iteration, seconds, points or [iteration])
+        points = [
+            point
+            for point in recorder.experiment.evaluation_points(batch.spec)
+            if restored is None
+            or point > iteration
+            or (point == iteration and not self.program.is_evaluated(restored.states))
+        ]
+        with postponed() as must_leave:
+            # A checkpoint beyond an end that came nearer is evaluated where it is.
+            self._train(states, iteration, seconds, points or [iteration], must_leave)
 
-    def _train(self, states: Any, iteration: int, seconds: float, points: Sequence[int]) -> None:
-        """Trains with an evaluation at each point, and a checkpoint whenever it is time."""
+    def _train(
+        self, states: Any, iteration: int, seconds: float, points: Sequence[int], must_leave: Callable[[], bool]
+    ) -> None:
+        """Trains with an evaluation at each point, and a checkpoint whenever it is time.
+
+        Where the sweep is to stop, a checkpoint is made after the piece or the evaluation that is at work, and training
+        is left. An evaluation that is due is made after the checkpoint is restored; only that of the end is waited for,
+        since a run that has all its steps is taken for done.
+        """
         batch, program, specs = self.batch, self.program, self.specs
         pace, diverged = Pace(), self._diverged(states)
         must_stop = lambda: self.stop_on_divergence and self._diverged(states) - diverged
         work = lambda activity: self.recorder.work(activity, batch, self.progress.steps_done)
 
-        def save() -> None:
+        def save(last: bool = False) -> None:
             work("saving")
             start = time.perf_counter()
-            records = self._save(states, iteration, seconds)
+            records = self._save(states, iteration, seconds, last)
             pace.saved(time.perf_counter() - start)
             if stopped := must_stop():
                 self._stop(next(record for record in records if record.run_id in stopped))
@@ -157,6 +172,8 @@ class BatchTraining:
                 pace.took(piece, spent)
                 seconds += spent
                 self.progress.done[batch.id] = iteration = iteration + piece
+                if must_leave() and iteration < self.end:
+                    return save()
                 if iteration < point and (pace.must_save or must_stop()):
                     save()
             work("evaluating")
@@ -168,12 +185,14 @@ class BatchTraining:
             steps = len(batch.own) * (iteration - first) * batch.spec.algorithm.steps_per_iteration
             self.recorder.tracker.receive(self.progress.chunk(batch, lanes, iteration, steps / (seconds - before)))
             self.costs.train_seconds += seconds - before
-            if point == points[-1] or pace.must_save or must_stop():
-                save()
+            if point == points[-1] or pace.must_save or must_stop() or must_leave():
+                save(last=iteration >= self.end)
+            if must_leave():
+                return
 
-    def _save(self, states: Any, iteration: int, seconds: float) -> list[RunRecord]:
-        """Makes a checkpoint, and what the runs have on disk agree with it."""
-        batch, last, views = self.batch, iteration >= self.end, self._views(states)
+    def _save(self, states: Any, iteration: int, seconds: float, last: bool) -> list[RunRecord]:
+        """Makes a checkpoint, the last one or not, and what the runs have on disk agree with it."""
+        batch, views = self.batch, self._views(states)
         records = self.recorder.records(batch, self.program, views, iteration, seconds, last)
         about = {"runs": [run.to_json() for run in batch.runs], "records": [r.to_json() for r in records]}
         also = sum(2 * tree_bytes(views[lane].best_policy) + 2**16 for lane, _ in batch.own)

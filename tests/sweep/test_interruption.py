@@ -27,9 +27,25 @@ with interruption.stoppable():
 """
 
 
-def run(grace, seconds):
+POSTPONED = """
+import sys, time
+from reppo.sweep import interruption
+
+interruption.GRACE_SECONDS = float(sys.argv[1])
+with interruption.stoppable():
+    with interruption.postponed() as must_leave:
+        print("ready", flush=True)
+        end = time.monotonic() + float(sys.argv[2])
+        while time.monotonic() < end and not must_leave():
+            time.sleep(0.05)
+        print("kept" if must_leave() else "done", flush=True)
+    print("went on", flush=True)
+"""
+
+
+def run(grace, seconds, script=SCRIPT):
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(grace), str(seconds)],
+        [sys.executable, "-c", script, str(grace), str(seconds)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -66,6 +82,20 @@ def test_what_ends_in_order_does(tmp_path):
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 143 and out == "in order\n"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_can_be_kept_is_kept_before_the_process_leaves(number, code):
+    process = run(grace=60, seconds=60, script=POSTPONED)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code and out == "kept\n"
+    assert f"{number.name}: stopping after a checkpoint, within seconds. A second signal" in err
+
+
+def test_without_a_signal_work_that_can_be_kept_goes_on():
+    out, _ = run(grace=60, seconds=0, script=POSTPONED).communicate(timeout=60)
+    assert out == "done\nwent on\n"
 
 
 def test_nothing_is_left_behind():
