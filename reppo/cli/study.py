@@ -160,6 +160,7 @@ def _run_study(arguments: argparse.Namespace, console: "Console") -> int:
     experiment = _chosen_experiment(arguments)
 
     from reppo.runtime.cache import use_compilation_cache
+    from reppo.runtime.timings import Timings
     from reppo.sweep.execute import execute
     from reppo.sweep.interruption import stoppable
 
@@ -177,6 +178,7 @@ def _run_study(arguments: argparse.Namespace, console: "Console") -> int:
                 arguments.batch,
                 stop_on_divergence=arguments.stop_on_divergence,
                 source=arguments.file,
+                timings=Timings.of_this_machine(),
             )
     except RunDiverged as error:
         say_fault(error)
@@ -299,14 +301,17 @@ def plan_study(arguments: argparse.Namespace) -> int:
     with working("planning"):
         from reppo.runtime.cache import use_compilation_cache
         from reppo.runtime.machine import use_all_cores
+        from reppo.runtime.timings import Timings
         from reppo.sweep.batches import arrange_batches
         from reppo.sweep.execution import choose_execution
         from reppo.sweep.forecast import forecast, format_forecast, measure
+        from reppo.sweep.past import Past
 
         use_all_cores(experiment.results_path(arguments.out))
-        execution = choose_execution(experiment, arguments.memory)
+        past = Past(Timings.of_this_machine())
+        execution = choose_execution(experiment, arguments.memory, needed=past.needed_bytes)
         batches = arrange_batches(experiment.runs(), execution)
-        planned = forecast(experiment, batches, execution)
+        planned = forecast(experiment, batches, execution, past)
     if arguments.probe:
         with working("compiling and timing each program"):
             use_compilation_cache()

@@ -16,6 +16,20 @@ ENVIRONMENT_VARIABLE = "REPPO_CACHE"
 MAX_BYTES = 2 * 1024**3
 
 
+def cache_folder() -> Path | None:
+    """Where the cache is, which need not exist; None if it is off.
+
+    Raises:
+        RuntimeError: if there is no home to keep it in.
+    """
+    chosen = os.environ.get(ENVIRONMENT_VARIABLE)
+    if chosen == "off":
+        return None
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reppo" / "compiled"
+
+
 def use_compilation_cache() -> Path | None:
     """Switches JAX's persistent compilation cache on, in the user's cache folder, and removes damaged entries.
 
@@ -33,13 +47,12 @@ def use_compilation_cache() -> Path | None:
 
     chosen = os.environ.get(ENVIRONMENT_VARIABLE)
     own = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
-    if chosen == "off":
-        return None
     if own and chosen in (None, "", own):
         return Path(own)
     try:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        folder = Path(chosen) if chosen else base / "reppo" / "compiled"
+        folder = cache_folder()
+        if folder is None:
+            return None
         folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder / ".reppo.lock", timeout=10, fallback_to_soft=False):
             pass  # as JAX will do at every entry

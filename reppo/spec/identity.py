@@ -5,6 +5,9 @@ import hashlib
 import json
 from typing import Any
 
+import jax
+import numpy as np
+
 from reppo.component import Component
 from reppo.spec.json import to_json
 from reppo.spec.spec import Spec
@@ -34,6 +37,11 @@ def run_id(spec: Spec, seed: int) -> str:
 
 
 _latest: tuple[Spec, Any] | None = None
+
+
+def code_id(spec: Spec) -> str:
+    """Twelve hexadecimal digits for all of a resolved spec but the values of its scalars: what is compiled."""
+    return spec_id(jax.tree.map(lambda _: np.float32(0), spec))
 
 
 def _canonical(value: Any) -> Any:

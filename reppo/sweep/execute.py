@@ -12,11 +12,13 @@ from reppo.results import ResultsFolder, write_runs_csv
 from reppo.results.lock import only_process
 from reppo.results.status import batch_holders
 from reppo.runtime.machine import return_freed_memory, use_all_cores
+from reppo.runtime.timings import Timings
 from reppo.sweep.batches import Batch, by_program
 from reppo.sweep.claims import CLAIM_SECONDS, PLANNING_SECONDS, claim, claimed, claimed_by, own_ledger
 from reppo.sweep.execution import Execution, needed_bytes, write_execution
 from reppo.sweep.experiment import Experiment, Run
 from reppo.sweep.failures import describe_fault
+from reppo.sweep.past import Past, passes
 from reppo.sweep.plan import Planned, look_through, plan_batches, prepare_folder
 from reppo.sweep.progress import Costs, Progress
 from reppo.sweep.provenance import git_state, machine, versions
@@ -45,6 +47,7 @@ def execute(
     *,
     stop_on_divergence: bool = False,
     source: Path | None = None,
+    timings: Timings | None = None,
 ) -> ResultsFolder:
     """Runs what is not done yet of an experiment, and is not being done by another process.
 
@@ -56,6 +59,7 @@ def execute(
         batch: only the runs of this batch, by its id; all of them by default.
         stop_on_divergence: whether to stop, with a checkpoint, soon after a run diverged.
         source: the file that declares the experiment; the ledger notes the commit of its repository.
+        timings: keeps what programs take on this machine, and knows what they took; by default nothing.
 
     Returns:
         The folder.
@@ -81,7 +85,7 @@ def execute(
         with own_ledger(path, batch) as ledger:
             tracker = Composite([told, JsonLines(ledger)])
             attempt = {"versions": versions(), **machine(), **dataclasses.asdict(execution), **git_state(source)}
-            sweep = _Sweep(experiment, folder, execution, tracker, batch, stop_on_divergence, attempt)
+            sweep = _Sweep(experiment, folder, execution, tracker, batch, stop_on_divergence, attempt, Past(timings))
             try:
                 failures = sweep.run()
                 tracker.receive(SweepEnded(reason="runs failed" if failures else "finished"))
@@ -131,6 +135,7 @@ class _Sweep:
         batch: str | None,
         stop_on_divergence: bool,
         attempt: dict[str, Any],
+        past: Past,
     ):
         self.experiment = experiment
         self.folder = folder
@@ -138,6 +143,7 @@ class _Sweep:
         self.tracker = tracker
         self.stop_on_divergence = stop_on_divergence
         self.attempt = attempt
+        self.past = past
         self.recorder = Recorder(experiment, folder, execution, tracker, attempt["versions"])
         self.only = None if batch is None else runs_of_batch(experiment, folder, batch)
         self.progress = Progress(experiment)
@@ -198,8 +204,9 @@ class _Sweep:
         # A faulty component fails here, before training.
         for first in [group[0] for group in groups]:
             self.recorder.work("tracing", first)
-            needed = self.execution.held_bytes(first.width, *needed_bytes(first.runs[0]))
-            self.costs.needed = max(self.costs.needed, needed)
+            needed = needed_bytes(first.runs[0])
+            self.past.needs(first.spec, needed)
+            self.costs.needed = max(self.costs.needed, self.execution.held_bytes(first.width, *needed))
         while groups:
             # Not the program that another process has, while there are others: each is compiled by one then.
             claims = (any(claimed(self.folder, batch.id) for batch in group) for group in groups)
@@ -252,7 +259,11 @@ class _Sweep:
             training.write_again(restored)
             return
         self._compile(batch, program)
-        training.run(restored, self.lost)
+        try:
+            training.run(restored, self.lost)
+        finally:
+            if spent := training.spent(passes(batch.runs, batch.width, self.execution)):
+                self.past.trained(batch.spec, batch.width, self.execution, *spent)
 
     def _compile(self, batch: Batch, program: AbstractProgram) -> None:
         """Compiles the program of a batch when it is needed.
@@ -262,9 +273,11 @@ class _Sweep:
         """
         if self.compiled is program:
             return
-        self.tracker.receive(Compiling(label=batch.label))
+        last = self.past.compile_seconds(batch.spec, batch.width, self.execution)
+        self.tracker.receive(Compiling(label=batch.label, usual_seconds=last))
         program.compile()
         return_freed_memory()
+        self.past.compiled(batch.spec, batch.width, self.execution, program.compile_seconds)
         self.compiled = program
         self.costs.compiled(program)
 

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, final
 
 import jax
@@ -71,7 +72,12 @@ class Execution:
         return training * lane + (width - training) * state
 
 
-def choose_execution(experiment: Experiment, memory: int | None = None, mode: str | None = None) -> Execution:
+def choose_execution(
+    experiment: Experiment,
+    memory: int | None = None,
+    mode: str | None = None,
+    needed: Callable[[Run], tuple[int, int]] | None = None,
+) -> Execution:
     """The way of batching of a new folder of results: a rule from backend, devices and memory.
 
     Args:
@@ -81,6 +87,7 @@ def choose_execution(experiment: Experiment, memory: int | None = None, mode: st
             device's memory. By default there is no limit on a CPU, and elsewhere programs are as narrow as the devices
             of this process need, if that can be. Where the lanes do not fit, fewer train at the same time.
         mode: how lanes run where the experiment is executed; as on this machine by default.
+        needed: gives the memory of the lanes of a run; `needed_bytes` by default.
 
     Raises:
         ConfigurationError: if not even one lane fits.
@@ -91,8 +98,9 @@ def choose_execution(experiment: Experiment, memory: int | None = None, mode: st
         return chosen
     keys = [(compile_key(run.spec), run) for run in experiment.runs()]
     shared, runs = Counter(key for key, _ in keys), dict(keys)
-    needed = [(*needed_bytes(run), shared[key], run.environment) for key, run in runs.items()]
-    need, *_, name = max(needed)
+    of_run = needed or needed_bytes
+    lanes = [(*of_run(run), shared[key], run.environment) for key, run in runs.items()]
+    need, *_, name = max(lanes)
     reserved = RESIDENT_BYTES if chosen.mode == lanes_mode() and jax.default_backend() == "cpu" else 0
     if reserved:
         available = min(available, usable_memory() or available)
@@ -106,7 +114,7 @@ def choose_execution(experiment: Experiment, memory: int | None = None, mode: st
     narrower = [dataclasses.replace(chosen, devices=number) for number in devices]
     narrower += [dataclasses.replace(narrower[-1], most=most) for most in range(chosen.most - 1, 0, -1)]
     held = lambda one, lane, state, runs: one.held_bytes(one.width(runs), lane, state)
-    fits = (one for one in narrower if all(held(one, *each) <= available - reserved for *each, _ in needed))
+    fits = (one for one in narrower if all(held(one, *each) <= available - reserved for *each, _ in lanes))
     return next(fits, narrower[-1])  # by an upper estimate, which more may fit than it says
 
 

@@ -1,4 +1,4 @@
-"""What an experiment will cost, from abstract evaluation: nothing is compiled and nothing is run."""
+"""What an experiment will cost, by abstract evaluation and by what this machine did before; nothing is compiled."""
 
 import dataclasses
 import time
@@ -12,8 +12,9 @@ from reppo.results.formatting import human_bytes, human_count, human_seconds
 from reppo.runtime.machine import usable_memory
 from reppo.spec import Spec, difference
 from reppo.sweep.batches import Batch, by_program
-from reppo.sweep.execution import RESIDENT_BYTES, Execution, needed_bytes
+from reppo.sweep.execution import RESIDENT_BYTES, Execution
 from reppo.sweep.experiment import Experiment
+from reppo.sweep.past import Past, passes
 from reppo.training import AbstractProgram, make_program
 from reppo.training.plan import total_iterations
 
@@ -36,6 +37,23 @@ class Measured:
 
 @final
 @dataclasses.dataclass(frozen=True)
+class Remembered:
+    """What a group will take by what this machine did before.
+
+    Attributes:
+        compile_seconds: time of tracing and compilation, as it was; less where the compilation cache holds the program.
+        seconds: time of all its training and evaluation.
+        itself: whether that is of the very program; otherwise of its like, on the same task with as many environments
+            and as long rollouts.
+    """
+
+    compile_seconds: float
+    seconds: float
+    itself: bool
+
+
+@final
+@dataclasses.dataclass(frozen=True)
 class GroupForecast:
     """The batches that share a compiled program.
 
@@ -54,6 +72,7 @@ class GroupForecast:
             the whole horizon.
         bytes: memory of the lanes that train at the same time (see `reppo.training.lane_bytes`) and of the states of
             the others.
+        expected: what it will take by what this machine did before; None where nothing is known.
         measured: what `measure` found, once it was asked.
     """
 
@@ -68,6 +87,7 @@ class GroupForecast:
     training_steps: int
     evaluation_steps: int
     bytes: int
+    expected: Remembered | None = None
     measured: Measured | None = None
 
 
@@ -106,14 +126,18 @@ class Forecast:
         }
 
 
-def forecast(experiment: Experiment, batches: Sequence[Batch], execution: Execution) -> Forecast:
+def forecast(
+    experiment: Experiment, batches: Sequence[Batch], execution: Execution, past: Past | None = None
+) -> Forecast:
     """Forecasts every group of batches that share a program.
 
     Args:
         experiment: the experiment.
         batches: its batches, as `make_batches` arranges them.
         execution: how lanes are executed.
+        past: what this machine did before; nothing by default.
     """
+    past = past or Past()
     first: dict[tuple[str, str], Spec] = {}
     groups = []
     for group in by_program(batches):
@@ -122,7 +146,8 @@ def forecast(experiment: Experiment, batches: Sequence[Batch], execution: Execut
         of_base = first.setdefault((spec.environment.name, ""), spec)
         reference = first.get((spec.environment.name, runs[0].rival), of_base)
         first.setdefault((spec.environment.name, runs[0].rival), spec)
-        episode_steps = spec.evaluation.episodes * spec.environment.make().horizon
+        horizon = spec.environment.horizon or spec.environment.make().horizon
+        iterations, points = total_iterations(spec, experiment.steps), experiment.evaluation_points(spec)
         groups.append(
             GroupForecast(
                 environment=spec.environment.name,
@@ -133,14 +158,24 @@ def forecast(experiment: Experiment, batches: Sequence[Batch], execution: Execut
                 at_once=execution.at_once(group[0].width),
                 differs=tuple(_structural(reference, spec)),
                 steps_per_iteration=spec.algorithm.steps_per_iteration,
-                training_steps=len(runs)
-                * total_iterations(spec, experiment.steps)
-                * spec.algorithm.steps_per_iteration,
-                evaluation_steps=len(runs) * len(experiment.evaluation_points(spec)) * episode_steps,
-                bytes=execution.held_bytes(group[0].width, *needed_bytes(runs[0])),
+                training_steps=len(runs) * iterations * spec.algorithm.steps_per_iteration,
+                evaluation_steps=len(runs) * len(points) * spec.evaluation.episodes * horizon,
+                bytes=execution.held_bytes(group[0].width, *past.needed_bytes(runs[0])),
+                expected=_expected(group, iterations, len(points), execution, past),
             )
         )
     return Forecast(experiment.name, execution, tuple(groups))
+
+
+def _expected(
+    group: Sequence[Batch], iterations: int, evaluations: int, execution: Execution, past: Past
+) -> Remembered | None:
+    width = group[0].width
+    known = past.expected(group[0].spec, width, execution)
+    if known is None:
+        return None
+    sets = sum(passes(batch.runs, width, execution) for batch in group)
+    return Remembered(known.compile_seconds, known.seconds(sets, iterations, evaluations), known.itself)
 
 
 def measure(planned: Forecast, experiment: Experiment, batches: Sequence[Batch]) -> Forecast:
@@ -182,6 +217,13 @@ def format_forecast(planned: Forecast) -> str:
         ]
         if group.differs:
             lines.append(f"       its own program for {', '.join(group.differs)}")
+        if group.expected is not None and group.measured is None:
+            took = group.expected
+            source = "before" if took.itself else "programs like it took"
+            lines.append(
+                f"       {human_seconds(took.compile_seconds)} to compile, {human_seconds(took.seconds)} to train and "
+                f"evaluate, as {source} on this machine"
+            )
         if group.measured is not None:
             took = group.measured
             lines.append(
@@ -207,14 +249,28 @@ def format_forecast(planned: Forecast) -> str:
                 f"iterations take {min(own):,} to {max(own):,} steps on {environment}: its arms are evaluated and "
                 "compared at the same steps up to one iteration"
             )
-    measured = [group.measured for group in planned.groups if group.measured is not None]
+    return "\n".join([*lines, *_time_in_words(planned.groups)])
+
+
+def _time_in_words(groups: Sequence[GroupForecast]) -> list[str]:
+    """How long it will take, and where that is from; nothing where nothing is known."""
+    measured = [group.measured for group in groups if group.measured is not None]
+    found = measured or [group.expected for group in groups if group.expected is not None]
+    if not found:
+        return []
+    compiling, training = sum(one.compile_seconds for one in found), sum(one.seconds for one in found)
+    line = (
+        f"about {human_seconds(compiling + training)}: {human_seconds(compiling)} of compilation and "
+        f"{human_seconds(training)} of training and evaluation"
+    )
     if measured:
-        compiling, training = sum(m.compile_seconds for m in measured), sum(m.seconds for m in measured)
-        lines.append(
-            f"about {human_seconds(compiling + training)}: {human_seconds(compiling)} of compilation and "
-            f"{human_seconds(training)} of training and evaluation"
-        )
-    return "\n".join(lines)
+        return [line]
+    unknown = len(groups) - len(found)
+    of = f", for {len(found)} of {len(groups)} programs; nothing is known here of the other{'s' * (unknown > 1)}"
+    return [
+        f"{line}, by what this machine took before{of if unknown else ''}. Compilation takes less where the cache "
+        "holds the programs"
+    ]
 
 
 def _timed(program: AbstractProgram, states: Any, specs: Sequence[Spec], iterations: int) -> tuple[Any, float]:

@@ -89,12 +89,20 @@ class BatchTraining:
         self.stop_on_divergence = stop_on_divergence
         self.specs = [run.spec for run in batch.runs]
         self.end = progress.end(batch.spec)
+        self._iterated = self._evaluated = (0, 0.0)  # how many, and their time
 
     def is_over(self, restored: Restored | None) -> bool:
         """Whether a checkpoint is that of the end, so that nothing is left to train."""
         if restored is None or restored.iteration < self.end:
             return False
         return self.program.is_evaluated(restored.states)
+
+    def spent(self, sets: int) -> tuple[float, float] | None:
+        """Time of an iteration and of an evaluation of one of so many sets of lanes; None if there was none yet."""
+        if not (self._iterated[0] and self._evaluated[0]):
+            return None
+        iteration, evaluation = (seconds / number / sets for number, seconds in (self._iterated, self._evaluated))
+        return iteration, evaluation
 
     def write_again(self, restored: Restored) -> None:
         """Writes what the checkpoint of the end says, for runs that do not agree with it."""
@@ -171,6 +179,7 @@ class BatchTraining:
                 spent = time.perf_counter() - start
                 pace.took(piece, spent)
                 seconds += spent
+                self._iterated = self._iterated[0] + piece, self._iterated[1] + spent
                 self.progress.done[batch.id] = iteration = iteration + piece
                 if must_leave() and iteration < self.end:
                     return save()
@@ -180,7 +189,9 @@ class BatchTraining:
             start = time.perf_counter()
             states, report = program.assess(states, specs)
             report = jax.tree.map(np.asarray, report)
-            seconds += time.perf_counter() - start
+            spent = time.perf_counter() - start
+            seconds += spent
+            self._evaluated = self._evaluated[0] + 1, self._evaluated[1] + spent
             lanes = self.recorder.append(batch, report, iteration, seconds)
             steps = len(batch.own) * (iteration - first) * batch.spec.algorithm.steps_per_iteration
             self.recorder.tracker.receive(self.progress.chunk(batch, lanes, iteration, steps / (seconds - before)))
