@@ -208,8 +208,11 @@ class BatchTraining:
         about = {"runs": [run.to_json() for run in batch.runs], "records": [r.to_json() for r in records]}
         also = sum(2 * tree_bytes(views[lane].best_policy) + 2**16 for lane, _ in batch.own)
         saved = self._checked(self.program.saved(states))
-        checkpoints_of(batch.id, self.recorder.folder).save(iteration, saved, about, also)
+        checkpoints = checkpoints_of(batch.id, self.recorder.folder)
+        checkpoints.save(iteration, saved, about, also)
         self.recorder.publish(batch, views, records, last)
+        if last:  # what more steps go on from
+            checkpoints.keep_only(iteration)
         self.recorder.tracker.receive(Kept(steps=self.progress.steps_done))
         return records
 

@@ -13,7 +13,7 @@ from reppo.results import load_results
 from reppo.sweep import Experiment, execute, execution
 from reppo.sweep.execution import needed_bytes
 from reppo.tracking import AbstractTracker, ChunkFinished, Noticed, NoTracker, SweepStarted
-from reppo.training import BatchProgram
+from reppo.training import BatchProgram, Checkpoints
 from reppo.training.lanes import compile_key
 from tests.tiny import save_at_every_iteration, tiny_preset
 
@@ -61,8 +61,11 @@ def programs():
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
+    """A whole sweep, whose checkpoints before the last ones are still there, as they are until the end of a batch."""
     path = tmp_path_factory.mktemp("results") / "small"
-    execute(declare(), path, NoTracker())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Checkpoints, "keep_only", lambda self, iteration: None)
+        execute(declare(), path, NoTracker())
     return path
 
 

@@ -78,3 +78,16 @@ def test_a_stop_loses_nothing(whole, tmp_path, monkeypatch, number):
     assert sum(trained) == 4 - KEPT[number]
     assert contents(path) == whole
     assert run_again(path, **SMALL).chunks == 0
+
+
+def test_of_runs_that_are_done_one_checkpoint_is_kept_and_more_steps_go_on_from_it(tmp_path, monkeypatch):
+    for name in ("SAVE_SECONDS", "MOST_SAVE_SECONDS"):
+        monkeypatch.setattr(pace, name, -1.0)
+    longer = SMALL | {"steps": 128 * 6}
+    execute(declare(**longer), tmp_path / "whole" / "small", NoTracker())
+    execute(declare(**SMALL), tmp_path / "small", NoTracker())
+    saved = lambda: [int(folder.name) for folder in (batch_of(tmp_path / "small") / "states").iterdir()]
+    assert saved() == [4]
+    run_again(tmp_path / "small", **longer)
+    assert saved() == [6]
+    assert contents(tmp_path / "small") == contents(tmp_path / "whole" / "small")

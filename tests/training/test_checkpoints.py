@@ -49,6 +49,20 @@ def test_two_are_kept_and_later_ones_that_were_of_no_use_are_not(tmp_path):
     assert checkpoints.iterations() == [5]
 
 
+def test_those_before_the_last_one_go_only_if_all_of_it_can_be_read(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "states")
+    for iteration in (4, 5):
+        checkpoints.save(iteration, STATES, {})
+    file = next(file for file in (tmp_path / "states/5/states").rglob("*") if file.is_file())
+    content = file.read_bytes()
+    file.write_bytes(content[:-1])
+    checkpoints.keep_only(5)
+    assert checkpoints.iterations() == [4, 5]
+    file.write_bytes(content)
+    checkpoints.keep_only(5)
+    assert checkpoints.iterations() == [5]
+
+
 def test_arrays_come_back_as_they_were(tmp_path):
     checkpoints = Checkpoints(tmp_path / "states")
     checkpoints.save(3, STATES, {})
