@@ -1,5 +1,6 @@
 """What is said while a command works, and texts as wide as the terminal."""
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import TextIO
 from reppo.text import plain_lines, wrapped
 
 
-def columns(stream: TextIO | None) -> int | None:
+def columns(stream: TextIO | io.TextIOBase | None) -> int | None:
     """The columns of a terminal; None for what is none."""
     try:
         return os.get_terminal_size(stream.fileno()).columns or None if stream is not None else None
@@ -17,7 +18,7 @@ def columns(stream: TextIO | None) -> int | None:
         return None
 
 
-def fitted(text: str, stream: TextIO | None) -> str:
+def fitted(text: str, stream: TextIO | io.TextIOBase | None) -> str:
     """Text as `plain_lines`, its lines broken at blanks where they are longer than the terminal."""
     lines, width = plain_lines(text).split("\n"), columns(stream)
     return "\n".join(lines if width is None else [part for line in lines for part in wrapped(line, width)])
