@@ -38,8 +38,9 @@ def test_texts_are_as_wide_as_a_terminal_and_as_they_are_elsewhere(tmp_path):
         lines = fitted(text, stream).split("\n")
         assert len(lines) == 4 and max(map(len, lines)) <= 30 and "\\x1b[2J" in lines[2]
     os.close(master)
-    for other in (None, open(tmp_path / "log", "w")):
-        assert columns(other) is None and fitted(text, other) == text.replace("\x1b", "\\x1b")
+    with open(tmp_path / "log", "w") as log:
+        for other in (None, log):
+            assert columns(other) is None and fitted(text, other) == text.replace("\x1b", "\\x1b")
 
 
 def test_nothing_is_said_where_there_is_no_terminal(capsys):
