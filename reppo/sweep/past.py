@@ -92,12 +92,12 @@ class Past:
         names = ("compile_seconds", "iteration_seconds", "evaluation_seconds")
         own = self._timings.of(self._key(spec, width, execution))
         if all(name in own for name in names):
-            return Expected(*(own[name] for name in names), True)
+            return Expected(**{name: own[name] for name in names}, itself=True)
         family = self._family(spec, width, execution)
         like = [one for one in self._timings.all().values() if one.get("family") == family and names[0] in one]
         if not like:
             return None
-        return Expected(*(statistics.median(one[name] for one in like) for name in names), False)
+        return Expected(**{name: statistics.median(one[name] for one in like) for name in names}, itself=False)
 
     def _program(self, spec: Spec) -> str:
         """What of a program all machines share: its code, and that of its components."""
