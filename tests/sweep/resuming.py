@@ -1,6 +1,8 @@
 """A small sweep, trained once a module, and what is asked of a folder of results after it was stopped or damaged."""
 
+import contextlib
 import csv
+import gc
 import json
 import shutil
 import sys
@@ -9,12 +11,14 @@ import pytest
 
 from reppo import environments
 from reppo.ablation import setting
+from reppo.errors import ConfigurationError
 from reppo.results import load_results
 from reppo.sweep import Experiment, execute, execution
 from reppo.sweep.execution import needed_bytes
 from reppo.tracking import AbstractTracker, ChunkFinished, Noticed, NoTracker, SweepStarted
 from reppo.training import BatchProgram, Checkpoints
 from reppo.training.lanes import compile_key
+from tests.sweep.disk import Disk, Killed, watched
 from tests.tiny import save_at_every_iteration, tiny_preset
 
 MODULE = sys.modules["reppo.sweep.execute"]  # the package exports a function of the same name
@@ -142,3 +146,22 @@ def returns(path):
         (r.record.arm, r.record.seed): (r.evaluations.environment_steps, r.evaluations.returns)
         for r in load_results(path)
     }
+
+
+def stop_at(path, at, full=False, **changes):
+    """Runs until an operation on files, which is the last, or which finds the disk full; returns what was done."""
+    with watched(Disk(path, at, full)) as disk, contextlib.suppress(Killed, ConfigurationError):
+        execute(declare(**changes), path, NoTracker())
+    gc.collect()  # with the frames that the error kept alive goes the lock
+    return disk.operations
+
+
+SMALL = {"arms": [], "seeds": [0, 1], "steps": 128 * 4}
+"""One batch of two runs, with checkpoints at 0, 2 and 4 iterations."""
+
+
+@pytest.fixture(scope="module")
+def operations(tmp_path_factory):
+    """Every operation on files of a small sweep, in order, and its results."""
+    path = tmp_path_factory.mktemp("whole") / "small"
+    return stop_at(path, None, **SMALL), contents(path)

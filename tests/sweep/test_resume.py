@@ -2,37 +2,25 @@
 
 # ruff: noqa: F811 (fixtures are imported)
 
-import contextlib
-import functools
-import gc
 import json
 import os
-import random
-import re
 import shutil
 from pathlib import Path
-from typing import final
 
 import jax
-import numpy as np
 import pytest
-from jax._src import dispatch
 
-from ablations import kl
 from reppo import environments
-from reppo.ablation import Ablation, setting
-from reppo.component import Scalar, hyper
+from reppo.ablation import setting
 from reppo.errors import ConfigurationError, RunDiverged, RunsFailed
-from reppo.losses.gates import AbstractGate
 from reppo.results import load_results
-from reppo.spec import replace_path
 from reppo.sweep import execute, plan, recording
 from reppo.tracking import NoTracker
 from reppo.training import BatchProgram, Checkpoints
 from reppo.training.lanes import lane_devices
-from tests.sweep.disk import Disk, Killed, watched
 from tests.sweep.resuming import (  # noqa: F401
     MODULE,
+    SMALL,
     STEPS,
     Listener,
     batch_of,
@@ -41,6 +29,7 @@ from tests.sweep.resuming import (  # noqa: F401
     declare,
     largest,
     longer,
+    operations,
     programs,
     results,
     run_again,
@@ -295,193 +284,3 @@ def test_a_component_whose_source_has_changed_is_said_and_goes_on(results, undis
         assert len(said) == 1 and said[0].startswith(
             "The source of ClippedKL is not what it was for 4 runs of this folder (base, kl_bound=0.2), which are kept"
         )
-
-
-@final
-class Explodes(AbstractGate):
-    """A gate of a user's own, which raises while it trains where its limit is passed."""
-
-    limit: Scalar = hyper(0.0)
-
-    def __call__(self, kl, bound):
-        def check(limit):
-            if limit > 0:
-                raise ValueError("the user's own fault")
-            return np.zeros((), bool)
-
-        return (kl < bound) | jax.pure_callback(check, jax.ShapeDtypeStruct((), bool), self.limit)
-
-
-@pytest.fixture
-def failed_callbacks_are_forgotten():
-    """JAX keeps the error of a callback, and raises it once more where anything waits for callbacks."""
-    yield
-    dispatch.runtime_tokens.clear()
-
-
-@pytest.mark.usefixtures("failed_callbacks_are_forgotten")
-def test_a_failure_while_training_harms_its_own_runs_only(undisturbed, tmp_path):
-    """One raising arm of four, one of whose runs shares a batch with an arm that does not raise."""
-    gate = lambda limit: Ablation(
-        f"limit={limit}", "Is it?", ("actor_loss.gate",), "ours", "unknown", functools.partial(explode, limit)
-    )
-    arms = [setting("kl_bound", 0.2), gate(-1.0), gate(1.0)]
-    others = {(arm, seed) for arm in ("base", "kl_bound=0.2", "limit=-1.0") for seed in range(3)}
-    for _ in range(2):  # and the same once more
-        with pytest.raises(RunsFailed) as raised:
-            execute(declare(arms=arms, seeds=range(3)), tmp_path / "small", NoTracker())
-        lines = str(raised.value).splitlines()
-        assert all(f"BestAction limit=1.0: {__file__}, line " in line for line in lines[1:-1]) and len(lines) == 4
-        assert all(line.endswith("ValueError: the user's own fault") for line in lines[1:-1])
-        found = contents(tmp_path / "small")
-        assert {key for key, (record, *_) in found.items() if record["status"] == "finished"} == others
-        same = contents(undisturbed).keys() & others
-        assert len(same) == 4
-        for key in same:
-            assert found[key][1:] == contents(undisturbed)[key][1:]
-    ledger = [json.loads(line) for line in (tmp_path / "small/ledger.jsonl").read_text().splitlines()]
-    assert any(event["event"] == "batch_failed" and "in check" in event["traceback"] for event in ledger)
-
-
-@pytest.mark.parametrize("error", [MemoryError(), jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: 8 GB")])
-def test_where_memory_runs_out_lanes_train_one_at_a_time(operations, tmp_path, monkeypatch, error):
-    original = BatchProgram.iterate
-
-    def iterate(self, states, *arguments):
-        if self._at_once == 2 and np.all(np.asarray(states.arrays.iteration) == 3):
-            raise error
-        return original(self, states, *arguments)
-
-    if lane_devices() == 1:
-        pytest.skip("lanes train one at a time already")
-    monkeypatch.setattr(BatchProgram, "iterate", iterate)
-    listener = Listener()
-    execute(declare(**SMALL), tmp_path / "small", listener)
-    assert listener.said == ["Memory ran out: from now on one lane trains at a time, not 2."]
-    described = json.loads((tmp_path / "small/experiment.json").read_text())
-    assert described["execution"] == {"mode": "map", "most": 2, "devices": 1, "fixed": False}
-    found = contents(tmp_path / "small")
-    for run, (_, evaluations, _, policies) in operations[1].items():  # metrics may differ in their last bits
-        assert (found[run][1], found[run][3]) == (evaluations, policies)
-
-
-def explode(limit, spec):
-    return replace_path(spec, "actor_loss.gate", Explodes(limit))
-
-
-def stop_at(path, at, full=False, **changes):
-    """Runs until an operation on files, which is the last, or which finds the disk full; returns what was done."""
-    with watched(Disk(path, at, full)) as disk, contextlib.suppress(Killed, ConfigurationError):
-        execute(declare(**changes), path, NoTracker())
-    gc.collect()  # with the frames that the error kept alive goes the lock
-    return disk.operations
-
-
-SMALL = {"arms": [], "seeds": [0, 1], "steps": 128 * 4}
-"""One batch of two runs, with checkpoints at 0, 2 and 4 iterations."""
-
-
-@pytest.fixture(scope="module")
-def operations(tmp_path_factory):
-    """Every operation on files of a small sweep, in order, and its results."""
-    path = tmp_path_factory.mktemp("whole") / "small"
-    return stop_at(path, None, **SMALL), contents(path)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """The folder of a small sweep."""
-    path = tmp_path_factory.mktemp("folder") / "small"
-    execute(declare(**SMALL), path, NoTracker())
-    return path
-
-
-def check_stop(path, at, full, expected, settings=SMALL):
-    done = stop_at(path, at, full, **settings)
-    assert len(done) > at
-    run_again(path, **settings)
-    assert contents(path) == expected, f"stopped at operation {at}, {done[at]}"
-    assert run_again(path, **settings).chunks == 0
-    return done[at]
-
-
-@pytest.mark.parametrize("full", [False, True], ids=["killed", "disk full"])
-def test_stopped_at_chosen_operations_the_results_are_the_same(operations, tmp_path, full):
-    done, expected = operations
-    # Of the last of each kind: right before it, or where no room is left for what precedes it.
-    for word in ("4", "best.npz", "record.json"):
-        at = max(number for number, other in enumerate(done) if other == f"os.rename {word}")
-        check_stop(tmp_path / word / "small", at - 2 * full, full, expected)
-    for word in ("write evaluations.csv", "write metrics.csv", "write about.json", "write .saving.tmp"):
-        at = max(number for number, other in enumerate(done) if other == word)
-        check_stop(tmp_path / word / "small", at, full, expected)
-
-
-def truncate(file):
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-
-
-def empty(file):
-    file.write_bytes(b"")
-
-
-def remove(file):
-    file.unlink()
-
-
-def check_damage(whole, path, name, damage, expected):
-    """Damages a file, and runs again: the same results, or a refusal that names the file and a cure, which is tried."""
-    shutil.copytree(whole, path)
-    damage(path / name)
-    try:
-        run_again(path, **SMALL)
-    except ConfigurationError as error:
-        assert name in str(error) and ("remove the folder" in str(error) or "what it describes" in str(error)), error
-        shutil.rmtree(path)
-        run_again(path, **SMALL)
-    assert contents(path) == expected, name
-    shutil.rmtree(path)
-
-
-def files_of(path):
-    """All files of a folder of results, by the kind that they are of."""
-    names = sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file() and file.stat().st_size)
-    kinds = {}
-    for name in names:
-        kinds.setdefault(re.sub(r"\d+|[0-9a-f]{16,}", "0", name), []).append(name)
-    return kinds
-
-
-@pytest.mark.parametrize("damage", [truncate, empty, remove])
-def test_after_damage_to_any_kind_of_file_the_results_are_the_same(operations, whole, tmp_path, damage):
-    kinds = files_of(whole)
-    assert len(kinds) > 10
-    for names in kinds.values():
-        check_damage(whole, tmp_path / "small", names[-1], damage, operations[1])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("damage", [truncate, empty, remove])
-def test_after_damage_to_any_file_the_results_are_the_same(operations, whole, tmp_path, damage):
-    for names in files_of(whole).values():
-        for name in names:
-            check_damage(whole, tmp_path / "small", name, damage, operations[1])
-
-
-SWEEP = {"arms": [setting("kl_bound", 0.2), kl.no_kl], "seeds": range(4), "steps": 128 * 4}
-"""Three arms and four seeds, in six batches of two programs, each with checkpoints at 0, 2 and 4 iterations."""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("full", [False, True], ids=["killed", "disk full"])
-def test_stopped_at_any_operation_the_results_are_the_same(tmp_path, full):
-    """The last operation of each kind, on each kind of file, and 20 random ones."""
-    done = stop_at(tmp_path / "whole" / "small", None, **SWEEP)
-    expected = contents(tmp_path / "whole" / "small")
-    assert len(expected) == 12
-    kinds = {re.sub(r"\d+", "0", word): number for number, word in enumerate(done)}
-    chosen = sorted({*kinds.values(), *random.Random(0).sample(range(len(done)), 20)})
-    for at in chosen:
-        word = check_stop(tmp_path / str(at) / "small", at, full, expected, SWEEP)
-        print(f"{'disk full' if full else 'killed'} at operation {at} of {len(done)}, {word}: the same", flush=True)
-        shutil.rmtree(tmp_path / str(at))

@@ -11,10 +11,7 @@ from reppo.results import load_results
 from reppo.sweep import execute, pace
 from reppo.tracking import AbstractTracker, Kept, NoTracker, SweepStarted, Working
 from reppo.training import BatchProgram
-from tests.sweep.resuming import batch_of, contents, declare, programs, run_again  # noqa: F401
-
-SMALL = {"arms": [], "seeds": [0, 1], "steps": 128 * 4}
-"""One batch of two runs, evaluated at 0, 2 and 4 iterations."""
+from tests.sweep.resuming import SMALL, batch_of, contents, declare, programs, run_again  # noqa: F401
 
 WORK = ["evaluating", "training", "training", "evaluating", "training", "training", "evaluating"]
 KEPT = [0, 1, 2, 2, 3, 4, 4]
