@@ -85,7 +85,9 @@ def stoppable(console: Console | None = None) -> Iterator[None]:
     threading.Thread(target=_watch, args=(heard, stop), daemon=True).start()
 
     def hear(number: int, frame: FrameType | None) -> None:
-        stop.asked = stop.asked or number
+        if stop.asked is not None:
+            stop.end(number, second=True)
+        stop.asked = number
         stop.say(number)
         if not stop.waits:
             stop.leave()
