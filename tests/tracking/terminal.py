@@ -12,7 +12,8 @@ class Terminal:
     Attributes:
         columns: its width.
         rows: its height.
-        broken: how often a line came to the right edge and went on in the next row.
+        broken: how often a line came to the right edge and went on in the next row, but for a word that has no room in
+            any row.
     """
 
     def __init__(self, columns=80, rows=24):
@@ -49,7 +50,7 @@ class Terminal:
             return
         width = 2 if unicodedata.east_asian_width(character) in "WF" else 1
         if self.column + width > self.columns:
-            self.broken += 1
+            self.broken += " " in "".join(self.lines[self.row]).strip()
             self.joined.add(self.row)
             self._down()
             self.column = 0
