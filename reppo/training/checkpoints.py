@@ -84,7 +84,7 @@ class Checkpoints:
         """Removes all checkpoints before one, once every file of it was read; none if it is not whole.
 
         Args:
-            iteration: of the checkpoint, which nothing goes on from unless more steps are asked for.
+            iteration: of the checkpoint, at least 0; nothing goes on from it unless more steps are asked for.
         """
         with contextlib.suppress(DamagedFile):
             self.check(iteration)
