@@ -183,6 +183,7 @@ def test_a_command_that_fails_fails_its_task(study):
         Payload(["list", "nothing"], str(study.parent))()
 
 
+@pytest.mark.slow  # four processes that import JAX and compile
 def test_an_array_of_local_processes_gives_the_same_numbers(study, capsys):
     pytest.importorskip("submitit")
     arguments = ["submit", "study.py", "--executor", "local", "--at-once", "2", "--cpus-per-task", "2", "--seeds", "2"]
