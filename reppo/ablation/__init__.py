@@ -13,11 +13,16 @@ from reppo.ablation.designs import (
     one_at_a_time,
 )
 from reppo.ablation.registry import all_ablations, find_ablation
+from reppo.ablation.search import Integers, LogUniform, Range, Uniform, random_search
 
 __all__ = [
     "Ablation",
     "Arm",
     "FractionalFactorial",
+    "Integers",
+    "LogUniform",
+    "Range",
+    "Uniform",
     "ablation",
     "add_one_in",
     "all_ablations",
@@ -29,5 +34,6 @@ __all__ = [
     "grid",
     "leave_one_out",
     "one_at_a_time",
+    "random_search",
     "setting",
 ]

@@ -11,7 +11,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, final, overload
 
 from reppo.ablation.ablation import Ablation, Arm, setting
+from reppo.ablation.search import Integers, LogUniform, Range, Uniform, random_search
 from reppo.errors import ConfigurationError, require
+
+__all__ = [
+    "FractionalFactorial",
+    "Integers",
+    "LogUniform",
+    "Range",
+    "Uniform",
+    "add_one_in",
+    "combinations",
+    "factorial",
+    "fractional_factorial",
+    "grid",
+    "leave_one_out",
+    "one_at_a_time",
+    "random_search",
+]
 
 Factor = Ablation | Arm | Sequence[Ablation | Arm]
 """Something that a design varies: an ablation, on or off; or a list of alternatives, such as a grid, at most one on."""
