@@ -27,6 +27,7 @@ EXCUSED = {
     "MismatchedKL": ["itself", "saturated"],
     "ModeAction": ["value"],
     "NoGate": ["closed"],
+    "NormalHead": ["normalized"],
     "ShiftedFlag": ["termination"],
     "TakenActionClippedBonus": ["entropy"],
 }
