@@ -30,6 +30,7 @@ EXCUSED = {
     "NormalHead": ["normalized"],
     "ShiftedFlag": ["termination"],
     "TakenActionClippedBonus": ["entropy"],
+    "TruncationAsTermination": ["truncation"],
 }
 
 SHIPPED = {
