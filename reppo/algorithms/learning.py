@@ -6,11 +6,13 @@ from typing import Any, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float, Key, PyTree
 
 from reppo.distributions import AbstractHead
-from reppo.losses import AbstractActorLoss, AbstractMultiplier, Minibatch, multiplier_gradients
+from reppo.errors import require
+from reppo.losses import AbstractActorLoss, AbstractMultiplier, FixedMultiplier, Minibatch, multiplier_gradients
 from reppo.optimization import optimizer_step, trainable
 from reppo.summary import Summary
 
@@ -113,3 +115,25 @@ class ActorParts(eqx.Module):
             kl_multiplier=multipliers[1],
         )
         return learner, metrics
+
+
+def require_common(algorithm: Any) -> None:
+    """Checks the fields that such algorithms have in common.
+
+    Args:
+        algorithm: with numbers of environments and steps, discount, scale of rewards, batches, and the actor's slots.
+
+    Raises:
+        ConfigurationError: if one is out of its range, or batches or multiplier do not go with the others.
+    """
+    sizes = {"num_environments": algorithm.num_environments, "rollout_length": algorithm.rollout_length}
+    for name, size in sizes.items():
+        require(size >= 1, f"{name} is {size}; give at least 1.")
+    require(0 <= algorithm.gamma <= 1, f"gamma is {algorithm.gamma!s}; give one in [0, 1].")
+    require(algorithm.reward_scale > 0, f"reward_scale is {algorithm.reward_scale!s}; give a positive one.")
+    algorithm.batches.check(algorithm.steps_per_iteration)
+    require(
+        bool(np.isfinite(algorithm.actor_loss.kl_bound)) or isinstance(algorithm.kl_multiplier, FixedMultiplier),
+        "The KL multiplier is learned, but the actor's objective has no bound for it to aim at. "
+        "Set algorithm.kl_multiplier=FixedMultiplier(0).",
+    )

@@ -6,13 +6,12 @@ from typing import Any, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from reppo.algorithms.acting import ActorPolicy, build_actor
 from reppo.algorithms.contract import AbstractAlgorithm, AlgorithmState
-from reppo.algorithms.learning import ActorParts, Learner
+from reppo.algorithms.learning import ActorParts, Learner, require_common
 from reppo.component import Scalar, hyper, static
 from reppo.distributions import AbstractHead, NormalHead
 from reppo.environments import Interface, Observation
@@ -314,19 +313,9 @@ class Ppo(AbstractAlgorithm):
         return optax.chain(self.critic_optimizer.transform(), optax.scale(rate))  # pyright: ignore[reportArgumentType]
 
     def validate(self) -> None:
-        require(self.num_environments >= 1, f"num_environments is {self.num_environments}; give at least 1.")
-        require(self.rollout_length >= 1, f"rollout_length is {self.rollout_length}; give at least 1.")
-        require(0 <= self.gamma <= 1, f"gamma is {self.gamma!s}; give one in [0, 1].")
-        require(self.reward_scale > 0, f"reward_scale is {self.reward_scale!s}; give a positive one.")
-        self.batches.check(self.steps_per_iteration)
+        require_common(self)
         require(
             not self.actor_loss.asks_q,
             f"{type(self.actor_loss).__name__} asks a critic for the values of actions, and that of PPO knows only "
             "those of states. Choose SurrogateLoss(), or the algorithm Reppo.",
-        )
-        bounded = bool(np.isfinite(self.actor_loss.kl_bound))
-        require(
-            bounded or isinstance(self.kl_multiplier, FixedMultiplier),
-            "The KL multiplier is learned, but the actor's objective has no bound for it to aim at. "
-            "Set algorithm.kl_multiplier=FixedMultiplier(0).",
         )

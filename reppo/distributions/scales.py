@@ -6,7 +6,6 @@ from typing import final
 
 import jax
 import jax.numpy as jnp
-from equinox import AbstractVar
 from jaxtyping import Array, Float
 
 from reppo.component import Component, Scalar, hyper
@@ -18,13 +17,12 @@ _LEAST, _MOST = -10.0, 4.0
 
 
 class AbstractScale(Component):
-    """Gives the standard deviation of each action dimension.
+    """Gives the standard deviation of each action dimension."""
 
-    Attributes:
-        per_action: outputs of the actor that it takes for each action dimension, 0 or 1.
-    """
-
-    per_action: AbstractVar[int]
+    @property
+    @abstractmethod
+    def per_action(self) -> int:
+        """Outputs of the actor that it takes for each action dimension, 0 or 1."""
 
     @abstractmethod
     def __call__(self, outputs: Float[Array, " outputs"], actions: int) -> Float[Array, " action"]:

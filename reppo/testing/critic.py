@@ -293,7 +293,7 @@ def _value_loss(value_loss: AbstractValueLoss, output: Any, old: Any, target: An
     return own, jax.value_and_grad(lambda output: ScalarValue().loss(output[None], target))(output)
 
 
-_VALUES = {name: floats(-10, 10).map(np.float32) for name in ("output", "old", "target")}
+_VALUE = floats(-10, 10).map(np.float32)
 
 
 @law(AbstractValueLoss, "shape", "a finite loss of shape (), with a finite slope")
@@ -302,7 +302,7 @@ def _value_loss_shape(value_loss: AbstractValueLoss) -> None:
         loss, slope = _value_loss(value_loss, output, old, target)[0]
         ensure(loss.shape == () and np.isfinite(loss) and np.isfinite(slope), f"{loss}, with the slope {slope}")
 
-    for_all(body, **_VALUES)
+    for_all(body, output=_VALUE, old=_VALUE, target=_VALUE)
 
 
 @law(AbstractValueLoss, "pessimistic", "it is never below the plain loss of the same outputs")
@@ -311,7 +311,7 @@ def _value_loss_pessimistic(value_loss: AbstractValueLoss) -> None:
         (loss, _), (plain, _) = _value_loss(value_loss, output, old, target)
         ensure(loss >= plain - 1e-5 * (1 + plain), f"{loss}, where the plain loss is {plain}")
 
-    for_all(body, **_VALUES)
+    for_all(body, output=_VALUE, old=_VALUE, target=_VALUE)
 
 
 @law(AbstractValueLoss, "start", "where the value has not moved, loss and slope are those of the plain loss")
@@ -320,7 +320,7 @@ def _value_loss_start(value_loss: AbstractValueLoss) -> None:
         own, plain = _value_loss(value_loss, output, output, target)
         ensure(np.allclose(own, plain, rtol=1e-4, atol=1e-4), f"{own} instead of {plain}")
 
-    for_all(body, output=_VALUES["output"], target=_VALUES["target"])
+    for_all(body, output=_VALUE, target=_VALUE)
 
 
 @law(AbstractValueLoss, "way back", "where the value has moved away from its target, the slope leads back")
@@ -330,4 +330,4 @@ def _value_loss_way_back(value_loss: AbstractValueLoss) -> None:
         slope = _value_loss(value_loss, output + side * np.float32(away), output, target)[0][1]
         ensure(slope * side > 0, f"the slope {slope} at {away} beyond the old value")
 
-    for_all(body, output=_VALUES["output"], away=floats(0.0625, 10), target=_VALUES["target"])
+    for_all(body, output=_VALUE, away=floats(0.0625, 10), target=_VALUE)
