@@ -12,7 +12,7 @@ from reppo.spec import Spec, get_path
 from .edit import replace
 
 SURROGATE = "algorithm.actor_loss.surrogate"
-CLIP = "algorithm.actor_loss.surrogate.clip"
+CLIP = "algorithm.actor_loss.surrogate.ratio_clip"
 ADVANTAGES = "algorithm.advantages"
 STOP = "algorithm.stop"
 
@@ -108,4 +108,4 @@ def clipped_value(spec: Spec) -> Spec:
 def annealing(spec: Spec) -> Spec:
     """Learning rates fall linearly to a tenth: over 64 iterations, or a million steps where that is longer."""
     horizon = max(1_000_000, 64 * spec.algorithm.steps_per_iteration)
-    return replace(spec, {"algorithm.annealing": LinearAnnealing(horizon=horizon, floor=0.1)})
+    return replace(spec, {"algorithm.annealing": LinearAnnealing(horizon=horizon, rate_floor=0.1)})

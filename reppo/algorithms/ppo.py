@@ -188,8 +188,8 @@ class Ppo(AbstractAlgorithm):
         """How far and how freely the policy moves, then what the critic can follow, and how well it does."""
         return (
             Watched("actor/kl", "KL(old, new), nats", logarithmic=True, limit="kl_bound"),
-            Watched("actor/clipped", "ratios cut off", needs="clip"),
-            Watched("actor/stopped", "steps of the policy left out", needs="target"),
+            Watched("actor/clipped", "ratios cut off", needs="ratio_clip"),
+            Watched("actor/stopped", "steps of the policy left out", needs="target_kl"),
             Watched("actor/behind_gate", "states behind the KL gate", needs="kl_bound"),
             Watched("actor/entropy", "entropy, nats"),
             Watched(

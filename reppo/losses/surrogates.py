@@ -46,25 +46,25 @@ class PlainRatio(AbstractSurrogate):
 
 @final
 class ClippedRatio(AbstractSurrogate):
-    """`min(ratio * advantage, clip(ratio, 1 - clip, 1 + clip) * advantage)`: nothing is won by going further.
+    """`min(ratio * advantage, clip(ratio) * advantage)`, with the ratio clipped to 1 +- `ratio_clip`.
 
-    What would be lost counts in full, so that the gradient leads back from where the policy went wrong. The log-ratio
-    is held within +-20 as in `PlainRatio`.
+    Nothing is won by going further. What would be lost counts in full, so that the gradient leads back from where the
+    policy went wrong. The log-ratio is held within +-20 as in `PlainRatio`.
 
     Attributes:
-        clip: how far from 1 a ratio counts, in (0, 1).
+        ratio_clip: how far from 1 a ratio counts, in (0, 1).
 
     Reference: Schulman et al. 2017 (arXiv 1707.06347), equation 7.
     """
 
-    clip: Scalar = hyper(0.2)
+    ratio_clip: Scalar = hyper(0.2)
 
     def __call__(self, log_ratio: Float[Array, ""], advantage: Float[Array, ""]) -> Float[Array, ""]:
         ratio = jnp.exp(limit(log_ratio, -MAX_LOG_RATIO, MAX_LOG_RATIO))
-        return jnp.minimum(ratio * advantage, jnp.clip(ratio, 1 - self.clip, 1 + self.clip) * advantage)
+        return jnp.minimum(ratio * advantage, jnp.clip(ratio, 1 - self.ratio_clip, 1 + self.ratio_clip) * advantage)
 
     def validate(self) -> None:
-        require(0 < self.clip < 1, f"The clip of the ratio is {self.clip!s}; give one between 0 and 1.")
+        require(0 < self.ratio_clip < 1, f"The clip of the ratio is {self.ratio_clip!s}; give one between 0 and 1.")
 
 
 @final

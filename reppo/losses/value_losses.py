@@ -48,18 +48,18 @@ class PlainValueLoss(AbstractValueLoss):
 
 @final
 class ClippedValueLoss(AbstractValueLoss):
-    """The greater of the loss and of that of the value held within `clip` of the old one.
+    """The greater of the loss and of that of the value held within `value_clip` of the old one.
 
     So nothing is won by moving further than that in one iteration. For scalar critics alone.
 
     Attributes:
-        clip: how far a value may move, in scaled rewards, positive.
+        value_clip: how far a value may move, in scaled rewards, positive.
 
     Reference: the implementation beside Schulman et al. 2017 (arXiv 1707.06347). Engstrom et al. 2020
     (arXiv 2005.12729) find that it does not help, Andrychowicz et al. 2020 (arXiv 2006.05990) that it hurts.
     """
 
-    clip: Scalar = hyper(0.2)
+    value_clip: Scalar = hyper(0.2)
 
     def __call__(
         self,
@@ -68,7 +68,7 @@ class ClippedValueLoss(AbstractValueLoss):
         old: Float[Array, ""],
         target: Float[Array, ""],
     ) -> Float[Array, ""]:
-        held = old + jnp.clip(logits - old, -self.clip, self.clip)
+        held = old + jnp.clip(logits - old, -self.value_clip, self.value_clip)
         return jnp.maximum(value.loss(logits, target), value.loss(held, target))
 
     def fits(self, spec: Any) -> None:
@@ -80,4 +80,7 @@ class ClippedValueLoss(AbstractValueLoss):
         )
 
     def validate(self) -> None:
-        require(self.clip > 0, f"The clip of the value is {self.clip!s}; give a positive one, or PlainValueLoss().")
+        require(
+            self.value_clip > 0,
+            f"The clip of the value is {self.value_clip!s}; give a positive one, or PlainValueLoss().",
+        )

@@ -40,17 +40,20 @@ class LinearAnnealing(AbstractAnnealing):
     Attributes:
         horizon: environment steps after which the floor is reached, positive. What a run's budget is does not matter:
             a shorter run ends before, a longer one goes on at the floor.
-        floor: the share that is left then, in [0, 1]. At 0 nothing is learned beyond the horizon.
+        rate_floor: the share that is left then, in [0, 1]. At 0 nothing is learned beyond the horizon.
 
     Reference: Schulman et al. 2017 (arXiv 1707.06347), table 5.
     """
 
     horizon: Scalar = hyper(1_000_000)
-    floor: Scalar = hyper(0.0)
+    rate_floor: Scalar = hyper(0.0)
 
     def __call__(self, steps: Float[Array, ""]) -> Float[Array, ""]:
-        return 1 - (1 - self.floor) * jnp.minimum(steps / self.horizon, 1.0)
+        return 1 - (1 - self.rate_floor) * jnp.minimum(steps / self.horizon, 1.0)
 
     def validate(self) -> None:
         require(self.horizon > 0, f"The horizon of the annealing is {self.horizon!s} steps; give a positive one.")
-        require(0 <= self.floor <= 1, f"The floor of the learning rate is {self.floor!s} of it; give one in [0, 1].")
+        require(
+            0 <= self.rate_floor <= 1,
+            f"The floor of the learning rate is {self.rate_floor!s} of it; give one in [0, 1].",
+        )

@@ -42,18 +42,20 @@ class TargetKL(AbstractStop):
     """No further step of the policy once its divergence is above a target; the critic goes on.
 
     Attributes:
-        target: the divergence, in nats, positive. Implementations write it as 1.5 times a target of 0.01.
+        target_kl: the divergence, in nats, positive. Implementations write it as 1.5 times a target of 0.01.
 
     Reference: Achiam 2018, Spinning Up in Deep Reinforcement Learning.
     """
 
-    target: Scalar = hyper(0.015)
+    target_kl: Scalar = hyper(0.015)
 
     def init(self) -> Bool[Array, ""]:
         return jnp.zeros((), bool)
 
     def __call__(self, kl: Float[Array, ""]) -> Bool[Array, ""]:
-        return kl > self.target
+        return kl > self.target_kl
 
     def validate(self) -> None:
-        require(self.target > 0, f"The target of the KL is {self.target!s} nats; give a positive one, or NoStop().")
+        require(
+            self.target_kl > 0, f"The target of the KL is {self.target_kl!s} nats; give a positive one, or NoStop()."
+        )

@@ -132,7 +132,7 @@ def test_beyond_its_horizon_the_learning_rate_stays_at_its_floor(learned):
     algorithm, state, trajectory, full, _ = learned
     update = eqx.filter_jit(lambda a, s, t: a.update(s, t, jax.random.key(1)))
     late = eqx.tree_at(lambda s: s.statistics.iterations, state, jnp.array(1000, jnp.int32))
-    annealed = lambda floor: dataclasses.replace(algorithm, annealing=LinearAnnealing(horizon=256, floor=floor))
+    annealed = lambda floor: dataclasses.replace(algorithm, annealing=LinearAnnealing(horizon=256, rate_floor=floor))
     at_start, metrics = update(annealed(0.0), state, trajectory)
     assert metrics["optimizer/rate"].mean == 1
     assert moved(state, at_start) == pytest.approx(moved(state, full), rel=1e-4)

@@ -34,7 +34,7 @@ def held_value_loss(combine):
     """A clipped loss that makes another thing of the two."""
 
     def call(self, value, logits, old, target):
-        held = old + jnp.clip(logits - old, -self.clip, self.clip)
+        held = old + jnp.clip(logits - old, -self.value_clip, self.value_clip)
         return combine(value.loss(logits, target), value.loss(held, target))
 
     return calls(ClippedValueLoss(), call)
