@@ -1,10 +1,14 @@
 """The policy's distribution, and the actions that are stored."""
 
 from reppo.ablation import ablation
-from reppo.spec import Spec
+from reppo.distributions import FixedScale, FreeScale, NormalHead, TanhNormalHead
+from reppo.spec import Spec, get_path
 
 from .edit import replace
 
+HEAD = "algorithm.head"
+SCALE = "algorithm.head.scale"
+TARGET = "algorithm.head.entropy_target"
 FLOOR = "algorithm.head.floor"
 LIMIT = "algorithm.head.max_action"
 
@@ -42,3 +46,51 @@ def small_floor(spec: Spec) -> Spec:
 def unclipped_action(spec: Spec) -> Spec:
     """A limit of 1 on sampled actions, which the tanh keeps anyway."""
     return replace(spec, {LIMIT: 1.0})
+
+
+@ablation(
+    "policy/unsquashed",
+    question="Does the policy need its squash, or may a Gaussian be cut off at the borders?",
+    touches=[HEAD],
+    reference="arXiv 2006.05990",
+)
+def unsquashed(spec: Spec) -> Spec:
+    """A Gaussian whose draws are clipped to the borders, as is usual for PPO; densities are those before the clip."""
+    return replace(spec, {HEAD: NormalHead(get_path(spec, SCALE), get_path(spec, TARGET))})
+
+
+@ablation(
+    "policy/squashed",
+    question="Should the Gaussian be squashed into the borders instead of cut off there?",
+    touches=[HEAD],
+    reference="arXiv 2006.05990",
+)
+def squashed(spec: Spec) -> Spec:
+    """The tanh of a Gaussian, with actions up to 1."""
+    if isinstance(get_path(spec, HEAD), TanhNormalHead):
+        return spec
+    head = TanhNormalHead(max_action=1.0, entropy_target=get_path(spec, TARGET), scale=get_path(spec, SCALE))
+    return replace(spec, {HEAD: head})
+
+
+@ablation(
+    "policy/free_scale",
+    question="Must the standard deviation depend on the state?",
+    touches=[SCALE],
+    reference="arXiv 2006.05990",
+    expects="same",
+)
+def free_scale(spec: Spec) -> Spec:
+    """A parameter for each action dimension, the same in every state; 1 before training."""
+    return replace(spec, {SCALE: FreeScale(1.0)})
+
+
+@ablation(
+    "policy/fixed_scale",
+    question="Must the standard deviation be learned?",
+    touches=[SCALE],
+    expects="worse",
+)
+def fixed_scale(spec: Spec) -> Spec:
+    """A standard deviation of 0.5 throughout."""
+    return replace(spec, {SCALE: FixedScale(0.5)})

@@ -11,6 +11,7 @@ from reppo.targets import (
     ShiftedFlag,
     TakenAction,
     TakenActionClippedBonus,
+    TruncationAsTermination,
 )
 
 from .edit import replace
@@ -131,3 +132,15 @@ def shifted_truncation(spec: Spec) -> Spec:
 def masked_truncation(spec: Spec) -> Spec:
     """Truncated steps are cut where they are, and do not enter the critic's loss."""
     return replace(spec, {"algorithm.truncation": MaskedFlag()})
+
+
+@ablation(
+    "targets/truncation_as_termination",
+    question="What does it cost to take a time limit for the end of the task?",
+    touches=["algorithm.truncation"],
+    reference="arXiv 1712.00378",
+    expects="worse",
+)
+def truncation_as_termination(spec: Spec) -> Spec:
+    """A truncated step is worth its reward and no more. Nothing changes where no episode is truncated."""
+    return replace(spec, {"algorithm.truncation": TruncationAsTermination()})

@@ -4,9 +4,9 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from reppo import environments
-from reppo.algorithms import Reppo
+from reppo.algorithms import Ppo, Reppo
 from reppo.losses import FixedSupport, HLGauss
-from reppo.networks import Actor, Critic
+from reppo.networks import Actor, Critic, NoNorm
 from reppo.optimization import Adam, Epochs, NoClip
 from reppo.spec import Evaluation, Spec, resolve
 from reppo.sweep import pace
@@ -27,6 +27,19 @@ def tiny_reppo(**changes) -> Reppo:
         "multiplier_optimizer": Adam(learning_rate=3e-3, clip=NoClip()),
     }
     return Reppo(**(settings | changes))
+
+
+def tiny_ppo(**changes) -> Ppo:
+    settings = {
+        "num_environments": 16,
+        "rollout_length": 8,
+        "actor": Actor(width=16, depth=1, norm=NoNorm()),
+        "critic": Critic(width=16, encoder_depth=0, head_depth=0, norm=NoNorm()),
+        "batches": Epochs(epochs=2, num_minibatches=2),
+        "actor_optimizer": Adam(learning_rate=1e-2),
+        "critic_optimizer": Adam(learning_rate=1e-2),
+    }
+    return Ppo(**(settings | changes))
 
 
 def tiny_spec(probe: str = "BestAction", algorithm=None, **changes) -> Spec:

@@ -10,7 +10,7 @@ from reppo.descriptions.entries import Entry, describe_ablation, find_environmen
 from reppo.descriptions.found import findings
 from reppo.environments.suites import default_task
 from reppo.errors import ConfigurationError
-from reppo.spec import Spec, difference, format_value
+from reppo.spec import Spec, difference, format_value, validate
 from writers.markdown import blocks, bullets, code, heading, link, prose, text
 
 
@@ -63,7 +63,9 @@ def _changes(ablation: Ablation, specs: dict[str, Spec]) -> list[str]:
 
 def _on(ablation: Ablation, spec: Spec) -> str:
     try:
-        changes = difference(spec, ablation.transform(spec))
+        after = ablation.transform(spec)
+        changes = difference(spec, after)
+        validate(after)
     except ConfigurationError as error:
         return f" does not fit. {text(str(error).partition('. ')[0])}."
     lines = [
@@ -83,6 +85,10 @@ def _before(value: Any) -> str:
 def _presets(names: list[str], specs: dict[str, Spec]) -> str:
     if len(names) == len(specs):
         return "every preset"
+    algorithms = {name: type(spec.algorithm) for name, spec in specs.items()}
+    of_one = [name for name in specs if algorithms[name] is algorithms[names[0]]]
+    if names == of_one:
+        return f"every preset of {link(algorithms[names[0]].__name__, 'components.md')}"
     return ", ".join(link(name, "presets.md") for name in names)
 
 

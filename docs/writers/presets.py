@@ -13,19 +13,21 @@ BASE = "reppo"
 
 
 def write() -> str:
-    """Every preset with its differences from the first, then a table."""
+    """Every preset with its differences from the first of its algorithm, then a table."""
     task = find_environment(default_task())
     order = [BASE, *(name for name in presets.__all__ if name != BASE)]
     specs = {name: find_preset(name)(task) for name in order}
+    order = sorted(order, key=lambda name: type(specs[name].algorithm) is not type(specs[BASE].algorithm))
     parts = []
     for name in order:
+        first = next(one for one in order if type(specs[one].algorithm) is type(specs[name].algorithm))
         changes = [
             f"{code(path.removeprefix('algorithm.'))}: {code(format_value(before))} → {code(format_value(after))}"
-            for path, before, after in difference(specs[BASE], specs[name])
+            for path, before, after in difference(specs[first], specs[name])
         ]
         parts += [heading(2, name), prose(body(find_preset(name)))]
-        parts += [f"Differs from {link(BASE)} in:", bullets(*changes)] if changes else []
-    table = _table({name: flat_spec(resolve(spec)) for name, spec in specs.items()})
+        parts += [f"Differs from {link(first)} in:", bullets(*changes)] if changes else []
+    table = _table({name: flat_spec(resolve(specs[name])) for name in order})
     return blocks(*parts, "## Side by side", _note(default_task()), table)
 
 

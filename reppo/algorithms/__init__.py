@@ -1,7 +1,19 @@
 """Learning algorithms: slots filled, `init`, `policy`, `update`."""
 
-from reppo.algorithms.acting import Acted, ActorPolicy
+from reppo.algorithms.acting import Acted, ActorPolicy, build_actor
 from reppo.algorithms.contract import AbstractAlgorithm, AlgorithmState
-from reppo.algorithms.reppo import Learner, Reppo
+from reppo.algorithms.learning import ActorParts, Learner
+from reppo.algorithms.ppo import Ppo
+from reppo.algorithms.reppo import Reppo
 
-__all__ = ["AbstractAlgorithm", "Acted", "ActorPolicy", "AlgorithmState", "Learner", "Reppo"]
+__all__ = [
+    "AbstractAlgorithm",
+    "Acted",
+    "ActorParts",
+    "ActorPolicy",
+    "AlgorithmState",
+    "Learner",
+    "Ppo",
+    "Reppo",
+    "build_actor",
+]

@@ -4,10 +4,12 @@ import dataclasses
 from typing import Any, final
 
 import equinox as eqx
-from jaxtyping import Array, Key, PyTree
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key, PyTree
 
 from reppo.distributions import AbstractDistribution, AbstractHead, Action, Draw
-from reppo.environments import Observation
+from reppo.environments import Interface, Observation
+from reppo.networks import AbstractActorBuilder
 from reppo.normalization import AbstractNormalizer
 from reppo.rollout import AbstractPolicy
 
@@ -53,3 +55,37 @@ class ActorPolicy(AbstractPolicy):
 
     def observe(self, observation: Observation) -> "ActorPolicy":
         return dataclasses.replace(self, statistics=self.normalizer.observe(self.statistics, observation.actor))
+
+
+class WithFreeOutputs(eqx.Module):
+    """An actor network, and outputs beside it that are the same in every state.
+
+    Attributes:
+        network: from an observation to the first outputs.
+        free: the last outputs, which are learned.
+    """
+
+    network: Any
+    free: Float[Array, " free"]
+
+    def __call__(self, observation: PyTree[Array]) -> Float[Array, " outputs"]:
+        """All outputs for one normalized observation."""
+        return jnp.concatenate([self.network(observation), self.free])
+
+
+def build_actor(builder: AbstractActorBuilder, head: AbstractHead, key: Key[Array, ""], interface: Interface) -> Any:
+    """The network whose outputs a head turns into a distribution.
+
+    Args:
+        builder: of the network.
+        head: says how many outputs there are, and which of them are parameters of their own.
+        key: consumed.
+        interface: the shapes of observations and the space of actions.
+
+    Raises:
+        ConfigurationError: if the head is not for such actions.
+    """
+    size, free = head.size(interface.action), head.free(interface.action)
+    if free is None:
+        return builder.build(key, interface.observation.actor, size)
+    return WithFreeOutputs(builder.build(key, interface.observation.actor, size - free.size), free)

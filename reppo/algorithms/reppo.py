@@ -6,12 +6,12 @@ from typing import Any, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from jaxtyping import Array, Bool, Float, Key, PyTree
+from jaxtyping import Array, Bool, Float, Key
 
-from reppo.algorithms.acting import ActorPolicy
+from reppo.algorithms.acting import ActorPolicy, build_actor
 from reppo.algorithms.contract import AbstractAlgorithm, AlgorithmState
+from reppo.algorithms.learning import ActorParts, Learner, require_common
 from reppo.component import Scalar, hyper, slot, static
 from reppo.distributions import AbstractHead, Action, TanhNormalHead
 from reppo.environments import Interface, Observation
@@ -22,14 +22,12 @@ from reppo.losses import (
     AbstractAuxiliary,
     AbstractMultiplier,
     AbstractValue,
-    FixedMultiplier,
     HLGauss,
     LearnedMultiplier,
     Minibatch,
     PathwiseLoss,
     QFunction,
     SelfPrediction,
-    multiplier_gradients,
 )
 from reppo.networks import AbstractActorBuilder, AbstractCriticBuilder, AbstractOffset, Actor, Critic, NoOffset
 from reppo.normalization import (
@@ -49,7 +47,6 @@ from reppo.optimization import (
     Epochs,
     NoClip,
     optimizer_step,
-    trainable,
 )
 from reppo.rollout import Trajectory, as_rows
 from reppo.summary import Summary
@@ -65,27 +62,6 @@ from reppo.targets import (
     Taken,
 )
 from reppo.watched import Watched
-
-
-@final
-class Learner(eqx.Module):
-    """The part of the state that minibatch updates change.
-
-    Attributes:
-        actor: the actor network.
-        critic: the critic network.
-        temperature: parameter of the temperature; None if it is fixed.
-        kl_multiplier: parameter of the KL multiplier; None if it is fixed.
-        actor_optimizer: optimizer state of the actor and of both multipliers.
-        critic_optimizer: optimizer state of the critic.
-    """
-
-    actor: eqx.Module
-    critic: eqx.Module
-    temperature: Float[Array, ""] | None
-    kl_multiplier: Float[Array, ""] | None
-    actor_optimizer: PyTree
-    critic_optimizer: PyTree
 
 
 @final
@@ -149,7 +125,7 @@ class Reppo(AbstractAlgorithm):
     def init(self, key: Key[Array, ""], interface: Interface) -> AlgorithmState:
         """Networks, multipliers and optimizers before training."""
         shapes, action_size = interface.observation, interface.action.size
-        actor = self.actor.build(subkey(key, "actor"), shapes.actor, self.head.size(interface.action))
+        actor = build_actor(self.actor, self.head, subkey(key, "actor"), interface)
         critic = self.critic.build(
             subkey(key, "critic"),
             shapes.for_critic,
@@ -158,15 +134,7 @@ class Reppo(AbstractAlgorithm):
             self.auxiliary.size(self.critic.embedding_size),
         )
         critic = self.critic_offset.build(critic, self.value.start)
-        multipliers: Any = (self.temperature.init(), self.kl_multiplier.init())
-        learner = Learner(
-            actor=actor,
-            critic=critic,
-            temperature=multipliers[0],
-            kl_multiplier=multipliers[1],
-            actor_optimizer=self._actor_transform().init((trainable(actor), multipliers)),
-            critic_optimizer=self.critic_optimizer.transform().init(trainable(critic)),
-        )
+        learner = self._actor_parts().init(actor, critic, self.critic_optimizer.transform())
         return AlgorithmState(learner, statistics=init_statistics(self.normalizer, shapes))
 
     def policy(self, state: AlgorithmState) -> ActorPolicy:
@@ -301,56 +269,16 @@ class Reppo(AbstractAlgorithm):
 
     def actor_step(self, learner: Learner, batch: Minibatch, key: Key[Array, ""]) -> tuple[Learner, dict[str, Summary]]:
         """One gradient step of the actor, and one of the multipliers by what the actor's loss saw."""
-        temperature = self.temperature.value(learner.temperature)
-        kl_multiplier = self.kl_multiplier.value(learner.kl_multiplier)
-        q = QFunction(learner.critic, self.value)
+        return self._actor_parts().step(learner, QFunction(learner.critic, self.value), batch, key)
 
-        def loss(actor: Any) -> tuple[Float[Array, ""], dict[str, Float[Array, " rows"]]]:
-            new = jax.vmap(lambda observation: self.head(actor(observation)))(batch.observation.actor)
-            return self.actor_loss(new, q, batch, temperature, kl_multiplier, key)
-
-        (value, seen), gradient = eqx.filter_value_and_grad(loss, has_aux=True)(learner.actor)
-        entropy, kl = seen["entropy"].mean(), seen["kl"].mean()
-        slacks = (entropy - self.head.aimed_entropy(batch.old), self.actor_loss.kl_bound - kl)
-        multipliers = (learner.temperature, learner.kl_multiplier)
-        multiplier_gradient = multiplier_gradients((self.temperature, self.kl_multiplier), multipliers, slacks)
-        (actor, multipliers), optimizer = optimizer_step(
-            self._actor_transform(),
-            (gradient, multiplier_gradient),
-            learner.actor_optimizer,
-            (learner.actor, multipliers),
-        )
-        metrics = {
-            "actor/loss": Summary.of(value),
-            "actor/entropy": Summary.of(entropy),
-            "actor/kl": Summary.of(kl),
-            "actor/behind_gate": Summary.of(seen["behind_gate"].mean()),
-            "actor/gradient_norm": Summary.of(optax.tree.norm(gradient)),
-            "actor/temperature": Summary.of(jnp.asarray(temperature)),
-            "actor/kl_multiplier": Summary.of(jnp.asarray(kl_multiplier)),
-        }
-        learner = dataclasses.replace(
-            learner,
-            actor=actor,
-            actor_optimizer=optimizer,
-            temperature=multipliers[0],
-            kl_multiplier=multipliers[1],
-        )
-        return learner, metrics
-
-    def _actor_transform(self) -> optax.GradientTransformation:
-        """What moves the pair of the actor's parameters and the multipliers."""
-        return self.multiplier_optimizer.beside(self.actor_optimizer.transform())
+    def _actor_parts(self) -> ActorParts:
+        transform = self.multiplier_optimizer.beside(self.actor_optimizer.transform())
+        return ActorParts(self.head, self.actor_loss, self.temperature, self.kl_multiplier, transform)
 
     def validate(self) -> None:
-        require(self.num_environments >= 1, f"num_environments is {self.num_environments}; give at least 1.")
-        require(self.rollout_length >= 1, f"rollout_length is {self.rollout_length}; give at least 1.")
-        require(0 <= self.gamma <= 1, f"gamma is {self.gamma!s}; give one in [0, 1].")
-        require(self.reward_scale > 0, f"reward_scale is {self.reward_scale!s}; give a positive one.")
-        self.batches.check(self.steps_per_iteration)
-        bounded = bool(np.isfinite(self.actor_loss.kl_bound))
+        require_common(self)
         require(
-            bounded or isinstance(self.kl_multiplier, FixedMultiplier),
-            "The KL multiplier is learned, but the actor's objective has no bound for it to aim at. "
-            "Set algorithm.kl_multiplier=FixedMultiplier(0).",
+            self.actor_loss.asks_q,
+            f"{type(self.actor_loss).__name__} learns from advantages, and REPPO makes none: its critic is one of "
+            "actions. Choose a loss that asks it, such as ClippedSurrogateLoss(), or the algorithm Ppo.",
         )

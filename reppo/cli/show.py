@@ -39,21 +39,24 @@ def _add_base(parser: argparse.ArgumentParser) -> None:
     from reppo.environments.suites import default_task
 
     parser.add_argument(
-        "--base", metavar="PRESET", help="what ablations change; default: reppo, or the base of the study in --file"
+        "--base",
+        metavar="PRESET",
+        help="what ablations change; default: the study's in --file, else reppo or one they fit",
     )
     parser.add_argument(
         "--environment", metavar="TASK", help=f"the task; default: {default_task()}, or the first of the study"
     )
 
 
-def _read_study(arguments: argparse.Namespace) -> None:
-    """Reads `--file`, and takes what was not said from its study: its base and its first task."""
+def _read_study(arguments: argparse.Namespace, *names: str) -> None:
+    """Reads `--file`, and takes what was not said from its study: its base and its first task. Or from the names."""
+    from reppo.descriptions.entries import default_base
     from reppo.environments.suites import default_task
 
     study = options.read_file(arguments)
     arguments.study = study
-    arguments.base = arguments.base or ("base" if study else "reppo")
     arguments.environment = arguments.environment or (study.environments[0].name if study else default_task())
+    arguments.base = arguments.base or ("base" if study else default_base(names))
 
 
 def list_kind(arguments: argparse.Namespace) -> int:
@@ -76,7 +79,7 @@ def list_kind(arguments: argparse.Namespace) -> int:
 
 def show_name(arguments: argparse.Namespace) -> int:
     """`reppo show NAME`: prints all there is to say of a thing."""
-    _read_study(arguments)
+    _read_study(arguments, arguments.name)
     from reppo.descriptions import entries
 
     kind = entries.kind_of(arguments.name, arguments.study)
@@ -212,7 +215,7 @@ def _spec_lines(spec: Any, marked: Sequence[str]) -> list[str]:
 
 def show_difference(arguments: argparse.Namespace) -> int:
     """`reppo diff A B`: prints in what two specs differ."""
-    _read_study(arguments)
+    _read_study(arguments, arguments.a, arguments.b)
     from reppo.descriptions import entries
     from reppo.spec import difference
 

@@ -16,7 +16,7 @@ from reppo.descriptions import documentation
 from reppo.descriptions.contracts import CONTRACTS, asked, find_class, offered, own_tasks, subclasses
 from reppo.descriptions.metrics import all_metrics, find_metric
 from reppo.environments import AbstractEnvironmentSpec, AbstractTask
-from reppo.environments.suites import TaskEntry, all_suites, suite_of_task
+from reppo.environments.suites import TaskEntry, all_suites, default_task, suite_of_task
 from reppo.errors import ConfigurationError, unknown_name
 from reppo.results.formatting import arm_parts
 from reppo.spec import Difference, Spec, format_value, list_paths, parse_value, resolve, to_json
@@ -269,6 +269,27 @@ def find_spec(name: str, base: str, environment: str, study: "Experiment | None"
         raise unknown_name("preset or ablation", name, [*known, *all_ablations()], cure) from None
     first = arm_parts(name)[0].strip()
     return resolve(arm(find_start(first if first in known else base, environment, study)))
+
+
+def default_base(names: Collection[str]) -> str:
+    """The preset that ablations change where none is given: `reppo`, or the first that has what they touch.
+
+    Args:
+        names: what is asked for. A preset among them, or one that ablations start from, is beside one of its algorithm.
+    """
+    task = find_environment(default_task())
+    specs = {name: find_preset(name)(task) for name in ("reppo", *presets.__all__)}
+    for name in names:
+        first = arm_parts(name)[0].strip()
+        try:
+            ablations = () if first in specs else find_arm(name).ablations
+        except ConfigurationError:
+            continue
+        for base, spec in specs.items():
+            of_its_algorithm = first not in specs or type(spec.algorithm) is type(specs[first].algorithm)
+            if of_its_algorithm and all(one.applies_to(spec) for one in ablations):
+                return base
+    return "reppo"
 
 
 def find_start(name: str, environment: str, study: "Experiment | None" = None) -> Spec:

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 from typing import final
 
-from reppo.algorithms import Reppo
+from reppo.algorithms import Ppo, Reppo
 from reppo.errors import unknown_name
 from reppo.watched import Watched
 
@@ -41,7 +41,8 @@ _METRICS = (
     Metric(
         "actor/kl",
         "KL(old, new), the mean over a minibatch of how far the policy has moved from the one that collected, in nats",
-        "of the size of `kl_bound`, or below. Far above it for long: the multiplier does not hold the policy.",
+        "of the size of `kl_bound`, or below. Far above it for long: the multiplier does not hold the policy. Where a "
+        "clip takes the place of the bound, about 0.01 or below.",
     ),
     Metric(
         "actor/behind_gate",
@@ -49,16 +50,27 @@ _METRICS = (
         "well below 1. At 1 no state follows the gradient of Q any more: every step only leads back.",
     ),
     Metric(
+        "actor/clipped",
+        "share of rows whose ratio of densities the clip cuts off, so that they have no gradient",
+        "up to about 0.2. Far above: each iteration wants to go further than the clip lets it; lower the learning rate "
+        "or the number of epochs.",
+    ),
+    Metric(
+        "actor/stopped",
+        "share of steps of the policy that are left out because it has moved far enough",
+        "0 where nothing stops it, else below 0.5. Near 1: all but the first epoch is wasted on the policy.",
+    ),
+    Metric(
         "actor/entropy",
         "mean of -log pi of the policy, in nats",
-        "moves from its start to the target that the head sets (`entropy_target`), and stays there. Far below it for "
-        "long: the policy hardly explores.",
+        "moves from its start to the target that the head sets (`entropy_target`), and stays there; where the "
+        "temperature is not learned it falls slowly. Far below its target for long: the policy hardly explores.",
     ),
     Metric(
         "actor/temperature",
         "alpha, the weight of the entropy",
-        "settles. It falls while the entropy is above its target, and rises while it is below; if it rises without "
-        "end, the entropy does not follow.",
+        "settles; constant where it is not learned. It falls while the entropy is above its target, and rises while it "
+        "is below; if it rises without end, the entropy does not follow.",
     ),
     Metric(
         "actor/kl_multiplier",
@@ -69,7 +81,7 @@ _METRICS = (
     Metric(
         "actor/loss",
         "loss of the actor, the mean over a minibatch",
-        "finite. Its level says nothing: it moves with Q and both multipliers.",
+        "finite. Its level says nothing: it moves with Q or the advantages, and with both multipliers.",
     ),
     Metric(
         "actor/gradient_norm",
@@ -92,8 +104,13 @@ _METRICS = (
         "grows as the returns do, and stays away from the ends of the value support.",
     ),
     Metric(
+        "critic/value",
+        "mean value of a minibatch where the critic is one of states, in scaled rewards",
+        "grows as the returns do.",
+    ),
+    Metric(
         "critic/explained_variance",
-        "1 - var(target - Q) / var(target), over a minibatch",
+        "1 - var(target - value) / var(target), over a minibatch",
         "rises towards 1. At 0 the critic says no more than a constant would, below 0 less.",
     ),
     Metric(
@@ -104,7 +121,12 @@ _METRICS = (
     Metric(
         "targets/value",
         "targets of the critic, in scaled rewards",
-        "grows as the returns do; `critic/q` follows it.",
+        "grows as the returns do; `critic/q` or `critic/value` follows it.",
+    ),
+    Metric(
+        "targets/advantage",
+        "advantages before they are standardized, in scaled rewards",
+        "about 0 in the mean: the critic neither over- nor underestimates.",
     ),
     Metric(
         "targets/outside_support",
@@ -115,6 +137,11 @@ _METRICS = (
         "observations/far",
         "share of the actor's observed numbers that count as nearer than they are, being far from all that was seen",
         "0, or nearly so. Otherwise the task gives outliers that normalization has to hold back.",
+    ),
+    Metric(
+        "optimizer/rate",
+        "share of the learning rates that annealing leaves",
+        "1, or falls from it as the annealing says.",
     ),
     Metric("episodes/terminated", "episodes that the task ended, in each iteration", "depends on the task."),
     Metric("episodes/truncated", "episodes that reached their time limit, in each iteration", "depends on the task."),
@@ -161,8 +188,8 @@ _METRICS = (
 
 @functools.cache
 def all_metrics() -> dict[str, Metric]:
-    """Every metric that a run of REPPO reports, by name, with what the algorithm watches of it."""
-    watched = {one.metric: one for one in Reppo().watched()}
+    """Every metric that a run of an algorithm here reports, by name, with what that algorithm watches of it."""
+    watched = {one.metric: one for algorithm in (Ppo(), Reppo()) for one in algorithm.watched()}
     return {one.name: dataclasses.replace(one, watched=watched.get(one.name)) for one in _METRICS}
 
 

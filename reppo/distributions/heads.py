@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from reppo.component import Component, Scalar, hyper
+from reppo.component import Component, Scalar, hyper, slot
 from reppo.distributions.categorical import Categorical
 from reppo.distributions.contract import AbstractDistribution, Action, Draw
+from reppo.distributions.normal import Normal
+from reppo.distributions.scales import AbstractScale, StateScale
 from reppo.distributions.tanh_normal import TanhNormal
 from reppo.environments import ActionSpace, Box, Discrete
 from reppo.errors import require
-from reppo.numerics import limit
 
 
 class AbstractHead(Component):
@@ -44,6 +45,16 @@ class AbstractHead(Component):
     def aimed_entropy(self, distribution: Any) -> Any:
         """The entropy that a learned temperature aims for, in nats; of a distribution whose leaves may have rows."""
 
+    def free(self, space: ActionSpace) -> Float[Array, " free"] | None:
+        """Where those of the outputs start that are parameters of their own, the same in every state; None without any.
+
+        They are the last ones. `reppo.algorithms.build_actor` puts them beside a network of the others.
+
+        Args:
+            space: what `size` was asked of.
+        """
+        return None
+
 
 def require_pathwise(spec: Any, reason: str, cure: str) -> None:
     """Refuses a spec whose policy draws its actions from a set, not a continuum.
@@ -69,15 +80,16 @@ class TanhNormalHead(AbstractHead):
             configuration says 0; here it is what it says.
         max_action: limit on the actions that are taken, in (0, 1]. Densities are those of what was drawn before it.
         entropy_target: entropy that the temperature aims for, per action dimension, in nats; any finite number.
+        scale: where the standard deviation comes from, before the floor.
 
     The squashed normal of SAC (Haarnoja et al. 2018, arXiv 1801.01290). Differs from the reference in that `log_std` is
-    limited to [-10, 4], far outside of what training reaches, so that no overflow ends a run. Beyond a limit its
-    gradient still leads back (`reppo.numerics.limit`).
+    limited to [-10, 4] (see `StateScale`).
     """
 
     floor: Scalar = hyper(0.0)
     max_action: Scalar = hyper(0.999)
     entropy_target: Scalar = hyper(-0.5)
+    scale: AbstractScale = slot(StateScale(), added=True)
 
     @property
     def pathwise(self) -> bool:
@@ -85,15 +97,15 @@ class TanhNormalHead(AbstractHead):
         return True
 
     def size(self, space: ActionSpace) -> int:
-        require(
-            isinstance(space, Box),
-            f"TanhNormalHead is for actions in a box, and the task has {space}. Choose CategoricalHead().",
-        )
-        return 2 * space.size
+        _require_box(self, space)
+        return (1 + self.scale.per_action) * space.size
+
+    def free(self, space: ActionSpace) -> Float[Array, " free"] | None:
+        return self.scale.free(space.size)
 
     def __call__(self, outputs: Float[Array, " outputs"]) -> TanhNormal:
-        loc, log_std = jnp.split(outputs, 2)
-        return TanhNormal(loc=loc, scale=jnp.exp(limit(log_std, -10.0, 4.0)) + self.floor)
+        loc, scale = _loc_and_scale(self.scale, outputs)
+        return TanhNormal(loc=loc, scale=scale + self.floor)
 
     def take(self, distribution: AbstractDistribution, drawn: Float[Array, " action"]) -> Action:
         return jnp.clip(distribution.action_of(drawn), -self.max_action, self.max_action)
@@ -104,6 +116,56 @@ class TanhNormalHead(AbstractHead):
     def validate(self) -> None:
         require(0 <= self.floor <= 10, f"The floor of the standard deviation is {self.floor!s}; give one in [0, 10].")
         require(0 < self.max_action <= 1, f"max_action is {self.max_action!s}; give one in (0, 1].")
+
+
+@final
+class NormalHead(AbstractHead):
+    """Mean and standard deviation of a Gaussian whose draws are clipped to [-1, 1], the usual policy of PPO.
+
+    Attributes:
+        scale: where the standard deviation comes from.
+        entropy_target: entropy that the temperature aims for, per action dimension, in nats; any finite number. That
+            of the draw: at a standard deviation of 0.15 it is -0.5.
+
+    Reference: Schulman et al. 2017 (arXiv 1707.06347), section 6.1.
+    """
+
+    scale: AbstractScale = StateScale()
+    entropy_target: Scalar = hyper(-0.5)
+
+    @property
+    def pathwise(self) -> bool:
+        """True: a draw is `loc + scale * noise`."""
+        return True
+
+    def size(self, space: ActionSpace) -> int:
+        _require_box(self, space)
+        return (1 + self.scale.per_action) * space.size
+
+    def free(self, space: ActionSpace) -> Float[Array, " free"] | None:
+        return self.scale.free(space.size)
+
+    def __call__(self, outputs: Float[Array, " outputs"]) -> Normal:
+        return Normal(*_loc_and_scale(self.scale, outputs))
+
+    def take(self, distribution: AbstractDistribution, drawn: Float[Array, " action"]) -> Action:
+        return distribution.action_of(drawn)
+
+    def aimed_entropy(self, distribution: Any) -> Any:
+        return self.entropy_target * distribution.loc.shape[-1]
+
+
+def _loc_and_scale(scale: AbstractScale, outputs: Float[Array, " outputs"]) -> tuple[Any, Any]:
+    """The first outputs, one an action dimension, and the standard deviations that the others stand for."""
+    actions = outputs.shape[0] // (1 + scale.per_action)
+    return outputs[:actions], scale(outputs[actions:], actions)
+
+
+def _require_box(head: AbstractHead, space: ActionSpace) -> None:
+    require(
+        isinstance(space, Box),
+        f"{type(head).__name__} is for actions in a box, and the task has {space}. Choose CategoricalHead().",
+    )
 
 
 @final

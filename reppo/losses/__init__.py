@@ -6,6 +6,12 @@ from reppo.losses.actor import (
     PathwiseLoss,
     ScoreFunctionLoss,
 )
+from reppo.losses.advantages import (
+    AbstractAdvantages,
+    PlainAdvantages,
+    StandardizedMinibatches,
+    StandardizedRollouts,
+)
 from reppo.losses.auxiliary import (
     AbstractAuxiliary,
     AbstractMask,
@@ -30,10 +36,23 @@ from reppo.losses.minibatch import Minibatch
 from reppo.losses.multipliers import AbstractMultiplier, FixedMultiplier, LearnedMultiplier, multiplier_gradients
 from reppo.losses.objectives import AbstractObjective, ClippedKL, OutweighedKL, PenalizedKL, Unconstrained
 from reppo.losses.supports import AbstractSupport, FixedSupport, SupportFromRewards
-from reppo.losses.values import AbstractValue, DecodedMSE, HLGauss, QFunction, ScalarValue, TwoHot, hl_gauss, two_hot
+from reppo.losses.surrogates import AbstractSurrogate, ClippedRatio, PlainRatio, SurrogateLoss
+from reppo.losses.value_losses import AbstractValueLoss, ClippedValueLoss, PlainValueLoss
+from reppo.losses.values import (
+    AbstractValue,
+    DecodedMSE,
+    HLGauss,
+    QFunction,
+    ScalarValue,
+    StateValue,
+    TwoHot,
+    hl_gauss,
+    two_hot,
+)
 
 __all__ = [
     "AbstractActorLoss",
+    "AbstractAdvantages",
     "AbstractAuxiliary",
     "AbstractDivergence",
     "AbstractGate",
@@ -41,9 +60,13 @@ __all__ = [
     "AbstractMultiplier",
     "AbstractObjective",
     "AbstractSupport",
+    "AbstractSurrogate",
     "AbstractValue",
+    "AbstractValueLoss",
     "ClippedKL",
+    "ClippedRatio",
     "ClippedSurrogateLoss",
+    "ClippedValueLoss",
     "DecodedMSE",
     "EmbeddingPrediction",
     "ExactKL",
@@ -63,13 +86,20 @@ __all__ = [
     "PenalizedKL",
     "PerBatch",
     "PerState",
+    "PlainAdvantages",
+    "PlainRatio",
+    "PlainValueLoss",
     "QFunction",
     "RewardPrediction",
     "SampledKL",
     "ScalarValue",
     "ScoreFunctionLoss",
     "SelfPrediction",
+    "StandardizedMinibatches",
+    "StandardizedRollouts",
+    "StateValue",
     "SupportFromRewards",
+    "SurrogateLoss",
     "TwoHot",
     "Unconstrained",
     "UnlessTruncated",

@@ -27,6 +27,11 @@ class AbstractActorLoss(Component):
     """A loss of the policy on a minibatch."""
 
     @property
+    def asks_q(self) -> bool:
+        """Whether it asks a critic for the values of actions; if not, the minibatch has to hold advantages."""
+        return True
+
+    @property
     @abstractmethod
     def kl_bound(self) -> Any:
         """The divergence that the KL multiplier aims for; infinite if there is none."""
@@ -35,7 +40,7 @@ class AbstractActorLoss(Component):
     def __call__(
         self,
         new: Any,
-        critic: Q,
+        critic: Any,
         batch: Minibatch,
         temperature: Float[Array, ""] | Scalar,
         kl_multiplier: Float[Array, ""] | Scalar,
@@ -46,7 +51,7 @@ class AbstractActorLoss(Component):
         Args:
             new: the policy's distributions at the minibatch's observations, leaves `[batch, ...]`: what is
                 differentiated.
-            critic: a constant.
+            critic: a constant; None where there is no critic of actions (see `asks_q`).
             batch: the minibatch; the old distributions are in it.
             temperature: weight of the entropy, a constant.
             kl_multiplier: weight of the divergence, a constant.
@@ -94,8 +99,8 @@ class PathwiseLoss(AbstractActorLoss):
             action, log_prob = new.sample_and_log_prob(action_key)
             return critic(observation, action), log_prob, self.kl(old, new, kl_key)
 
-        q, log_prob, kl = _over_states(per_state, new, batch, key)
-        return _gated(self.objective, self.gate, q, log_prob, kl, temperature, kl_multiplier)
+        q, log_prob, kl = over_states(per_state, new, batch, key)
+        return gated(self.objective, self.gate, q, log_prob, kl, temperature, kl_multiplier)
 
     def fits(self, spec: Any) -> None:
         require_pathwise(
@@ -158,8 +163,8 @@ class ScoreFunctionLoss(AbstractActorLoss):
             surrogate = jnp.mean(q) - jnp.mean((cost - baseline) * (log_probs - jax.lax.stop_gradient(log_probs)))
             return surrogate, jax.lax.stop_gradient(jnp.mean(log_probs)), self.kl(old, new, kl_key)
 
-        q, log_prob, kl = _over_states(per_state, new, batch, key)
-        return _gated(self.objective, self.gate, q, log_prob, kl, temperature, kl_multiplier)
+        q, log_prob, kl = over_states(per_state, new, batch, key)
+        return gated(self.objective, self.gate, q, log_prob, kl, temperature, kl_multiplier)
 
     def validate(self) -> None:
         require(
@@ -220,14 +225,10 @@ class ClippedSurrogateLoss(AbstractActorLoss):
             q, log_probs = jax.vmap(lambda action_key: new.expect(both, action_key))(keys)
             return jax.lax.stop_gradient(jnp.mean(q)), jnp.mean(log_probs), self.kl(old, new, kl_key)
 
-        values, log_prob, kl = _over_states(value, new, batch, key)
+        values, log_prob, kl = over_states(value, new, batch, key)
         advantage = batch.target - values
         advantage = (advantage - jnp.mean(advantage)) / (jnp.std(advantage) + 1e-8)
-        drawn = batch.drawn
-        if drawn is None:
-            drawn = jax.vmap(lambda old, action: old.draw_of(action))(batch.old, batch.action)
-        log_ratios = jax.vmap(lambda new, old, drawn: new.log_ratio(old, drawn))(new, batch.old, drawn)
-        ratio = jnp.exp(limit(log_ratios, -MAX_LOG_RATIO, MAX_LOG_RATIO))
+        ratio = jnp.exp(limit(taken_log_ratios(new, batch), -MAX_LOG_RATIO, MAX_LOG_RATIO))
         clipped = jnp.clip(ratio, 1 - self.clip, 1 + self.clip)
         losses = temperature * log_prob - jnp.minimum(ratio * advantage, clipped * advantage)
         metrics = {"entropy": -log_prob, "kl": kl, "behind_gate": jnp.where(ratio == clipped, 0.0, 1.0)}
@@ -238,8 +239,15 @@ class ClippedSurrogateLoss(AbstractActorLoss):
         require(self.num_samples >= 1, f"The number of fresh actions is {self.num_samples}; give at least 1.")
 
 
-def _over_states(per_state: Callable[..., Any], new: Any, batch: Minibatch, key: Key[Array, ""]) -> Any:
-    """Maps a function of new and old distribution, observation, and keys for actions and divergence over a batch."""
+def over_states(per_state: Callable[..., Any], new: Any, batch: Minibatch, key: Key[Array, ""]) -> Any:
+    """Maps a function of new and old distribution, observation, and keys for actions and divergence over a batch.
+
+    Args:
+        per_state: of one state; observation is that of the critic.
+        new: the new distributions, leaves `[batch, ...]`.
+        batch: the minibatch.
+        key: consumed.
+    """
     return jax.vmap(per_state)(
         new,
         batch.old,
@@ -249,7 +257,20 @@ def _over_states(per_state: Callable[..., Any], new: Any, batch: Minibatch, key:
     )
 
 
-def _gated(
+def taken_log_ratios(new: Any, batch: Minibatch) -> Float[Array, " batch"]:
+    """Log of the new density over the old one at what was drawn, for every row of a minibatch.
+
+    Args:
+        new: the new distributions, leaves `[batch, ...]`.
+        batch: the minibatch; where it has no draws, those behind its actions.
+    """
+    drawn = batch.drawn
+    if drawn is None:
+        drawn = jax.vmap(lambda old, action: old.draw_of(action))(batch.old, batch.action)
+    return jax.vmap(lambda new, old, drawn: new.log_ratio(old, drawn))(new, batch.old, drawn)
+
+
+def gated(
     objective: AbstractObjective,
     gate: AbstractGate,
     q: Float[Array, " batch"],
@@ -258,7 +279,17 @@ def _gated(
     temperature: Float[Array, ""] | Scalar,
     kl_multiplier: Float[Array, ""] | Scalar,
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, " batch"]]]:
-    """The mean objective over the states, each within the gate or behind it, and the metrics."""
+    """The mean objective over the states, each within the gate or behind it, and the metrics.
+
+    Args:
+        objective: what is minimized at each state.
+        gate: which states count as within its bound.
+        q: what is maximized there.
+        log_prob: minus the entropy there, or a sample of it.
+        kl: the divergence from the old policy there.
+        temperature: weight of the entropy.
+        kl_multiplier: weight of the divergence.
+    """
     inside = gate(kl, objective.kl_bound)
     losses = jax.vmap(
         lambda q, log_prob, kl, inside: objective(

@@ -29,6 +29,7 @@ class Minibatch(eqx.Module):
         old: distributions of the policy that took them, with leaves `[rows, ...]`.
         target: what the critic shall learn.
         advantage: how much better the action was than the policy.
+        value: what the critic said of the state when it was collected.
         reward: scaled reward.
         terminated: whether the step ended its episode for good.
         truncated: whether it ended its episode although it could have gone on.
@@ -42,6 +43,7 @@ class Minibatch(eqx.Module):
     old: Any = None
     target: Numbers = None
     advantage: Numbers = None
+    value: Numbers = None
     reward: Numbers = None
     terminated: Flags = None
     truncated: Flags = None

@@ -298,3 +298,25 @@ class QFunction(eqx.Module):
         """The value, and all that the network says."""
         output = self.critic(observation, action)
         return self.value.decode(output.logits), output
+
+
+@final
+class StateValue(eqx.Module):
+    """A critic network and what its outputs stand for: the value of a state under the policy.
+
+    Attributes:
+        critic: a network from (normalized critic observation, action of length 0) to a `CriticOutput`.
+        value: what decodes its logits.
+    """
+
+    critic: Any
+    value: AbstractValue
+
+    def __call__(self, observation: PyTree[Array]) -> Float[Array, ""]:
+        """The value of one observation."""
+        return self.with_output(observation)[0]
+
+    def with_output(self, observation: PyTree[Array]) -> tuple[Float[Array, ""], CriticOutput]:
+        """The value, and all that the network says."""
+        output = self.critic(observation, jnp.zeros(0))
+        return self.value.decode(output.logits), output

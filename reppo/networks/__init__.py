@@ -12,7 +12,7 @@ from reppo.networks.critic import (
     CriticOutput,
     LinearEmbedding,
 )
-from reppo.networks.initializers import AbstractInitializer, LecunNormal, UniformFanIn
+from reppo.networks.initializers import AbstractInitializer, LecunNormal, Orthogonal, UniformFanIn
 from reppo.networks.norms import AbstractNorm, LayerNorm, NoNorm, RMSNorm
 from reppo.networks.offset import AbstractOffset, NoOffset, OffsetCritic, ZeroBias, ZeroOffset
 
@@ -37,6 +37,7 @@ __all__ = [
     "NoNorm",
     "NoOffset",
     "OffsetCritic",
+    "Orthogonal",
     "RMSNorm",
     "Relu",
     "Swish",

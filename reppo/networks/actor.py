@@ -59,7 +59,8 @@ class Actor(AbstractActorBuilder):
 
     def build(self, key: Key[Array, ""], shapes: PyTree[jax.ShapeDtypeStruct], output_size: int) -> ActorNetwork:
         sizes = [flat_size(shapes), *[self.width] * self.depth, output_size]
-        return ActorNetwork(build_mlp(key, sizes, self.norm, self.activation, self.initializer))
+        mlp = build_mlp(key, sizes, self.norm, self.activation, self.initializer, self.initializer.last())
+        return ActorNetwork(mlp)
 
     def validate(self) -> None:
         require(self.width >= 1, f"The actor's width is {self.width}; give at least 1 unit.")

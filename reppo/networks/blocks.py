@@ -34,6 +34,7 @@ def build_mlp(
     norm: AbstractNorm,
     activation: AbstractActivation,
     initializer: AbstractInitializer,
+    last: AbstractInitializer | None = None,
 ) -> MLP:
     """Builds an `MLP`.
 
@@ -43,12 +44,13 @@ def build_mlp(
         norm: normalization of the hidden layers.
         activation: activation of the hidden layers.
         initializer: initial weights and biases.
+        last: those of the last layer; None for the same.
     """
-    linears = []
-    for layer, (in_size, out_size) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    linears, draws = [], [initializer] * (len(sizes) - 2) + [last or initializer]
+    for layer, (draw, in_size, out_size) in enumerate(zip(draws, sizes[:-1], sizes[1:], strict=True)):
         layer_key = subkey(key, "linear", layer)
         skeleton = eqx.filter_eval_shape(eqx.nn.Linear, in_size, out_size, key=layer_key)
-        weights = initializer(layer_key, in_size, out_size)
+        weights = draw(layer_key, in_size, out_size)
         linears.append(eqx.tree_at(lambda m: (m.weight, m.bias), skeleton, weights))
     return MLP(linears=tuple(linears), norms=tuple(norm.build(size) for size in sizes[1:-1]), activation=activation)
 

@@ -1,4 +1,7 @@
-"""The critic network: an encoder of (observation, action), a head for the value, a head for the auxiliary task."""
+"""The critic network: an encoder, a head for the value, a head for the auxiliary task.
+
+The encoder is one of (observation, action), or of observations alone where the action has no length.
+"""
 
 from abc import abstractmethod
 from typing import Any, final
@@ -32,7 +35,10 @@ class CriticOutput(eqx.Module):
 
 
 class AbstractCriticBuilder(Component):
-    """Builds a network from one (normalized observation, action) to a `CriticOutput`."""
+    """Builds a network from one (normalized observation, action) to a `CriticOutput`.
+
+    A critic of states is one for actions of length 0 (see `reppo.losses.StateValue`).
+    """
 
     @property
     @abstractmethod
@@ -53,7 +59,7 @@ class AbstractCriticBuilder(Component):
         Args:
             key: consumed.
             shapes: of one observation.
-            action_size: the length of a unit action, at least 1.
+            action_size: the length of a unit action; 0 for a critic of states.
             value_size: outputs of the head of values, at least 1.
             prediction_size: outputs of the auxiliary head; 0 for no such head.
         """
@@ -135,6 +141,9 @@ class CriticNetwork(eqx.Module):
 class Critic(AbstractCriticBuilder):
     """The reference implementation's critic (ALGORITHM of arXiv 2507.11019, appendix).
 
+    Without actions, normalization and a hidden layer in the heads it is a perceptron of `encoder_depth + 1` hidden
+    layers.
+
     Attributes:
         width: units of each hidden layer and, unless `embedding_width` says otherwise, of the embedding; at least 1.
         encoder_depth: hidden layers of the encoder, before its linear embedding, at least 0.
@@ -168,16 +177,17 @@ class Critic(AbstractCriticBuilder):
         value_size: int,
         prediction_size: int,
     ) -> CriticNetwork:
-        def mlp(name: str, in_size: int, depth: int, out_size: int) -> MLP:
+        def mlp(name: str, in_size: int, depth: int, out_size: int, last: AbstractInitializer) -> MLP:
             sizes = [in_size, *[self.width] * depth, out_size]
-            return build_mlp(subkey(key, name), sizes, self.norm, self.activation, self.initializer)
+            return build_mlp(subkey(key, name), sizes, self.norm, self.activation, self.initializer, last)
 
+        hidden, last = self.initializer, self.initializer.last()
         embed, enter = self.embedding.build(self.embedding_size, self.norm, self.activation)
         return CriticNetwork(
-            encoder=mlp("encoder", flat_size(shapes) + action_size, self.encoder_depth, self.embedding_size),
-            value_head=mlp("value_head", self.embedding_size, self.head_depth, value_size),
+            encoder=mlp("encoder", flat_size(shapes) + action_size, self.encoder_depth, self.embedding_size, hidden),
+            value_head=mlp("value_head", self.embedding_size, self.head_depth, value_size, last),
             prediction_head=(
-                mlp("prediction_head", self.embedding_size, self.head_depth, prediction_size)
+                mlp("prediction_head", self.embedding_size, self.head_depth, prediction_size, last)
                 if prediction_size
                 else None
             ),

@@ -1,5 +1,6 @@
 """Optimizers, minibatches, and the order of the steps that are made with them."""
 
+from reppo.optimization.annealing import AbstractAnnealing, LinearAnnealing, NoAnnealing
 from reppo.optimization.batches import AbstractBatches, Epochs, Sampled
 from reppo.optimization.optimizers import (
     AbstractClip,
@@ -13,22 +14,29 @@ from reppo.optimization.optimizers import (
 )
 from reppo.optimization.step import optimizer_step, trainable
 from reppo.optimization.step_order import AbstractStepOrder, Alternating, CriticThenActor, Step
+from reppo.optimization.stops import AbstractStop, NoStop, TargetKL
 
 __all__ = [
+    "AbstractAnnealing",
     "AbstractBatches",
     "AbstractClip",
     "AbstractMultiplierOptimizer",
     "AbstractOptimizer",
     "AbstractStepOrder",
+    "AbstractStop",
     "Adam",
     "AdamW",
     "Alternating",
     "ClipByGlobalNorm",
     "CriticThenActor",
     "Epochs",
+    "LinearAnnealing",
+    "NoAnnealing",
     "NoClip",
+    "NoStop",
     "Sampled",
     "Step",
+    "TargetKL",
     "WithActor",
     "optimizer_step",
     "trainable",

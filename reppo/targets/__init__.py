@@ -13,7 +13,14 @@ from reppo.targets.next_value import (
     TakenActionClippedBonus,
 )
 from reppo.targets.returns import AbstractTargets, SoftLambda, soft_lambda_returns
-from reppo.targets.truncation import AbstractTruncation, Cuts, MaskedFlag, OwnFlag, ShiftedFlag
+from reppo.targets.truncation import (
+    AbstractTruncation,
+    Cuts,
+    MaskedFlag,
+    OwnFlag,
+    ShiftedFlag,
+    TruncationAsTermination,
+)
 
 __all__ = [
     "AbstractEntropyBonus",
@@ -36,5 +43,6 @@ __all__ = [
     "Taken",
     "TakenAction",
     "TakenActionClippedBonus",
+    "TruncationAsTermination",
     "soft_lambda_returns",
 ]

@@ -41,6 +41,18 @@ class OwnFlag(AbstractTruncation):
 
 
 @final
+class TruncationAsTermination(AbstractTruncation):
+    """A truncated step counts as terminated: as if nothing were to come after a time limit.
+
+    What implementations do that know a single flag `done` (Pardo et al. 2018, arXiv 1712.00378).
+    """
+
+    def __call__(self, terminated: Bool[Array, " time"], truncated: Bool[Array, " time"]) -> Cuts:
+        none = jnp.zeros_like(truncated)
+        return Cuts(terminated=terminated | truncated, truncated=none, counts=~none)
+
+
+@final
 class MaskedFlag(AbstractTruncation):
     """A truncated step is cut where it is, by the value of its true next state, but the critic does not learn from it.
 

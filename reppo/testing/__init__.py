@@ -14,8 +14,8 @@ except ImportError as error:
 
 from reppo.testing.actor import check_actor_loss
 from reppo.testing.check import CHECKS, check
-from reppo.testing.critic import check_auxiliary, check_mask, check_support, check_value
-from reppo.testing.distributions import check_head
+from reppo.testing.critic import check_auxiliary, check_mask, check_support, check_value, check_value_loss
+from reppo.testing.distributions import check_head, check_scale
 from reppo.testing.divergences import check_divergence
 from reppo.testing.environments import check_environment
 from reppo.testing.gates import check_gate
@@ -33,11 +33,13 @@ from reppo.testing.networks import (
 from reppo.testing.normalization import check_normalizer
 from reppo.testing.objectives import check_objective
 from reppo.testing.optimization import (
+    check_annealing,
     check_batches,
     check_clip,
     check_multiplier_optimizer,
     check_optimizer,
     check_step_order,
+    check_stop,
 )
 from reppo.testing.policies import check_policy
 from reppo.testing.strategies import (
@@ -54,6 +56,7 @@ from reppo.testing.strategies import (
     trajectories,
     vectors,
 )
+from reppo.testing.surrogates import check_advantages, check_surrogate
 from reppo.testing.targets import check_entropy_bonus, check_next_value, check_targets, check_truncation
 
 __all__ = [
@@ -65,6 +68,8 @@ __all__ = [
     "check_activation",
     "check_actor",
     "check_actor_loss",
+    "check_advantages",
+    "check_annealing",
     "check_auxiliary",
     "check_batches",
     "check_clip",
@@ -86,11 +91,15 @@ __all__ = [
     "check_offset",
     "check_optimizer",
     "check_policy",
+    "check_scale",
     "check_step_order",
+    "check_stop",
     "check_support",
+    "check_surrogate",
     "check_targets",
     "check_truncation",
     "check_value",
+    "check_value_loss",
     "components",
     "distributions",
     "floats",

@@ -48,12 +48,14 @@ def _moved_loss(actor_loss: AbstractActorLoss, old: Any, new: Any, best: Any, te
     drawn = _collected(old[0], old[1], seed)
     actions = jnp.clip(jnp.tanh(drawn), -0.999, 0.999)
     repeated = lambda x: jnp.broadcast_to(x, (_BATCH, *x.shape))
+    values = -jnp.sum((actions - best[None]) ** 2, axis=1)
     batch = Minibatch(
         observation=Observation(jnp.zeros((_BATCH, 1))),
         action=actions,
         drawn=drawn,
         old=jax.vmap(TanhNormal)(repeated(old[0]), repeated(old[1])),
-        target=-jnp.sum((actions - best[None]) ** 2, axis=1),
+        target=values,
+        advantage=values - jnp.mean(values),
     )
 
     def loss(parameters: Any) -> Any:

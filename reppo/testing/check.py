@@ -3,10 +3,11 @@
 from collections.abc import Callable, Collection
 from typing import Any
 
-from reppo.distributions import AbstractHead
+from reppo.distributions import AbstractHead, AbstractScale
 from reppo.environments import AbstractEnvironment, AbstractEnvironmentSpec
 from reppo.losses import (
     AbstractActorLoss,
+    AbstractAdvantages,
     AbstractAuxiliary,
     AbstractDivergence,
     AbstractGate,
@@ -14,7 +15,9 @@ from reppo.losses import (
     AbstractMultiplier,
     AbstractObjective,
     AbstractSupport,
+    AbstractSurrogate,
     AbstractValue,
+    AbstractValueLoss,
 )
 from reppo.networks import (
     AbstractActivation,
@@ -27,11 +30,13 @@ from reppo.networks import (
 )
 from reppo.normalization import AbstractNormalizer
 from reppo.optimization import (
+    AbstractAnnealing,
     AbstractBatches,
     AbstractClip,
     AbstractMultiplierOptimizer,
     AbstractOptimizer,
     AbstractStepOrder,
+    AbstractStop,
 )
 from reppo.targets import AbstractEntropyBonus, AbstractNextValue, AbstractTargets, AbstractTruncation
 from reppo.testing import (
@@ -46,6 +51,7 @@ from reppo.testing import (
     normalization,
     objectives,
     optimization,
+    surrogates,
     targets,
 )
 
@@ -53,6 +59,8 @@ CHECKS: dict[type, Callable[..., None]] = {
     AbstractActivation: networks.check_activation,
     AbstractActorBuilder: networks.check_actor,
     AbstractActorLoss: actor.check_actor_loss,
+    AbstractAdvantages: surrogates.check_advantages,
+    AbstractAnnealing: optimization.check_annealing,
     AbstractAuxiliary: critic.check_auxiliary,
     AbstractClip: optimization.check_clip,
     AbstractCriticBuilder: networks.check_critic,
@@ -75,11 +83,15 @@ CHECKS: dict[type, Callable[..., None]] = {
     # After AbstractOptimizer, which is one too.
     AbstractMultiplierOptimizer: optimization.check_multiplier_optimizer,
     AbstractBatches: optimization.check_batches,
+    AbstractScale: distributions.check_scale,
     AbstractStepOrder: optimization.check_step_order,
+    AbstractStop: optimization.check_stop,
     AbstractSupport: critic.check_support,
+    AbstractSurrogate: surrogates.check_surrogate,
     AbstractTargets: targets.check_targets,
     AbstractTruncation: targets.check_truncation,
     AbstractValue: critic.check_value,
+    AbstractValueLoss: critic.check_value_loss,
 }
 """The check of each slot, by the abstract class of its components."""
 

@@ -11,7 +11,7 @@ import optax
 from hypothesis import strategies as st
 
 from reppo.errors import ConfigurationError
-from reppo.losses import AbstractAuxiliary, AbstractMask, AbstractSupport, AbstractValue
+from reppo.losses import AbstractAuxiliary, AbstractMask, AbstractSupport, AbstractValue, AbstractValueLoss, ScalarValue
 from reppo.testing.laws import ensure, for_all, hold, law
 from reppo.testing.strategies import floats, vectors
 
@@ -276,3 +276,58 @@ def _mask_shape(mask: AbstractMask) -> None:
 def _mask_within(mask: AbstractMask) -> None:
     made = _mask(mask, *_flags((False, False)))
     ensure(made, f"{made}")
+
+
+def check_value_loss(value_loss: AbstractValueLoss, *, skip: Collection[str] = ()) -> None:
+    """Holds a loss of the critic against the laws of its slot: `LAWS[AbstractValueLoss]`.
+
+    Arguments and errors as for `check_value`.
+    """
+    hold(AbstractValueLoss, value_loss, skip)
+
+
+@eqx.filter_jit
+def _value_loss(value_loss: AbstractValueLoss, output: Any, old: Any, target: Any) -> Any:
+    """Loss and slope of a scalar critic, and the same of its plain loss."""
+    own = jax.value_and_grad(lambda output: value_loss(ScalarValue(), output[None], old, target))(output)
+    return own, jax.value_and_grad(lambda output: ScalarValue().loss(output[None], target))(output)
+
+
+_VALUE = floats(-10, 10).map(np.float32)
+
+
+@law(AbstractValueLoss, "shape", "a finite loss of shape (), with a finite slope")
+def _value_loss_shape(value_loss: AbstractValueLoss) -> None:
+    def body(output: Any, old: Any, target: Any) -> None:
+        loss, slope = _value_loss(value_loss, output, old, target)[0]
+        ensure(loss.shape == () and np.isfinite(loss) and np.isfinite(slope), f"{loss}, with the slope {slope}")
+
+    for_all(body, output=_VALUE, old=_VALUE, target=_VALUE)
+
+
+@law(AbstractValueLoss, "pessimistic", "it is never below the plain loss of the same outputs")
+def _value_loss_pessimistic(value_loss: AbstractValueLoss) -> None:
+    def body(output: Any, old: Any, target: Any) -> None:
+        (loss, _), (plain, _) = _value_loss(value_loss, output, old, target)
+        ensure(loss >= plain - 1e-5 * (1 + plain), f"{loss}, where the plain loss is {plain}")
+
+    for_all(body, output=_VALUE, old=_VALUE, target=_VALUE)
+
+
+@law(AbstractValueLoss, "start", "where the value has not moved, loss and slope are those of the plain loss")
+def _value_loss_start(value_loss: AbstractValueLoss) -> None:
+    def body(output: Any, target: Any) -> None:
+        own, plain = _value_loss(value_loss, output, output, target)
+        ensure(np.allclose(own, plain, rtol=1e-4, atol=1e-4), f"{own} instead of {plain}")
+
+    for_all(body, output=_VALUE, target=_VALUE)
+
+
+@law(AbstractValueLoss, "way back", "where the value has moved away from its target, the slope leads back")
+def _value_loss_way_back(value_loss: AbstractValueLoss) -> None:
+    def body(output: Any, away: Any, target: Any) -> None:
+        side = np.float32(1 if output >= target else -1)
+        slope = _value_loss(value_loss, output + side * np.float32(away), output, target)[0][1]
+        ensure(slope * side > 0, f"the slope {slope} at {away} beyond the old value")
+
+    for_all(body, output=_VALUE, away=floats(0.0625, 10), target=_VALUE)

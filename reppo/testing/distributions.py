@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reppo.distributions import AbstractHead
+from reppo.distributions import AbstractHead, AbstractScale
 from reppo.environments import ActionSpace, Box, Discrete
 from reppo.errors import ConfigurationError
 from reppo.testing.laws import ensure, for_all, hold, law
@@ -57,8 +57,6 @@ def _sampled(head: AbstractHead, drawn: Any, seed: Any) -> dict[str, Any]:
         "density": distribution.log_prob(action),
         "mode": distribution.mode(),
         "taken": head.take(distribution, distribution.draw(key)),
-        "entropy": distribution.entropy(key),
-        "mean_log_prob": distribution.expect(lambda _, log_prob: log_prob, key),
         "kl": distribution.kl(distribution),
         "gradients": gradients,
     }
@@ -162,11 +160,21 @@ def _total(head: AbstractHead, drawn: Any) -> Any:
     return jnp.sum(jnp.exp(jax.vmap(distribution.log_prob)(jnp.eye(3))))
 
 
+@eqx.filter_jit
+def _entropies(head: AbstractHead, drawn: Any, seed: Any) -> Any:
+    """The entropy and minus the mean log-density, with each of many keys."""
+    distribution = head(_outputs(head, drawn, _space(head, 2)))
+    both = lambda key: (distribution.entropy(key), -distribution.expect(lambda _, log_prob: log_prob, key))
+    return jax.vmap(both)(jax.random.split(jax.random.key(seed), 1024))
+
+
 @law(AbstractHead, "entropy", "the entropy is minus the mean of the log-density")
 def _entropy(head: AbstractHead) -> None:
     def body(outputs: Any, seed: Any) -> None:
-        made = _sampled(head, outputs, seed)
-        ensure(np.allclose(made["entropy"], -made["mean_log_prob"], atol=1e-4), f"{made}")
+        entropy, expected = (np.asarray(x, float) for x in _entropies(head, outputs, seed))
+        difference = entropy - expected
+        error = 5 * difference.std() / len(difference) ** 0.5 + 1e-4
+        ensure(abs(difference.mean()) < error, f"{entropy.mean()}, and a mean log-density of {-expected.mean()}")
 
     for_all(body, 10, outputs=_DRAWN, seed=seeds())
 
@@ -188,3 +196,52 @@ def _itself(head: AbstractHead) -> None:
         ensure(abs(kl) < 1e-5, f"{kl}")
 
     for_all(body, outputs=_DRAWN, seed=seeds())
+
+
+def check_scale(scale: AbstractScale, *, skip: Collection[str] = ()) -> None:
+    """Holds a source of standard deviations against the laws of its slot: `LAWS[AbstractScale]`.
+
+    Arguments and errors as for `check_head`.
+    """
+    hold(AbstractScale, scale, skip)
+
+
+_ACTIONS = 3
+
+
+@eqx.filter_jit
+def _scales(scale: AbstractScale, outputs: Any) -> Any:
+    """The standard deviations, and their Jacobian in the outputs that are taken."""
+    call = lambda taken: scale(taken, _ACTIONS)
+    taken = outputs[: scale.per_action * _ACTIONS]
+    return call(taken), jax.jacobian(call)(taken)
+
+
+@law(AbstractScale, "shape", "one positive, finite number for each action dimension, whatever the outputs")
+def _scale_shape(scale: AbstractScale) -> None:
+    def body(outputs: Any) -> None:
+        made, gradient = _scales(scale, outputs)
+        ensure(made.shape == (_ACTIONS,), f"shape {made.shape} for {_ACTIONS} action dimensions")
+        ensure(np.isfinite(made).all() and (np.asarray(made) > 0).all(), f"{made}")
+        ensure(np.isfinite(gradient).all(), f"the gradient {gradient}")
+
+    for_all(body, outputs=vectors(_ACTIONS, -100.0, 100.0))
+
+
+@law(AbstractScale, "own", "it takes 0 or 1 outputs for a dimension, each of which moves that dimension alone, upwards")
+def _scale_own(scale: AbstractScale) -> None:
+    def body(outputs: Any) -> None:
+        jacobian = np.asarray(_scales(scale, outputs)[1])
+        if jacobian.size:
+            own = np.diag(jacobian)
+            ensure(np.array_equal(jacobian, np.diag(own)) and (own > 0).all(), f"the Jacobian {jacobian}")
+
+    ensure(scale.per_action in (0, 1), f"{scale.per_action} outputs for a dimension")
+    for_all(body, outputs=vectors(_ACTIONS, -3.0, 3.0))
+
+
+@law(AbstractScale, "free", "where its outputs are parameters of their own, they start at a finite number each")
+def _scale_free(scale: AbstractScale) -> None:
+    free = scale.free(_ACTIONS)
+    if free is not None:
+        ensure(free.shape == (scale.per_action * _ACTIONS,) and np.isfinite(free).all(), f"{free}")

@@ -200,6 +200,15 @@ def _critic_action(builder: AbstractCriticBuilder) -> None:
     ensure(not np.allclose(*outputs), "the same logits for another action")
 
 
+@law(AbstractCriticBuilder, "states", "for actions of length 0 it is a critic of states, of the same sizes")
+def _critic_states(builder: AbstractCriticBuilder) -> None:
+    networks = eqx.filter_vmap(lambda key: builder.build(key, SHAPES, 0, _VALUES, 0))(
+        jax.random.split(jax.random.key(0))
+    )
+    output = _criticize(networks, _OBSERVATION, np.zeros(0, np.float32))
+    ensure(output.logits.shape == (2, _VALUES) and np.isfinite(output.logits).all(), f"{output.logits}")
+
+
 @law(AbstractCriticBuilder, "observation", "the logits depend on every part of the observation")
 def _critic_observation(builder: AbstractCriticBuilder) -> None:
     networks, action = _build_critic(builder, _SEEDS), np.zeros(_ACTION, np.float32)

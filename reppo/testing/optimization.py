@@ -11,11 +11,13 @@ import optax
 
 from reppo.errors import ConfigurationError
 from reppo.optimization import (
+    AbstractAnnealing,
     AbstractBatches,
     AbstractClip,
     AbstractMultiplierOptimizer,
     AbstractOptimizer,
     AbstractStepOrder,
+    AbstractStop,
 )
 from reppo.summary import Summary
 from reppo.testing.laws import ensure, for_all, hold, law
@@ -282,3 +284,86 @@ def _order_metrics(order: AbstractStepOrder) -> None:
         ensure(name in metrics, f"no metrics of the {name} among {', '.join(metrics)}")
         count, seen = float(metrics[name].count), log[name].sum()
         ensure(count == seen, f"{count:.0f} rows in the {name}'s metrics, {seen} that it was given")
+
+
+def check_annealing(annealing: AbstractAnnealing, *, skip: Collection[str] = ()) -> None:
+    """Holds an annealing of learning rates against the laws of its slot: `LAWS[AbstractAnnealing]`.
+
+    Arguments and errors as for `check_optimizer`.
+    """
+    hold(AbstractAnnealing, annealing, skip)
+
+
+_anneal = eqx.filter_jit(lambda annealing, steps: annealing(steps))
+_STEP_NUMBERS = floats(0, 1e7)
+
+
+def _share(annealing: AbstractAnnealing, steps: Any) -> Any:
+    return _anneal(annealing, np.float32(steps))
+
+
+@law(AbstractAnnealing, "shape", "a number of shape () in [0, 1]")
+def _annealing_shape(annealing: AbstractAnnealing) -> None:
+    def body(steps: Any) -> None:
+        share = _share(annealing, steps)
+        ensure(share.shape == () and 0 <= share <= 1, f"{share}")
+
+    for_all(body, steps=_STEP_NUMBERS)
+
+
+@law(AbstractAnnealing, "start", "at the start all of the learning rate is there")
+def _annealing_start(annealing: AbstractAnnealing) -> None:
+    share = _share(annealing, 0)
+    ensure(share == 1, f"{share}")
+
+
+@law(AbstractAnnealing, "falls", "it never rises")
+def _annealing_falls(annealing: AbstractAnnealing) -> None:
+    def body(steps: Any, more: Any) -> None:
+        before, after = _share(annealing, steps), _share(annealing, steps + more)
+        ensure(after <= before, f"{before} after {steps} steps, {after} after {more} more")
+
+    for_all(body, steps=_STEP_NUMBERS, more=_STEP_NUMBERS)
+
+
+@law(AbstractAnnealing, "floor", "in the end it stands still, however long a run goes on")
+def _annealing_floor(annealing: AbstractAnnealing) -> None:
+    shares = [float(_share(annealing, steps)) for steps in (1e10, 1e11, 1e12)]
+    ensure(len(set(shares)) == 1, f"{shares} after 1e10, 1e11 and 1e12 steps")
+
+
+def check_stop(stop: AbstractStop, *, skip: Collection[str] = ()) -> None:
+    """Holds a stop of the policy against the laws of its slot: `LAWS[AbstractStop]`.
+
+    Arguments and errors as for `check_optimizer`.
+    """
+    hold(AbstractStop, stop, skip)
+
+
+_stops = eqx.filter_jit(lambda stop, kl: stop(kl))
+
+
+@law(AbstractStop, "shape", "one boolean; an iteration starts with False, or None where the policy never stops")
+def _stop_shape(stop: AbstractStop) -> None:
+    start, made = stop.init(), _stops(stop, np.float32(0.1))
+    ensure(start is None or (start.dtype == bool and start.shape == () and not start), f"{start} at the start")
+    ensure(made.dtype == bool and made.shape == (), f"{made.dtype} of shape {made.shape}")
+
+
+@law(AbstractStop, "still", "a policy that has not moved is not stopped")
+def _stop_still(stop: AbstractStop) -> None:
+    ensure(not _stops(stop, np.float32(0)), "it is stopped at a KL of 0")
+
+
+@law(AbstractStop, "monotone", "a policy that has moved further is stopped where a nearer one is")
+def _stop_monotone(stop: AbstractStop) -> None:
+    def body(kl: Any, more: Any) -> None:
+        near, far = _stops(stop, np.float32(kl)), _stops(stop, np.float32(kl + more))
+        ensure(far or not near, f"stopped at {kl}, not at {kl + more}")
+
+    for_all(body, kl=floats(0, 0.5), more=floats(0, 0.5))
+
+
+@law(AbstractStop, "far", "None at the start, or a policy that has moved far is stopped")
+def _stop_far(stop: AbstractStop) -> None:
+    ensure(stop.init() is None or _stops(stop, np.float32(100)), "not stopped at a KL of 100 nats")

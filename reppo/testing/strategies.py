@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from jaxtyping import Bool, Float, PyTree
 
-from reppo.algorithms import Reppo
+from reppo.algorithms import Ppo, Reppo
 from reppo.component import Component
 from reppo.distributions import TanhNormal
 from reppo.environments import Observation
@@ -201,8 +201,8 @@ def components(draw: Draw, slot: type[Component]) -> Any:
 
 @st.composite
 def specs(draw: Draw) -> Spec:
-    """Resolved specs of `Reppo` on a small task, with any shipped component in any of its slots."""
-    algorithm: Any = Reppo(
+    """Resolved specs of `Reppo` or `Ppo` on a small task, with any shipped component in any of its slots."""
+    algorithm: Any = draw(st.sampled_from([Reppo, Ppo]))(
         num_environments=4,
         rollout_length=4,
         actor=Actor(width=8, depth=1),
@@ -210,7 +210,7 @@ def specs(draw: Draw) -> Spec:
         value=HLGauss(support=FixedSupport(-5.0, 5.0), num_bins=8),
         batches=Epochs(epochs=2, num_minibatches=2),
     )
-    slots = typing.get_type_hints(Reppo)
+    slots = typing.get_type_hints(type(algorithm))
     fields = [
         field.name for field in dataclasses.fields(algorithm) if isinstance(getattr(algorithm, field.name), Component)
     ]

@@ -1,18 +1,19 @@
-"""A base that every ablation of the catalog applies to."""
+"""Bases that the ablations of the catalog apply to: each of them to one at least."""
 
 from reppo import environments
-from reppo.ablation import all_ablations
-from reppo.algorithms import Reppo
+from reppo.ablation import Ablation, all_ablations
+from reppo.algorithms import Ppo, Reppo
+from reppo.errors import ConfigurationError
 from reppo.losses import HLGauss, LearnedMultiplier, SupportFromRewards
-from reppo.networks import Actor, Critic
+from reppo.networks import Actor, Critic, NoNorm, ZeroOffset
 from reppo.optimization import Adam, Epochs, NoClip
-from reppo.spec import Evaluation, Spec
+from reppo.spec import Evaluation, Spec, validate
 
 CATALOG = all_ablations()
 
 
 def tiny(environment=None, **changes) -> Spec:
-    """A base that every ablation of the catalog applies to, and that traces and compiles quickly."""
+    """REPPO so small that it traces and compiles quickly."""
     settings = {
         "num_environments": 16,
         "rollout_length": 8,
@@ -33,3 +34,29 @@ def tiny(environment=None, **changes) -> Spec:
 
 
 BASE = tiny()
+PPO = Spec(
+    environment=environments.probe("BestAction"),
+    algorithm=Ppo(
+        num_environments=16,
+        rollout_length=8,
+        actor=Actor(width=16, depth=1, norm=NoNorm()),
+        critic=Critic(width=16, head_depth=0, norm=NoNorm()),
+        batches=Epochs(epochs=4, num_minibatches=4),
+    ),
+    evaluation=Evaluation(interval=128, episodes=4),
+)
+
+
+def changes(one: Ablation, base: Spec) -> bool:
+    """Whether an ablation goes with a base that is not already so."""
+    if not one.applies_to(base):
+        return False
+    try:
+        return validate(one.transform(base)) != base
+    except ConfigurationError:
+        return False
+
+
+def base_of(name: str) -> Spec:
+    """The first base that an entry of the catalog changes."""
+    return next(base for base in (BASE, tiny(critic_offset=ZeroOffset()), PPO) if changes(CATALOG[name], base))

@@ -19,11 +19,12 @@ import pytest
 
 from reppo import environments, presets
 from reppo.ablation import all_ablations
+from reppo.algorithms import Reppo
 from reppo.environments import Episodes, Observation
 from reppo.errors import ConfigurationError
 from reppo.losses import FixedSupport
 from reppo.rollout import collect
-from reppo.spec import get_path, list_paths, replace_path, resolve
+from reppo.spec import list_paths, replace_path, resolve
 from reppo.training.lanes import compile_key
 
 TASK = environments.gymnax("Pendulum-v1")
@@ -52,7 +53,7 @@ def cut(spec):
         "algorithm.critic.width": 32,
     }
     changes |= {path: 3e-3 for path in list_paths(spec) if path.endswith("optimizer.learning_rate")}
-    if isinstance(support := get_path(spec, "algorithm.value.support"), FixedSupport):
+    if isinstance(support := getattr(spec.algorithm.value, "support", None), FixedSupport):
         least, _ = TASK.return_range(float(spec.algorithm.gamma))
         changes["algorithm.reward_scale"] = float(support.low) / least  # so that it holds the returns of this task
     for path, value in changes.items():
@@ -219,7 +220,7 @@ def arms(only=()):
             try:
                 found[preset, entry] = resolve(base if entry == "base" else CATALOG[entry](base))
             except ConfigurationError as error:
-                reasons = ("changes nothing in this base", "is not a path of", "does not fit this base")
+                reasons = ("changes nothing in", "is not a path of", "does not fit this base", "asks a critic for the")
                 assert any(reason in str(error) for reason in reasons), error
     return found
 
@@ -270,7 +271,7 @@ def test_the_base_of_the_small_preset_learns():
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_entry_learns_on_every_preset(preset):
     results = train_all(arms([preset]))
-    assert len(results) > 60
+    assert len(results) > (60 if isinstance(PRESETS[preset](TASK).algorithm, Reppo) else 30)
     wrong = {arm[1]: (faults(arm, learned), learned) for arm, learned in results.items() if faults(arm, learned)}
     assert not wrong
 

@@ -8,17 +8,18 @@ from reppo.errors import ConfigurationError
 from reppo.tracking.rows import row_of
 from reppo.training import init
 from reppo.training.loop import iterate
-from tests.tiny import tiny_spec
+from tests.tiny import tiny_ppo, tiny_spec
 
 
 def test_every_metric_of_an_iteration_is_described_and_no_other():
-    spec = tiny_spec("BestAction")
-    state = eqx.filter_eval_shape(init, spec, 0)
-    _, reported = eqx.filter_eval_shape(iterate, spec, state)
+    reported, watched = set(), set()
+    for spec in (tiny_spec("BestAction"), tiny_spec("BestAction", algorithm=tiny_ppo())):
+        state = eqx.filter_eval_shape(init, spec, 0)
+        reported |= set(eqx.filter_eval_shape(iterate, spec, state)[1])
+        watched |= {one.metric for one in spec.algorithm.watched()}
     described = {name for name in all_metrics() if OWN not in name and not name.endswith("/overflow")}
     evaluation = row_of([0.0], {})
     assert described == {*reported, *evaluation}
-    watched = {one.metric for one in spec.algorithm.watched()}
     assert {name for name, metric in all_metrics().items() if metric.watched} == watched
     assert all(metric.says and metric.healthy for metric in all_metrics().values())
 

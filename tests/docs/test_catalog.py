@@ -122,7 +122,10 @@ def test_an_ablation_says_what_it_changes_where_and_what_was_found(pages):
         assert one.question in text and f"Expected: {one.expects}" in text and "- Found: " in text
         assert all(path.removeprefix("algorithm.") in text or "does not fit" in text for path in one.touches), name
     text = entry(page, "kl/no_kl")
-    assert "On every preset:" in text and "from reppo.ablations import kl`, then `kl.no_kl`" in text
+    assert (
+        "On every preset of [`Reppo`](components.md#Reppo):" in text
+        and "from reppo.ablations import kl`, then `kl.no_kl`" in text
+    )
     assert "`actor_loss.objective`: [`ClippedKL`](components.md#ClippedKL) → `Unconstrained()`" in text
     assert "reppo-large/no-kl: 541; reppo-large: 876 (23 tasks)" in text
     text = entry(page, "kl/sampled")

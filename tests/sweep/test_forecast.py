@@ -20,7 +20,7 @@ from reppo.sweep.execution import Execution, choose_execution
 from reppo.sweep.forecast import forecast, format_forecast, measure
 from reppo.tracking import AbstractTracker, SweepFinished
 from reppo.training import lane_bytes, lanes
-from tests.ablation.base import BASE, CATALOG
+from tests.ablation.base import BASE, CATALOG, changes
 from tests.tiny import tiny_preset
 
 STEPS = 128 * 4
@@ -119,7 +119,7 @@ def test_programs_are_no_wider_than_an_accelerator_has_room_for(monkeypatch):
 def test_a_sweep_over_the_catalog_compiles_as_often_as_its_plan_says(tmp_path, traced, monkeypatch):
     compiled, quickly = jax.stages.Lowered.compile, {"xla_backend_optimization_level": 0}
     monkeypatch.setattr(jax.stages.Lowered, "compile", lambda self: compiled(self, compiler_options=quickly))
-    arms = [one for one in CATALOG.values() if one.transform(BASE) != BASE]
+    arms = [one for one in CATALOG.values() if changes(one, BASE)]
     assert len(arms) > 60
     experiment, last = declare(base=lambda environment: BASE, arms=arms, seeds=[0], steps=128), Last()
     said, _ = planned(experiment, choose_execution(experiment))

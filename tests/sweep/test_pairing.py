@@ -21,7 +21,7 @@ from reppo.sweep.batches import arrange_batches
 from reppo.sweep.execution import Execution
 from reppo.training import BatchProgram, init
 from reppo.training.lanes import compile_key
-from tests.ablation.base import BASE, CATALOG
+from tests.ablation.base import CATALOG, base_of
 from tests.tiny import tiny_preset, tiny_spec
 
 ROOT = Path(reppo.__file__).parent.parent
@@ -109,13 +109,11 @@ def test_runs_of_other_bounds_or_seeds_do_differ(alone):
 @pytest.mark.slow  # compiles an initialization for every entry
 @pytest.mark.parametrize("name", CATALOG)
 def test_arms_of_one_seed_meet_the_same_environments_and_start_from_the_same_weights(name):
-    one = CATALOG[name]
-    if one.transform(BASE) == BASE:
-        pytest.skip("the tiny base is already so")
-    spec = resolve(one(BASE))
-    a, b = (eqx.filter_jit(init)(resolve(base), 3) for base in (BASE, spec))
+    one, base = CATALOG[name], resolve(base_of(name))
+    spec = resolve(one(base_of(name)))
+    a, b = (eqx.filter_jit(init)(each, 3) for each in (base, spec))
     assert same(a.evaluation_starts, b.evaluation_starts)
-    if spec.algorithm.num_environments == BASE.algorithm.num_environments:
+    if spec.algorithm.num_environments == base.algorithm.num_environments:
         assert same(a.episodes, b.episodes)
     touched = " ".join(one.touches)
     for network in ("actor", "critic"):

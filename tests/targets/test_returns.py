@@ -129,3 +129,33 @@ def test_golden(case):
         *map(jnp.asarray, (*fields.values(), *flags.values()))
     )
     np.testing.assert_allclose(actual, GOLDEN[f"lambda_returns/{case}/returns"], rtol=1e-5, atol=1e-5)
+
+
+@given(
+    VALUES, arrays(np.float32, LENGTH + 1, elements=st.floats(-100, 100, width=32)), VALUES, FLAGS, FLAGS, UNIT, UNIT
+)
+def test_minus_the_value_they_are_generalized_advantage_estimates(
+    reward, values, final, terminated, truncated, gamma, lam
+):
+    """The double sum of arXiv 1506.02438, equation 16, over each episode by itself."""
+    value, ended = values[:-1], terminated | truncated
+    following = np.where(ended, final, values[1:])  # where an episode ends, its next state is in no other row
+    delta = reward.astype(float) + gamma * np.where(terminated, 0, following) - value
+    expected = np.zeros(LENGTH)
+    for t in range(LENGTH):
+        for step in range(t, LENGTH):
+            expected[t] += float(gamma * lam) ** (step - t) * delta[step]
+            if ended[step]:
+                break
+    actual = returns(reward, following, terminated, truncated, gamma, lam) - value
+    same(actual, expected, 10 * reward, 10 * values, 10 * final)
+
+
+def test_golden_advantages():
+    """Numbers of `rlax.truncated_generalized_advantage_estimation` (rlax 0.1.9, jax 0.10.2); the fourth step ends."""
+    reward = np.float32([0.126, -0.132, 0.64, 0.105, -0.536, 0.362, 1.304, 0.947])
+    values = np.float32([-0.704, -1.265, -0.623, 0.041, -2.325, -0.219, -1.246, -0.732, -0.544])
+    terminated = np.arange(8) == 3
+    made = returns(reward, values[1:], terminated, np.zeros(8, bool), 0.9, 0.8) - values[:-1]
+    golden = [0.801312, 1.541406, 1.34598, 0.064, 2.627151, 1.437849, 2.747568, 1.1894]
+    np.testing.assert_allclose(made, golden, atol=2e-6)

@@ -27,8 +27,10 @@ EXCUSED = {
     "MismatchedKL": ["itself", "saturated"],
     "ModeAction": ["value"],
     "NoGate": ["closed"],
+    "NormalHead": ["normalized"],
     "ShiftedFlag": ["termination"],
     "TakenActionClippedBonus": ["entropy"],
+    "TruncationAsTermination": ["truncation"],
 }
 
 SHIPPED = {

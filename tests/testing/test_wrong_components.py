@@ -16,12 +16,14 @@ from tests.testing.wrong.networks import NETWORKS
 from tests.testing.wrong.normalization import NORMALIZATION
 from tests.testing.wrong.optimization import OPTIMIZATION
 from tests.testing.wrong.policies import POLICIES, TOY, TOY_CONTEXT
+from tests.testing.wrong.surrogates import SURROGATES
 from tests.testing.wrong.targets import TARGETS
 
 WRONG = {
     **TARGETS,
     **CRITIC,
     **ACTOR,
+    **SURROGATES,
     **HEADS,
     **NORMALIZATION,
     **NETWORKS,

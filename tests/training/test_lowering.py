@@ -8,7 +8,14 @@ from reppo import environments, presets
 from reppo.spec import resolve
 from reppo.training import init, train_chunk
 
-PRESETS = [presets.reppo, presets.reppo_small, presets.reppo_reference, presets.reppo_single_file]
+PRESETS = [
+    presets.ppo,
+    presets.ppo_small,
+    presets.reppo,
+    presets.reppo_small,
+    presets.reppo_reference,
+    presets.reppo_single_file,
+]
 
 
 @pytest.mark.parametrize("preset", PRESETS)

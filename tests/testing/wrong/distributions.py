@@ -1,9 +1,9 @@
-"""For every law of heads one that breaks it."""
+"""For every law of heads and scales one that breaks it."""
 
 import jax
 import jax.numpy as jnp
 
-from reppo.distributions import AbstractHead, TanhNormal, TanhNormalHead
+from reppo.distributions import AbstractHead, AbstractScale, FreeScale, StateScale, TanhNormal, TanhNormalHead
 from tests.testing.wrong.changing import calls, wrong
 
 
@@ -43,4 +43,7 @@ HEADS = {
     (AbstractHead, "entropy"): head(entropy=lambda self, key: jnp.zeros(())),
     (AbstractHead, "pathwise"): head(sample=lambda self, key: jax.lax.stop_gradient(TanhNormal.sample(self, key))),
     (AbstractHead, "itself"): head(kl=lambda self, other: jnp.sum(self.scale / other.scale)),
+    (AbstractScale, "shape"): calls(StateScale(), lambda self, outputs, actions: outputs),
+    (AbstractScale, "own"): calls(StateScale(), lambda self, outputs, actions: jax.nn.softmax(outputs)),
+    (AbstractScale, "free"): wrong(FreeScale(), free=lambda self, actions: jnp.zeros(1)),
 }

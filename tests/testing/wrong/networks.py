@@ -82,6 +82,9 @@ NETWORKS = {
     (AbstractCriticBuilder, "action"): network_of(
         CRITIC_BUILDER, lambda observation, action: (observation, 0 * action)
     ),
+    (AbstractCriticBuilder, "states"): builds(
+        CRITIC_BUILDER, lambda key, sizes: (key, (sizes[0], sizes[1] + (sizes[0] == 0), sizes[2]))
+    ),
     (AbstractCriticBuilder, "observation"): network_of(CRITIC_BUILDER, blind),
     (AbstractNorm, "shape"): wrong(
         RMSNorm(), build=lambda self, size: eqx.nn.Lambda(lambda x: x / jnp.sqrt(jnp.mean(x**2)))

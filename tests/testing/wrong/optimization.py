@@ -6,18 +6,22 @@ import optax
 
 from reppo.keys import subkey
 from reppo.optimization import (
+    AbstractAnnealing,
     AbstractBatches,
     AbstractClip,
     AbstractMultiplierOptimizer,
     AbstractOptimizer,
     AbstractStepOrder,
+    AbstractStop,
     Adam,
     Alternating,
     Epochs,
+    NoAnnealing,
     NoClip,
+    TargetKL,
     WithActor,
 )
-from tests.testing.wrong.changing import wrong
+from tests.testing.wrong.changing import calls, wrong
 
 
 def transforms(right, update):
@@ -69,4 +73,12 @@ OPTIMIZATION = {
     ),
     (AbstractStepOrder, "keys"): schedule(key_of=lambda key, name, number: key),
     (AbstractStepOrder, "metrics"): schedule(summarize=lambda old, new: new),
+    (AbstractAnnealing, "shape"): calls(NoAnnealing(), lambda self, steps: 1 - steps / 1e6),
+    (AbstractAnnealing, "start"): calls(NoAnnealing(), lambda self, steps: jnp.full((), 0.5)),
+    (AbstractAnnealing, "falls"): calls(NoAnnealing(), lambda self, steps: jnp.cos(steps / 1e6) ** 2),
+    (AbstractAnnealing, "floor"): calls(NoAnnealing(), lambda self, steps: 1 / (1 + steps / 1e6)),
+    (AbstractStop, "shape"): wrong(TargetKL(), init=lambda self: jnp.zeros(())),
+    (AbstractStop, "still"): calls(TargetKL(), lambda self, kl: kl >= 0),
+    (AbstractStop, "monotone"): calls(TargetKL(), lambda self, kl: (kl > 0.1) & (kl < 0.2)),
+    (AbstractStop, "far"): calls(TargetKL(), lambda self, kl: kl > 1000),
 }
