@@ -2,7 +2,7 @@
 
 from reppo.distributions.categorical import Categorical
 from reppo.distributions.contract import AbstractDistribution, Action, Draw
-from reppo.distributions.heads import AbstractHead, CategoricalHead, TanhNormalHead, require_pathwise
+from reppo.distributions.heads import AbstractHead, CategoricalHead, TanhNormalHead, require_choice, require_pathwise
 from reppo.distributions.tanh_normal import TanhNormal
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "Draw",
     "TanhNormal",
     "TanhNormalHead",
+    "require_choice",
     "require_pathwise",
 ]

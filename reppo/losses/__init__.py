@@ -3,6 +3,7 @@
 from reppo.losses.actor import (
     AbstractActorLoss,
     ClippedSurrogateLoss,
+    ExpectedLoss,
     PathwiseLoss,
     ScoreFunctionLoss,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "EmbeddingPrediction",
     "ExactKL",
     "ExactReverseKL",
+    "ExpectedLoss",
     "FixedMultiplier",
     "FixedSupport",
     "HLGauss",
