@@ -3,6 +3,7 @@
 from . import (
     actor,
     auxiliary,
+    choices,
     critic,
     entropy,
     kl,
@@ -19,6 +20,7 @@ from . import (
 __all__ = [
     "actor",
     "auxiliary",
+    "choices",
     "critic",
     "entropy",
     "kl",

@@ -17,6 +17,7 @@ from reppo.losses import (
     AbstractValue,
 )
 from reppo.networks import (
+    AbstractActionPlace,
     AbstractActivation,
     AbstractActorBuilder,
     AbstractCriticBuilder,
@@ -24,6 +25,7 @@ from reppo.networks import (
     AbstractInitializer,
     AbstractNorm,
     AbstractOffset,
+    AbstractTrunk,
 )
 from reppo.normalization import AbstractNormalizer
 from reppo.optimization import (
@@ -41,6 +43,7 @@ from reppo.testing import (
     divergences,
     environments,
     gates,
+    inputs,
     multipliers,
     networks,
     normalization,
@@ -50,6 +53,7 @@ from reppo.testing import (
 )
 
 CHECKS: dict[type, Callable[..., None]] = {
+    AbstractActionPlace: inputs.check_action_place,
     AbstractActivation: networks.check_activation,
     AbstractActorBuilder: networks.check_actor,
     AbstractActorLoss: actor.check_actor_loss,
@@ -79,6 +83,7 @@ CHECKS: dict[type, Callable[..., None]] = {
     AbstractSupport: critic.check_support,
     AbstractTargets: targets.check_targets,
     AbstractTruncation: targets.check_truncation,
+    AbstractTrunk: inputs.check_trunk,
     AbstractValue: critic.check_value,
 }
 """The check of each slot, by the abstract class of its components."""

@@ -1,18 +1,21 @@
-"""A base that every ablation of the catalog applies to."""
+"""Bases that the ablations of the catalog apply to: each of them to one at least."""
 
 from reppo import environments
-from reppo.ablation import all_ablations
+from reppo.ablation import Ablation, all_ablations
 from reppo.algorithms import Reppo
-from reppo.losses import HLGauss, LearnedMultiplier, SupportFromRewards
-from reppo.networks import Actor, Critic
+from reppo.distributions import CategoricalHead
+from reppo.errors import ConfigurationError
+from reppo.losses import ExpectedLoss, HLGauss, LearnedMultiplier, SupportFromRewards
+from reppo.networks import ActionAsOutput, Actor, Critic, ZeroOffset
 from reppo.optimization import Adam, Epochs, NoClip
-from reppo.spec import Evaluation, Spec
+from reppo.spec import Evaluation, Spec, validate
+from reppo.targets import ExpectedAction
 
 CATALOG = all_ablations()
 
 
 def tiny(environment=None, **changes) -> Spec:
-    """A base that every ablation of the catalog applies to, and that traces and compiles quickly."""
+    """REPPO so small that it traces and compiles quickly."""
     settings = {
         "num_environments": 16,
         "rollout_length": 8,
@@ -33,3 +36,25 @@ def tiny(environment=None, **changes) -> Spec:
 
 
 BASE = tiny()
+CHOICES = tiny(
+    environments.probe("DelayedChoice"),
+    head=CategoricalHead(0.5),
+    critic=Critic(width=16, action=ActionAsOutput()),
+    actor_loss=ExpectedLoss(),
+    next_value=ExpectedAction(),
+)
+
+
+def changes(one: Ablation, base: Spec) -> bool:
+    """Whether an ablation goes with a base that is not already so."""
+    if not one.applies_to(base):
+        return False
+    try:
+        return validate(one.transform(base)) != base
+    except ConfigurationError:
+        return False
+
+
+def base_of(name: str) -> Spec:
+    """The first base that an entry of the catalog changes."""
+    return next(base for base in (BASE, tiny(critic_offset=ZeroOffset()), CHOICES) if changes(CATALOG[name], base))

@@ -1,4 +1,5 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -17,11 +18,9 @@ SHOWS_NOTHING = ["SimpleBandit-bsuite"]
 def test_every_gymnax_task_has_a_picture_that_follows_its_state(name):
     environment = environments.gymnax(name).make()
     state, _ = environment.reset(jax.random.key(0))
-    states, action = [state], np.eye(environment.action_space.size, dtype=np.float32)[-1]
-    for step in range(12):
-        state, _ = environment.step(jax.random.key(step), state, action)
-        states.append(state)
-    states = [jax.tree.map(np.asarray, one) for one in (states[0], states[-1])]
+    action, keys = jnp.eye(environment.action_space.size)[-1], jax.random.split(jax.random.key(1), 12)
+    steps = jax.jit(lambda state: jax.lax.scan(lambda s, key: (environment.step(key, s, action)[0], ()), state, keys))
+    states = [jax.tree.map(np.asarray, one) for one in (state, steps(state)[0])]
     first, second = draw_frames(environment.task, states, environment.params, [0.0, 0.0], 200, 150)
     assert first.shape == (150, 200, 3) and first.dtype == np.uint8
     picture, other = first[20:].astype(int), second[20:].astype(int)  # below the caption
