@@ -16,7 +16,7 @@ from reppo.spec import replace_path, resolve, validate
 
 SHAPES = {"board": jax.ShapeDtypeStruct((5, 4, 3), jnp.float32), "place": jax.ShapeDtypeStruct((2,), jnp.float32)}
 RNG = np.random.default_rng(0)
-SEEN = {"board": RNG.normal(size=(5, 4, 3)).astype(np.float32), "place": np.array([7.0, -8.0], np.float32)}
+SEEN = {"board": jnp.asarray(RNG.normal(size=(5, 4, 3)), jnp.float32), "place": jnp.array([7.0, -8.0])}
 CRITIC = Critic(width=8, action=ActionAsOutput())
 
 
@@ -30,7 +30,7 @@ def test_a_convolution_equals_the_slow_reference():
     for channel in range(2):
         for y in range(3):
             for x in range(2):
-                patch = np.moveaxis(SEEN["board"][y : y + 3, x : x + 3].astype(float), -1, 0)
+                patch = np.moveaxis(np.asarray(SEEN["board"], float)[y : y + 3, x : x + 3], -1, 0)
                 seen[channel, y, x] = np.sum(weight[channel] * patch) + bias[channel]
     expected = np.concatenate([np.maximum(seen, 0).ravel(), SEEN["place"]])
     assert trunk.size(SHAPES) == expected.size == network.mlp.linears[0].in_features

@@ -215,9 +215,8 @@ def test_choices_and_their_values_are_learned(probe):
     for row in np.unique(np.asarray(start), axis=0):
         seen = spec.algorithm.normalizer(statistics, jnp.asarray(row))
         policy = spec.algorithm.head(learner.actor(seen))
-        value = policy.expect(
-            lambda a, _, seen=seen: algorithm.value.decode(learner.critic(seen, a).logits), jax.random.key(0)
-        )
+        q = lambda action, _, seen=seen: algorithm.value.decode(learner.critic(seen, action).logits)
+        value = policy.expect(q, jax.random.key(0))
         np.testing.assert_allclose(value, task.value(Observation(actor=jnp.asarray(row)), gamma), atol=0.15)
 
 

@@ -16,6 +16,7 @@ from reppo.losses import (
     ClippedKL,
     DecodedMSE,
     ExactKL,
+    ExpectedLoss,
     FixedSupport,
     HLGauss,
     LearnedMultiplier,
