@@ -100,7 +100,7 @@ class ExpectedAction(AbstractNextValue):
 
     Log-density and embedding are expectations too.
 
-    References: van Seijen et al. 2009 (Expected Sarsa); Christodoulou 2019 (arXiv 1910.07207).
+    Expected Sarsa, with the entropy of SAC for discrete actions (Christodoulou 2019, arXiv 1910.07207).
     """
 
     def __call__(
