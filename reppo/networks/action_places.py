@@ -15,11 +15,19 @@ class AbstractActionPlace(Component):
 
     @abstractmethod
     def input_size(self, action_size: int) -> int:
-        """How many inputs the encoder has beside the features; `action_size` is the length of a unit action."""
+        """How many inputs the encoder has beside the features.
+
+        Args:
+            action_size: the length of a unit action, at least 1.
+        """
 
     @abstractmethod
     def copies(self, action_size: int) -> int:
-        """How many times the heads have their outputs, at least 1; `action_size` is the length of a unit action."""
+        """How many times the heads have their outputs, at least 1.
+
+        Args:
+            action_size: the length of a unit action, at least 1.
+        """
 
     @abstractmethod
     def enter(self, features: Float[Array, " features"], action: Float[Array, " action"]) -> Float[Array, " inputs"]:

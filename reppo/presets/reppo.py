@@ -71,7 +71,7 @@ def reppo(environment: AbstractEnvironmentSpec) -> Spec:
     """The published settings for the control suite ("large"): 1024 environments, 512-unit networks.
 
     Where published implementations disagree it takes what theory says; the page "REPPO" of the documentation lists
-    each choice. Made for GPUs. Discrete actions and images change what they have to (see `fitting_parts`).
+    each choice. Made for GPUs. Discrete actions and images change what they have to: the page "Discrete actions".
 
     Reference: arXiv 2507.11019, appendix on hyperparameters.
     """
@@ -179,7 +179,7 @@ def reppo_small(environment: AbstractEnvironmentSpec) -> Spec:
     reference's settings at less cost; narrow networks bear higher learning rates, the critic's twice the actor's. The
     critic has 51 bins and starts at the value 0 instead of the middle of its support, as later versions of the
     reference implementation do: the short runs of a CPU would otherwise spend much of their budget unlearning that
-    start. Discrete actions and images change what they have to (see `fitting_parts`).
+    start. Discrete actions and images change what they have to: the page "Discrete actions" of the documentation.
     """
     return Spec(
         environment=environment,
