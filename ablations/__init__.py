@@ -3,6 +3,7 @@
 from . import (
     actor,
     auxiliary,
+    choices,
     critic,
     entropy,
     kl,
@@ -20,6 +21,7 @@ from . import (
 __all__ = [
     "actor",
     "auxiliary",
+    "choices",
     "critic",
     "entropy",
     "kl",

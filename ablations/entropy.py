@@ -1,8 +1,9 @@
 """The entropy of the policy: its weight, its target, and its part in the critic's targets."""
 
 from reppo.ablation import ablation
+from reppo.errors import require
 from reppo.losses import FixedMultiplier, LearnedMultiplier
-from reppo.spec import Spec
+from reppo.spec import Spec, get_path
 from reppo.targets import BonusAlways, NoBonus
 
 from .edit import replace
@@ -56,6 +57,8 @@ def low_start(spec: Spec) -> Spec:
 )
 def low_target(spec: Spec) -> Spec:
     """The temperature aims for an entropy of -1 per action dimension."""
+    head = get_path(spec, "algorithm.head")
+    require(head.pathwise, f"Its target is of dimensions of continuous actions, and {type(head).__name__} has none.")
     return replace(spec, {TARGET: -1.0})
 
 

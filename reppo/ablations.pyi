@@ -2,6 +2,7 @@
 
 from ..ablations import actor as actor
 from ..ablations import auxiliary as auxiliary
+from ..ablations import choices as choices
 from ..ablations import critic as critic
 from ..ablations import edit as edit
 from ..ablations import entropy as entropy

@@ -362,8 +362,12 @@ def differences_as_json(changes: list[Difference]) -> list[Entry]:
 def _sizes(entry: TaskEntry) -> str:
     """What a task observes and acts with, as far as it is known."""
     seen = "" if entry.observation is None else f"observes {counted(entry.observation, 'number')}"
+    if entry.image is not None:
+        seen = f"observes an image of {' x '.join(map(str, entry.image))}"
     critic = "" if entry.privileged is None else f"the critic {entry.privileged}"
     action = "" if entry.action is None else f"acts with {entry.action}"
+    if entry.discrete:
+        action = f"chooses among {counted(entry.action or 0, 'action')}"
     return ", ".join(filter(None, (seen, critic, action)))
 
 

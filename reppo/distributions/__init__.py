@@ -2,7 +2,14 @@
 
 from reppo.distributions.categorical import Categorical
 from reppo.distributions.contract import AbstractDistribution, Action, Draw
-from reppo.distributions.heads import AbstractHead, CategoricalHead, NormalHead, TanhNormalHead, require_pathwise
+from reppo.distributions.heads import (
+    AbstractHead,
+    CategoricalHead,
+    NormalHead,
+    TanhNormalHead,
+    require_choice,
+    require_pathwise,
+)
 from reppo.distributions.normal import Normal
 from reppo.distributions.scales import AbstractScale, FixedScale, FreeScale, SoftplusScale, StateScale
 from reppo.distributions.tanh_normal import TanhNormal
@@ -23,5 +30,6 @@ __all__ = [
     "StateScale",
     "TanhNormal",
     "TanhNormalHead",
+    "require_choice",
     "require_pathwise",
 ]

@@ -71,6 +71,21 @@ def require_pathwise(spec: Any, reason: str, cure: str) -> None:
     require(head is None or head.pathwise, f"{reason} those of {type(head).__name__}. {cure}")
 
 
+def require_choice(spec: Any, reason: str, cure: str) -> None:
+    """Refuses a spec whose policy draws its actions from a continuum, not a set.
+
+    Args:
+        spec: the spec; one whose algorithm has no slot `head` is not asked.
+        reason: what does not go with its actions; ends in "those of TanhNormalHead".
+        cure: what to do instead.
+
+    Raises:
+        ConfigurationError: if it does.
+    """
+    head = getattr(spec.algorithm, "head", None)
+    require(head is None or not head.pathwise, f"{reason} those of {type(head).__name__}. {cure}")
+
+
 @final
 class TanhNormalHead(AbstractHead):
     """Mean and log standard deviation, both outputs of the network: `scale = exp(log_std) + floor`.
@@ -112,6 +127,13 @@ class TanhNormalHead(AbstractHead):
 
     def aimed_entropy(self, distribution: Any) -> Any:
         return self.entropy_target * distribution.loc.shape[-1]
+
+    def fits(self, spec: Any) -> None:
+        require(
+            spec.environment.discrete is not True,
+            f"TanhNormalHead is for actions in a box, and those of {spec.environment.name} are a discrete set. Choose "
+            "CategoricalHead(), with ExpectedLoss() and ExpectedAction(), as presets.reppo and presets.reppo_small do.",
+        )
 
     def validate(self) -> None:
         require(0 <= self.floor <= 10, f"The floor of the standard deviation is {self.floor!s}; give one in [0, 10].")
@@ -199,6 +221,14 @@ class CategoricalHead(AbstractHead):
 
     def aimed_entropy(self, distribution: Any) -> Any:
         return self.entropy_target * np.log(np.float32(distribution.logits.shape[-1]))
+
+    def fits(self, spec: Any) -> None:
+        require(
+            spec.environment.discrete is not False,
+            f"CategoricalHead is for a discrete set of actions, and those of {spec.environment.name} are in a box. "
+            "Choose TanhNormalHead(), with PathwiseLoss() and FreshAction(), as presets.reppo and presets.reppo_small "
+            "do.",
+        )
 
     def validate(self) -> None:
         require(0 <= self.entropy_target <= 1, f"entropy_target is {self.entropy_target!s}; give one in [0, 1].")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from reppo.environments.suites.gymnax.adapter import gymnax as gymnax
     from reppo.environments.suites.gymnax.table import GYMNAX as GYMNAX
     from reppo.environments.suites.gymnax.table import GYMNAX_DISCRETE as GYMNAX_DISCRETE
+    from reppo.environments.suites.gymnax.table import GYMNAX_REFUSED as GYMNAX_REFUSED
     from reppo.environments.suites.playground.adapter import PlaygroundEnvironment as PlaygroundEnvironment
     from reppo.environments.suites.playground.adapter import PlaygroundTask as PlaygroundTask
     from reppo.environments.suites.playground.adapter import playground as playground
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
     from reppo.environments.suites.probes.probes import PROBES as PROBES
     from reppo.environments.suites.probes.probes import AbstractProbe as AbstractProbe
     from reppo.environments.suites.probes.probes import BestAction as BestAction
+    from reppo.environments.suites.probes.probes import BestChoice as BestChoice
     from reppo.environments.suites.probes.probes import ConstantReward as ConstantReward
+    from reppo.environments.suites.probes.probes import DelayedChoice as DelayedChoice
     from reppo.environments.suites.probes.probes import Discounting as Discounting
     from reppo.environments.suites.probes.probes import NonFinite as NonFinite
     from reppo.environments.suites.probes.probes import ObservationValue as ObservationValue
@@ -71,6 +74,7 @@ if TYPE_CHECKING:
         "gymnax",
         "GYMNAX",
         "GYMNAX_DISCRETE",
+        "GYMNAX_REFUSED",
         "PlaygroundEnvironment",
         "PlaygroundTask",
         "playground",
@@ -80,7 +84,9 @@ if TYPE_CHECKING:
         "PROBES",
         "AbstractProbe",
         "BestAction",
+        "BestChoice",
         "ConstantReward",
+        "DelayedChoice",
         "Discounting",
         "NonFinite",
         "ObservationValue",

@@ -266,6 +266,19 @@ class AbstractEnvironmentSpec(Component):
     def horizon(self) -> int | None:
         """The time limit in steps, or `None` where it is known only once the task is made."""
 
+    @property
+    def discrete(self) -> bool | None:
+        """Whether actions are a discrete set, or `None` where that is known only once the task is made.
+
+        Presets choose a policy by it, and what does not fit is refused when a spec is declared.
+        """
+        return None
+
+    @property
+    def observes_image(self) -> bool | None:
+        """Whether the actor observes an image `[height, width, channels]`, or `None`, as in `discrete`."""
+        return None
+
     @abc.abstractmethod
     def make(self) -> AbstractEnvironment:
         """Builds the environment. Equal specs give the same object, so that nothing compiles twice.

@@ -7,7 +7,7 @@ import equinox as eqx
 
 from reppo.component import as_plain
 from reppo.environments.contract import AbstractEnvironment, AbstractEnvironmentSpec, settings_label
-from reppo.environments.spaces import ActionSpace
+from reppo.environments.spaces import ActionSpace, Discrete
 from reppo.environments.suites import all_suites
 from reppo.errors import require
 
@@ -85,6 +85,11 @@ class AbstractTask(AbstractEnvironment, AbstractEnvironmentSpec):
     def suite(self) -> str:
         """`"own"`: of no suite, unless the task says otherwise."""
         return "own"
+
+    @property
+    def discrete(self) -> bool:
+        """Whether actions are a discrete set: what `action_space` says."""
+        return isinstance(self.action_space, Discrete)
 
     def make(self) -> AbstractEnvironment:
         """The task itself."""

@@ -3,6 +3,7 @@
 from reppo.losses.actor import (
     AbstractActorLoss,
     ClippedSurrogateLoss,
+    ExpectedLoss,
     PathwiseLoss,
     ScoreFunctionLoss,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "EmbeddingPrediction",
     "ExactKL",
     "ExactReverseKL",
+    "ExpectedLoss",
     "FixedMultiplier",
     "FixedSupport",
     "HLGauss",

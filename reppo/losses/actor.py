@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
 from reppo.component import Component, Scalar, hyper, static
-from reppo.distributions import AbstractDistribution, Action, require_pathwise
+from reppo.distributions import AbstractDistribution, Action, require_choice, require_pathwise
 from reppo.errors import require
 from reppo.keys import subkey
 from reppo.losses.divergences import MAX_LOG_RATIO, AbstractDivergence, ExactKL
@@ -106,7 +106,63 @@ class PathwiseLoss(AbstractActorLoss):
         require_pathwise(
             spec,
             "The pathwise gradient goes through a sampled action, and no gradient goes through",
-            "Choose TanhNormalHead(), or a loss that asks Q for its value alone, such as ScoreFunctionLoss().",
+            "Choose TanhNormalHead(), or a loss that asks Q for its value alone, such as ExpectedLoss().",
+        )
+
+
+@final
+class ExpectedLoss(AbstractActorLoss):
+    """The objective of REPPO in expectation over all actions, where they are a discrete set.
+
+    `sum over a of pi(a|s) * (temperature * log pi(a|s) - Q(s, a))` within the bound, exact as its gradient: nothing is
+    sampled, and Q is asked for its values alone. Divergence, gate and objective are those of `PathwiseLoss`.
+
+    Attributes:
+        objective: what is minimized at each state; holds the bound.
+        kl: the divergence from the old policy.
+        gate: which states count as within the bound.
+
+    References: Christodoulou 2019 (arXiv 1910.07207); for REPPO, later versions of the reference implementation
+    (github.com/cvoelcker/reppo).
+    """
+
+    objective: AbstractObjective = ClippedKL()
+    kl: AbstractDivergence = ExactKL()
+    gate: AbstractGate = PerState()
+
+    @property
+    def kl_bound(self) -> Any:
+        """The objective's bound."""
+        return self.objective.kl_bound
+
+    def __call__(
+        self,
+        new: Any,
+        critic: Q,
+        batch: Minibatch,
+        temperature: Float[Array, ""] | Scalar,
+        kl_multiplier: Float[Array, ""] | Scalar,
+        key: Key[Array, ""],
+    ) -> tuple[Float[Array, ""], dict[str, Float[Array, " batch"]]]:
+        def per_state(
+            new: AbstractDistribution,
+            old: AbstractDistribution,
+            observation: PyTree[Array],
+            action_key: Key[Array, ""],
+            kl_key: Key[Array, ""],
+        ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+            both = lambda action, log_prob: (critic(observation, action), log_prob)
+            q, log_prob = new.expect(both, action_key)
+            return q, log_prob, self.kl(old, new, kl_key)
+
+        q, log_prob, kl = _over_states(per_state, new, batch, key)
+        return _gated(self.objective, self.gate, q, log_prob, kl, temperature, kl_multiplier)
+
+    def fits(self, spec: Any) -> None:
+        require_choice(
+            spec,
+            "ExpectedLoss adds up all actions, which cannot be done with",
+            "Choose PathwiseLoss(), or CategoricalHead() where the task's actions are a discrete set.",
         )
 
 

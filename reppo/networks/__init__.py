@@ -1,5 +1,6 @@
 """Builders of networks, and what they build: blocks, normalization layers, actor, critic."""
 
+from reppo.networks.action_places import AbstractActionPlace, ActionAsInput, ActionAsOutput
 from reppo.networks.activations import AbstractActivation, Relu, Swish, Tanh
 from reppo.networks.actor import AbstractActorBuilder, Actor, ActorNetwork
 from reppo.networks.blocks import MLP, build_mlp, flatten_observation
@@ -15,9 +16,11 @@ from reppo.networks.critic import (
 from reppo.networks.initializers import AbstractInitializer, LecunNormal, Orthogonal, UniformFanIn
 from reppo.networks.norms import AbstractNorm, LayerNorm, NoNorm, RMSNorm
 from reppo.networks.offset import AbstractOffset, NoOffset, OffsetCritic, ZeroBias, ZeroOffset
+from reppo.networks.trunks import AbstractTrunk, Convolution, Flat
 
 __all__ = [
     "MLP",
+    "AbstractActionPlace",
     "AbstractActivation",
     "AbstractActorBuilder",
     "AbstractCriticBuilder",
@@ -25,12 +28,17 @@ __all__ = [
     "AbstractInitializer",
     "AbstractNorm",
     "AbstractOffset",
+    "AbstractTrunk",
+    "ActionAsInput",
+    "ActionAsOutput",
     "ActivatedEmbedding",
     "Actor",
     "ActorNetwork",
+    "Convolution",
     "Critic",
     "CriticNetwork",
     "CriticOutput",
+    "Flat",
     "LayerNorm",
     "LecunNormal",
     "LinearEmbedding",

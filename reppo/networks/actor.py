@@ -1,18 +1,20 @@
 """The actor network."""
 
 from abc import abstractmethod
-from typing import final
+from typing import Any, final
 
 import equinox as eqx
 import jax
 from jaxtyping import Array, Float, Key, PyTree
 
-from reppo.component import Component, static
+from reppo.component import Component, slot, static
 from reppo.errors import require
+from reppo.keys import subkey
 from reppo.networks.activations import AbstractActivation, Swish
-from reppo.networks.blocks import MLP, build_mlp, flat_size, flatten_observation
+from reppo.networks.blocks import MLP, build_mlp
 from reppo.networks.initializers import AbstractInitializer, LecunNormal
 from reppo.networks.norms import AbstractNorm, RMSNorm
+from reppo.networks.trunks import AbstractTrunk, Flat, Flattened
 
 
 class AbstractActorBuilder(Component):
@@ -30,13 +32,14 @@ class AbstractActorBuilder(Component):
 
 
 class ActorNetwork(eqx.Module):
-    """A perceptron on the flattened observation."""
+    """A perceptron on the observation's features."""
 
     mlp: MLP
+    trunk: Any = Flattened()
 
     def __call__(self, observation: PyTree[Array]) -> Float[Array, " outputs"]:
         """Outputs for one normalized observation."""
-        return self.mlp(flatten_observation(observation))
+        return self.mlp(self.trunk(observation))
 
 
 @final
@@ -49,6 +52,7 @@ class Actor(AbstractActorBuilder):
         norm: normalization layer before each activation.
         activation: activation of the hidden layers.
         initializer: initial weights.
+        trunk: what stands before the hidden layers.
     """
 
     width: int = static(512)
@@ -56,11 +60,14 @@ class Actor(AbstractActorBuilder):
     norm: AbstractNorm = RMSNorm()
     activation: AbstractActivation = Swish()
     initializer: AbstractInitializer = LecunNormal()
+    trunk: AbstractTrunk = slot(Flat(), added=True)
 
     def build(self, key: Key[Array, ""], shapes: PyTree[jax.ShapeDtypeStruct], output_size: int) -> ActorNetwork:
-        sizes = [flat_size(shapes), *[self.width] * self.depth, output_size]
-        mlp = build_mlp(key, sizes, self.norm, self.activation, self.initializer, self.initializer.last())
-        return ActorNetwork(mlp)
+        sizes = [self.trunk.size(shapes), *[self.width] * self.depth, output_size]
+        return ActorNetwork(
+            build_mlp(key, sizes, self.norm, self.activation, self.initializer, self.initializer.last()),
+            self.trunk.build(subkey(key, "trunk"), shapes, self.norm, self.activation, self.initializer),
+        )
 
     def validate(self) -> None:
         require(self.width >= 1, f"The actor's width is {self.width}; give at least 1 unit.")

@@ -8,16 +8,17 @@ from typing import Any, final
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
 from reppo.component import Component, slot, static
 from reppo.errors import require
 from reppo.keys import subkey
+from reppo.networks.action_places import AbstractActionPlace, ActionAsInput
 from reppo.networks.activations import AbstractActivation, Swish
-from reppo.networks.blocks import MLP, build_mlp, flat_size, flatten_observation
+from reppo.networks.blocks import MLP, build_mlp
 from reppo.networks.initializers import AbstractInitializer, LecunNormal
 from reppo.networks.norms import AbstractNorm, RMSNorm
+from reppo.networks.trunks import AbstractTrunk, Flat, Flattened
 
 
 class CriticOutput(eqx.Module):
@@ -125,15 +126,18 @@ class CriticNetwork(eqx.Module):
     prediction_head: MLP | None
     embed: Any
     enter: Any
+    trunk: Any = Flattened()
+    action: AbstractActionPlace = ActionAsInput()
 
     def __call__(self, observation: PyTree[Array], action: Float[Array, " action"]) -> CriticOutput:
-        """Output for one normalized observation and an action in [-1, 1]."""
-        embedding = self.embed(self.encoder(jnp.concatenate([flatten_observation(observation), action])))
+        """Output for one normalized observation and a unit action."""
+        embedding = self.embed(self.encoder(self.action.enter(self.trunk(observation), action)))
         features = self.enter(embedding)
+        prediction = None if self.prediction_head is None else self.prediction_head(features)
         return CriticOutput(
-            logits=self.value_head(features),
+            logits=self.action.leave(self.value_head(features), action),
             embedding=embedding,
-            prediction=None if self.prediction_head is None else self.prediction_head(features),
+            prediction=None if prediction is None else self.action.leave(prediction, action),
         )
 
 
@@ -153,6 +157,8 @@ class Critic(AbstractCriticBuilder):
         initializer: initial weights.
         embedding: where the embedding is taken.
         embedding_width: length of the embedding; 0 for `width`.
+        trunk: what stands before the encoder.
+        action: where the action enters.
     """
 
     width: int = static(512)
@@ -163,6 +169,8 @@ class Critic(AbstractCriticBuilder):
     initializer: AbstractInitializer = LecunNormal()
     embedding: AbstractEmbedding = slot(LinearEmbedding(), added=True)
     embedding_width: int = static(0, added=True)
+    trunk: AbstractTrunk = slot(Flat(), added=True)
+    action: AbstractActionPlace = slot(ActionAsInput(), added=True)
 
     @property
     def embedding_size(self) -> int:
@@ -182,17 +190,20 @@ class Critic(AbstractCriticBuilder):
             return build_mlp(subkey(key, name), sizes, self.norm, self.activation, self.initializer, last)
 
         hidden, last = self.initializer, self.initializer.last()
+
+        def head(name: str, out_size: int) -> MLP:
+            return mlp(name, self.embedding_size, self.head_depth, out_size * self.action.copies(action_size), last)
+
         embed, enter = self.embedding.build(self.embedding_size, self.norm, self.activation)
+        inputs = self.trunk.size(shapes) + self.action.input_size(action_size)
         return CriticNetwork(
-            encoder=mlp("encoder", flat_size(shapes) + action_size, self.encoder_depth, self.embedding_size, hidden),
-            value_head=mlp("value_head", self.embedding_size, self.head_depth, value_size, last),
-            prediction_head=(
-                mlp("prediction_head", self.embedding_size, self.head_depth, prediction_size, last)
-                if prediction_size
-                else None
-            ),
+            encoder=mlp("encoder", inputs, self.encoder_depth, self.embedding_size, hidden),
+            value_head=head("value_head", value_size),
+            prediction_head=head("prediction_head", prediction_size) if prediction_size else None,
             embed=embed,
             enter=enter,
+            trunk=self.trunk.build(subkey(key, "trunk"), shapes, self.norm, self.activation, self.initializer),
+            action=self.action,
         )
 
     def validate(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any, final
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Float, Int, Key, PyTree
 
 from reppo.arrays import load_arrays, read_headers, save_arrays, tree_from_paths
 from reppo.environments import AbstractEnvironment, Observation
@@ -15,6 +15,9 @@ from reppo.errors import ConfigurationError, require, unknown_name
 from reppo.results import RunRecord, open_run
 from reppo.rollout import AbstractPolicy
 from reppo.spec import Spec, from_json, spec_id
+
+TaskAction = Float[Array, " action"] | Int[Array, ""]
+"""An action in the task's own bounds; of a discrete set its number, from 0."""
 
 WHICH = ("best", "last")
 """The policies that a run keeps: that of its best evaluation, and that of its last checkpoint."""
@@ -43,7 +46,7 @@ class TrainedPolicy:
         self._expected = environment.observation_shapes().actor
         self._act = eqx.filter_jit(_act)
 
-    def __call__(self, observation: Any, key: Key[Array, ""] | None = None) -> Float[Array, " action"]:
+    def __call__(self, observation: Any, key: Key[Array, ""] | None = None) -> TaskAction:
         """Acts on one observation; use `jax.vmap` for many.
 
         Args:
@@ -52,7 +55,7 @@ class TrainedPolicy:
             key: draws the action from the policy; without it the action is the policy's preferred one.
 
         Returns:
-            The action in the task's own bounds, shape `(action,)`.
+            The action in the task's own bounds, shape `(action,)`; of a discrete set its number, from 0, shape `()`.
 
         Raises:
             ConfigurationError: if the observation has other shapes than the task's, or the policy has a memory.
@@ -71,7 +74,7 @@ class TrainedPolicy:
 
     def act(
         self, memory: PyTree[Array], observation: Any, key: Key[Array, ""] | None = None
-    ) -> tuple[Float[Array, " action"], PyTree[Array]]:
+    ) -> tuple[TaskAction, PyTree[Array]]:
         """Acts on one observation of an episode, and remembers it; arguments as for a call.
 
         Returns:
@@ -95,7 +98,7 @@ class TrainedPolicy:
 
 def _act(
     policy: AbstractPolicy, space: Any, memory: Any, observation: Any, key: Key[Array, ""], deterministic: bool
-) -> tuple[Float[Array, " action"], Any]:
+) -> tuple[TaskAction, Any]:
     action, memory, _ = policy(memory, Observation(observation), key, deterministic)
     return space.from_unit(action), memory
 

@@ -1,9 +1,12 @@
 """Presets of REPPO."""
 
+from typing import Any
+
 from reppo.algorithms import Reppo
-from reppo.distributions import TanhNormalHead
+from reppo.distributions import CategoricalHead, TanhNormalHead
 from reppo.environments import AbstractEnvironmentSpec
 from reppo.losses import (
+    ExpectedLoss,
     FixedSupport,
     HLGauss,
     LearnedMultiplier,
@@ -12,11 +15,19 @@ from reppo.losses import (
     SelfPrediction,
     SupportFromRewards,
 )
-from reppo.networks import ActivatedEmbedding, Actor, Critic, LayerNorm, ZeroOffset
-from reppo.normalization import PerStepStatistics, RunningMeanVariance
+from reppo.networks import (
+    ActionAsOutput,
+    ActivatedEmbedding,
+    Actor,
+    Convolution,
+    Critic,
+    LayerNorm,
+    ZeroOffset,
+)
+from reppo.normalization import NoNormalization, PerStepStatistics, RunningMeanVariance
 from reppo.optimization import Adam, Epochs, NoClip, WithActor
 from reppo.spec import Evaluation, Spec
-from reppo.targets import BonusAlways, FreshValueClippedBonus, MaskedFlag, ShiftedFlag
+from reppo.targets import BonusAlways, ExpectedAction, FreshValueClippedBonus, MaskedFlag, ShiftedFlag
 
 
 def unit_reward_scale(environment: AbstractEnvironmentSpec, gamma: float = 0.99) -> float:
@@ -29,17 +40,48 @@ def unit_reward_scale(environment: AbstractEnvironmentSpec, gamma: float = 0.99)
     return 1.0 if returns is None else float(f"{1 / ((1 - gamma) * (returns[1] - returns[0])):.6g}")
 
 
+def fitting_parts(environment: AbstractEnvironmentSpec, width: int) -> dict[str, Any]:
+    """The slots of `Reppo` that follow from what a task's actions and observations are, others than its defaults.
+
+    Where actions are a discrete set: a categorical policy, whose expectations over actions are exact, in the actor's
+    loss as in the next state's value, and a critic that values all actions at once. The temperature aims for half of
+    the entropy of the uniform policy. So have it later versions of the reference implementation
+    (github.com/cvoelcker/reppo). Where an image is observed, a convolution stands before both networks, and pixels are
+    not normalized.
+
+    Args:
+        environment: the task.
+        width: units of the hidden layers of both networks.
+    """
+    parts: dict[str, Any] = {}
+    trunk = {"trunk": Convolution()} if environment.observes_image else {}
+    action = {"action": ActionAsOutput()} if environment.discrete else {}
+    if environment.discrete:
+        parts |= {
+            "head": CategoricalHead(entropy_target=0.5),
+            "actor_loss": ExpectedLoss(),
+            "next_value": ExpectedAction(),
+        }
+    if environment.observes_image:
+        parts |= {"normalizer": NoNormalization()}
+    return parts | {"actor": Actor(width=width, **trunk), "critic": Critic(width=width, **trunk, **action)}
+
+
 def reppo(environment: AbstractEnvironmentSpec) -> Spec:
     """The published settings for the control suite ("large"): 1024 environments, 512-unit networks.
 
     Where published implementations disagree it takes what theory says; the page "REPPO" of the documentation lists
-    each choice. Made for GPUs.
+    each choice. Made for GPUs. Discrete actions and images change what they have to: the page "Discrete actions".
 
     Reference: arXiv 2507.11019, appendix on hyperparameters.
     """
     return Spec(
         environment=environment,
-        algorithm=Reppo(reward_scale=unit_reward_scale(environment), value=HLGauss(support=SupportFromRewards())),
+        algorithm=Reppo(
+            reward_scale=unit_reward_scale(environment),
+            value=HLGauss(support=SupportFromRewards()),
+            **fitting_parts(environment, width=512),
+        ),
         evaluation=Evaluation(interval=2_621_440, episodes=64),
     )
 
@@ -137,7 +179,7 @@ def reppo_small(environment: AbstractEnvironmentSpec) -> Spec:
     reference's settings at less cost; narrow networks bear higher learning rates, the critic's twice the actor's. The
     critic has 51 bins and starts at the value 0 instead of the middle of its support, as later versions of the
     reference implementation do: the short runs of a CPU would otherwise spend much of their budget unlearning that
-    start.
+    start. Discrete actions and images change what they have to: the page "Discrete actions" of the documentation.
     """
     return Spec(
         environment=environment,
@@ -145,14 +187,13 @@ def reppo_small(environment: AbstractEnvironmentSpec) -> Spec:
             num_environments=64,
             rollout_length=32,
             reward_scale=unit_reward_scale(environment),
-            actor=Actor(width=128),
-            critic=Critic(width=128),
             value=HLGauss(support=SupportFromRewards(), num_bins=51),
             critic_offset=ZeroOffset(),
             batches=Epochs(epochs=4, num_minibatches=8),
             actor_optimizer=Adam(learning_rate=1e-3),
             critic_optimizer=Adam(learning_rate=2e-3),
             multiplier_optimizer=Adam(learning_rate=1e-3, clip=NoClip()),
+            **fitting_parts(environment, width=128),
         ),
         evaluation=Evaluation(interval=12_500, episodes=16),
     )

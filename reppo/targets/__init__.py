@@ -3,6 +3,7 @@
 from reppo.targets.entropy_bonus import AbstractEntropyBonus, BonusAlways, BonusUntilTermination, NoBonus
 from reppo.targets.next_value import (
     AbstractNextValue,
+    ExpectedAction,
     FreshAction,
     FreshValueClippedBonus,
     FreshValueTakenBonus,
@@ -30,6 +31,7 @@ __all__ = [
     "BonusAlways",
     "BonusUntilTermination",
     "Cuts",
+    "ExpectedAction",
     "FreshAction",
     "FreshValueClippedBonus",
     "FreshValueTakenBonus",

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import final
+from typing import Any, final
 
 import equinox as eqx
 import jax
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
 from reppo.component import Component, static
-from reppo.distributions import AbstractDistribution, Action, Draw
+from reppo.distributions import AbstractDistribution, Action, Draw, require_choice, require_pathwise
 from reppo.errors import require
 
 Evaluate = Callable[[Action], tuple[Float[Array, ""], Float[Array, " embedding"]]]
@@ -95,6 +95,37 @@ class FreshAction(AbstractNextValue):
 
 
 @final
+class ExpectedAction(AbstractNextValue):
+    """`V(s') = sum over a' of pi(a'|s') * Q(s', a')`, exact, where actions are a discrete set; nothing is sampled.
+
+    Log-density and embedding are expectations too.
+
+    Expected Sarsa, with the entropy of SAC for discrete actions (Christodoulou 2019, arXiv 1910.07207).
+    """
+
+    def __call__(
+        self,
+        distribution: AbstractDistribution,
+        evaluate: Evaluate,
+        taken: Taken,
+        continues: Bool[Array, ""],
+        key: Key[Array, ""],
+    ) -> NextValue:
+        def estimate(action: Action, log_prob: Float[Array, ""]) -> NextValue:
+            value, embedding = evaluate(action)
+            return NextValue(value=value, log_prob=log_prob, embedding=embedding)
+
+        return distribution.expect(estimate, key)
+
+    def fits(self, spec: Any) -> None:
+        require_choice(
+            spec,
+            "ExpectedAction adds up all actions, which cannot be done with",
+            "Choose FreshAction(), or CategoricalHead() where the task's actions are a discrete set.",
+        )
+
+
+@final
 class TakenAction(AbstractNextValue):
     """`V(s') = Q(s', a')` for the action that was taken next, as in SARSA.
 
@@ -148,6 +179,10 @@ class TakenActionClippedBonus(AbstractNextValue):
     ) -> NextValue:
         fresh = _fresh(distribution, evaluate, self.num_samples, key)
         return _followed(evaluate, taken, distribution.log_prob(taken.action), continues, fresh)
+
+    def fits(self, spec: Any) -> None:
+        reason = "TakenActionClippedBonus takes densities after the limit on actions, which means nothing for"
+        require_pathwise(spec, reason, "Choose TakenAction().")
 
     def validate(self) -> None:
         _require_samples(self.num_samples)
@@ -208,6 +243,10 @@ class FreshValueClippedBonus(AbstractNextValue):
         fresh = _fresh(distribution, evaluate, self.num_samples, key)
         log_prob = jnp.where(continues, distribution.log_prob(taken.action), fresh.log_prob)
         return NextValue(value=fresh.value, log_prob=log_prob, embedding=fresh.embedding)
+
+    def fits(self, spec: Any) -> None:
+        reason = "FreshValueClippedBonus takes densities after the limit on actions, which means nothing for"
+        require_pathwise(spec, reason, "Choose FreshValueTakenBonus().")
 
     def validate(self) -> None:
         _require_samples(self.num_samples)

@@ -12,6 +12,7 @@ try:
 except ImportError as error:
     raise ImportError("reppo.testing needs hypothesis, which only tests need: pip install hypothesis") from error
 
+from reppo.testing import choices as _choices  # noqa: F401
 from reppo.testing.actor import check_actor_loss
 from reppo.testing.check import CHECKS, check
 from reppo.testing.critic import check_auxiliary, check_mask, check_support, check_value, check_value_loss
@@ -19,6 +20,7 @@ from reppo.testing.distributions import check_head, check_scale
 from reppo.testing.divergences import check_divergence
 from reppo.testing.environments import check_environment
 from reppo.testing.gates import check_gate
+from reppo.testing.inputs import check_action_place, check_trunk
 from reppo.testing.laws import LAWS, Law
 from reppo.testing.multipliers import check_multiplier
 from reppo.testing.networks import (
@@ -65,6 +67,7 @@ __all__ = [
     "Law",
     "Rows",
     "check",
+    "check_action_place",
     "check_activation",
     "check_actor",
     "check_actor_loss",
@@ -98,6 +101,7 @@ __all__ = [
     "check_surrogate",
     "check_targets",
     "check_truncation",
+    "check_trunk",
     "check_value",
     "check_value_loss",
     "components",

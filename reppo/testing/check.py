@@ -20,6 +20,7 @@ from reppo.losses import (
     AbstractValueLoss,
 )
 from reppo.networks import (
+    AbstractActionPlace,
     AbstractActivation,
     AbstractActorBuilder,
     AbstractCriticBuilder,
@@ -27,6 +28,7 @@ from reppo.networks import (
     AbstractInitializer,
     AbstractNorm,
     AbstractOffset,
+    AbstractTrunk,
 )
 from reppo.normalization import AbstractNormalizer
 from reppo.optimization import (
@@ -46,6 +48,7 @@ from reppo.testing import (
     divergences,
     environments,
     gates,
+    inputs,
     multipliers,
     networks,
     normalization,
@@ -56,6 +59,7 @@ from reppo.testing import (
 )
 
 CHECKS: dict[type, Callable[..., None]] = {
+    AbstractActionPlace: inputs.check_action_place,
     AbstractActivation: networks.check_activation,
     AbstractActorBuilder: networks.check_actor,
     AbstractActorLoss: actor.check_actor_loss,
@@ -90,6 +94,7 @@ CHECKS: dict[type, Callable[..., None]] = {
     AbstractSurrogate: surrogates.check_surrogate,
     AbstractTargets: targets.check_targets,
     AbstractTruncation: targets.check_truncation,
+    AbstractTrunk: inputs.check_trunk,
     AbstractValue: critic.check_value,
     AbstractValueLoss: critic.check_value_loss,
 }

@@ -16,15 +16,16 @@ from jaxtyping import Bool, Float, PyTree
 
 from reppo.algorithms import Ppo, Reppo
 from reppo.component import Component
-from reppo.distributions import TanhNormal
-from reppo.environments import Observation
+from reppo.distributions import CategoricalHead, TanhNormal
+from reppo.environments import Discrete, Observation, probe
 from reppo.environments.suites import all_suites
 from reppo.errors import ConfigurationError
-from reppo.losses import FixedSupport, HLGauss
+from reppo.losses import ExpectedLoss, FixedSupport, HLGauss
 from reppo.networks import Actor, Critic
 from reppo.optimization import Epochs
 from reppo.rollout import Trajectory
 from reppo.spec import Evaluation, Spec, resolve, validate
+from reppo.targets import ExpectedAction
 
 Draw = Callable[..., Any]
 """Hypothesis' own name for it is a protocol, which cannot be checked at run time."""
@@ -199,6 +200,24 @@ def components(draw: Draw, slot: type[Component]) -> Any:
     return component
 
 
+CHOICES: dict[str, Component] = {
+    "head": CategoricalHead(),
+    "actor_loss": ExpectedLoss(),
+    "next_value": ExpectedAction(),
+}
+"""The slots of `Reppo` that a discrete set of actions needs filled in another way."""
+
+
+def goes_with_choices(component: Component) -> bool:
+    """Whether a component goes with policies that choose from a discrete set (see `Component.fits`)."""
+    slots: Any = CHOICES
+    try:
+        component.fits(Spec(environment=probe("BestChoice"), algorithm=Reppo(**slots)))
+    except ConfigurationError:
+        return False
+    return True
+
+
 @st.composite
 def specs(draw: Draw) -> Spec:
     """Resolved specs of `Reppo` or `Ppo` on a small task, with any shipped component in any of its slots."""
@@ -221,6 +240,8 @@ def specs(draw: Draw) -> Spec:
         evaluation=Evaluation(interval=64, episodes=2),
     )
     actions = spec.environment.make().action_space
+    if isinstance(actions, Discrete):
+        spec = validate(dataclasses.replace(spec, algorithm=dataclasses.replace(algorithm, **CHOICES)))
     for name in draw(st.permutations(fields)):
         # One that does not go with what is already there, or with the task's actions, is left out.
         changed: Any = dataclasses.replace(spec.algorithm, **{name: draw(components(slots[name]))})

@@ -3,11 +3,13 @@
 from reppo import environments
 from reppo.ablation import Ablation, all_ablations
 from reppo.algorithms import Ppo, Reppo
+from reppo.distributions import CategoricalHead
 from reppo.errors import ConfigurationError
-from reppo.losses import HLGauss, LearnedMultiplier, SupportFromRewards
-from reppo.networks import Actor, Critic, NoNorm, ZeroOffset
+from reppo.losses import ExpectedLoss, HLGauss, LearnedMultiplier, SupportFromRewards
+from reppo.networks import ActionAsOutput, Actor, Critic, NoNorm, ZeroOffset
 from reppo.optimization import Adam, Epochs, NoClip
 from reppo.spec import Evaluation, Spec, validate
+from reppo.targets import ExpectedAction
 
 CATALOG = all_ablations()
 
@@ -45,6 +47,13 @@ PPO = Spec(
     ),
     evaluation=Evaluation(interval=128, episodes=4),
 )
+CHOICES = tiny(
+    environments.probe("DelayedChoice"),
+    head=CategoricalHead(0.5),
+    critic=Critic(width=16, action=ActionAsOutput()),
+    actor_loss=ExpectedLoss(),
+    next_value=ExpectedAction(),
+)
 
 
 def changes(one: Ablation, base: Spec) -> bool:
@@ -59,4 +68,5 @@ def changes(one: Ablation, base: Spec) -> bool:
 
 def base_of(name: str) -> Spec:
     """The first base that an entry of the catalog changes."""
-    return next(base for base in (BASE, tiny(critic_offset=ZeroOffset()), PPO) if changes(CATALOG[name], base))
+    bases = (BASE, tiny(critic_offset=ZeroOffset()), PPO, CHOICES)
+    return next(base for base in bases if changes(CATALOG[name], base))

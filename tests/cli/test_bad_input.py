@@ -112,7 +112,14 @@ CASES = {
     "one environment for a list": (run(environments="environments.probe('BestAction')"), r"environments must be a lis"),
     "an environment twice": (run(environments="[environments.probe('BestAction')] * 2"), r"listed twice: BestAction"),
     "an unknown task": (run(environments="[environments.gymnax('Pendulum')]"), r"Unknown gymnax task 'Pendulum'. Did "),
-    "discrete actions": (run(environments="[environments.gymnax('CartPole-v1')]"), r"discrete actions.*choose one of "),
+    "a task that needs the network": (
+        run(environments="[environments.gymnax('MNISTBandit-bsuite')]"),
+        r"fetches its images from the network.*choose one of ",
+    ),
+    "a preset for other actions": (
+        run(base="presets.reppo_reference", environments="[environments.gymnax('CartPole-v1')]"),
+        r"TanhNormalHead is for actions in a box, and those of CartPole-v1 are a discrete set. Choose CategoricalHead",
+    ),
     "a setting that the task lacks": (
         run(environments="[environments.gymnax('Pendulum-v1', {'max_torq': 2.0})]"),
         r"Unknown parameter of Pendulum-v1 'max_torq'. Did you mean 'max_torque'",

@@ -60,3 +60,12 @@ def test_the_exact_mean_has_the_exact_gradient():
     )
     p = probabilities(np.array([0.3, -0.2]))
     np.testing.assert_allclose(jax.grad(value)(jnp.array([0.3, -0.2])), p * (np.array([1, 2]) - p @ [1, 2]), rtol=1e-5)
+
+
+def test_equals_scipy():
+    """`scipy.special.log_softmax` and `scipy.stats.entropy`, of one distribution and of two, of scipy 1.17.1."""
+    p, q = Categorical(jnp.array([1.5, -0.5, 0.25, 3.0])), Categorical(jnp.array([0.0, 0.75, -2.0, 1.0]))
+    log_softmax = [-1.7755503331752922, -3.775550333175292, -3.025550333175292, -0.2755503331752921]
+    np.testing.assert_allclose(p.log_probs, log_softmax, rtol=1e-6)
+    np.testing.assert_allclose(p.entropy(jax.random.key(0)), 0.7433318266384428, rtol=1e-5)
+    np.testing.assert_allclose([p.kl(q), q.kl(p)], [0.36423310448891283, 0.7191283311708037], rtol=1e-5)

@@ -155,6 +155,8 @@ def test_a_task_says_its_length_rewards_and_sizes(pages):
     page = pages["catalog/environments.md"]
     assert "200 steps; rewards -16.27 to 0; observes 3 numbers, acts with 1." in entry(page, "Pendulum-v1")
     assert "the critic 2" in entry(page, "PrivilegedValue")
+    assert "observes 4 numbers, chooses among 2 actions." in entry(page, "CartPole-v1")
+    assert "observes an image of 10 x 10 x 4, chooses among 3 actions." in entry(page, "Breakout-MinAtar")
     assert "sizes known once it is made" in entry(page, "Go1Getup") and "needs the robots' models" in entry(
         page, "Go1Getup"
     ).replace("&#39;", "'")

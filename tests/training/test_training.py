@@ -8,9 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reppo import environments
+from reppo import environments, presets
+from reppo.distributions import CategoricalHead
 from reppo.environments import Observation
 from reppo.losses import FixedMultiplier
+from reppo.networks import ActionAsOutput, Critic
 from reppo.rollout import Evaluated
 from reppo.spec import Evaluation, Spec, list_paths, replace_path, resolve
 from reppo.training import BatchProgram, Checkpoints, init, loop, train_chunk
@@ -190,6 +192,32 @@ def test_probe_values_are_learned(probe):
         )
         theory = environment.value(Observation(actor=jnp.asarray(row)), gamma)
         np.testing.assert_allclose(value, theory, atol=0.15)
+
+
+@pytest.mark.parametrize("probe", ["DelayedChoice", pytest.param("BestChoice", marks=pytest.mark.slow)])
+def test_choices_and_their_values_are_learned(probe):
+    """The critic learns the value of the policy, which is that of the best one once it has become it."""
+    gamma, environment = 0.5, environments.probe(probe)
+    parts = {name: getattr(presets.reppo_small(environment).algorithm, name) for name in ("actor_loss", "next_value")}
+    algorithm = tiny_reppo(
+        gamma=gamma,
+        temperature=FixedMultiplier(0.0),
+        head=CategoricalHead(0.5),
+        critic=Critic(width=16, action=ActionAsOutput()),
+        **parts,
+    )
+    spec = Spec(environment=environment, algorithm=algorithm, evaluation=Evaluation(interval=1280, episodes=8))
+    state, reports = train_alone(spec, seed=0, steps=128 * 80)
+    task = environment.make()
+    assert np.asarray(reports[-1].evaluated.episode_return).mean() == task.reward_range[1]
+    learner, statistics = state.algorithm.learner, state.algorithm.statistics.actor
+    start = jax.vmap(task.reset)(jax.random.split(jax.random.key(1), 16))[1].actor
+    for row in np.unique(np.asarray(start), axis=0):
+        seen = spec.algorithm.normalizer(statistics, jnp.asarray(row))
+        policy = spec.algorithm.head(learner.actor(seen))
+        q = lambda action, _, seen=seen: algorithm.value.decode(learner.critic(seen, action).logits)
+        value = policy.expect(q, jax.random.key(0))
+        np.testing.assert_allclose(value, task.value(Observation(actor=jnp.asarray(row)), gamma), atol=0.15)
 
 
 def test_a_replay_learner_runs_through_the_unchanged_loop():

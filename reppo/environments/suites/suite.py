@@ -27,7 +27,11 @@ class TaskEntry(NamedTuple):
         needs: what has to be fetched before the task can be made; empty where nothing has.
         observation: how many numbers the actor observes, with default settings; `None`: not known, or no vector.
         privileged: how many the critic observes, where it observes others; `None`: as the actor.
-        action: the size of an action; `None`: not known.
+        action: the size of an action, or how many there are to choose from; `None`: not known.
+        discrete: whether actions are a discrete set.
+        image: height, width and channels of the image that the actor observes; `None`: no image.
+        pace: `(rate, burst)`: the rewards of any n steps of an episode add up to at most `rate * n + burst` in
+            magnitude, with default settings, where that says more than the reward range; `None`: it does not.
     """
 
     family: str
@@ -41,6 +45,9 @@ class TaskEntry(NamedTuple):
     observation: int | None = None
     privileged: int | None = None
     action: int | None = None
+    discrete: bool = False
+    image: tuple[int, int, int] | None = None
+    pace: tuple[float, float] | None = None
 
 
 @final

@@ -10,7 +10,7 @@ from reppo.environments import Episodes
 from reppo.environments.suites.probes.table import TASKS
 from reppo.errors import ConfigurationError
 
-ANY_POLICY = sorted(set(environments.PROBES) - {"BestAction", "NonFinite"})
+ANY_POLICY = sorted(set(environments.PROBES) - {"BestAction", "BestChoice", "DelayedChoice", "NonFinite"})
 
 
 @pytest.mark.parametrize("name", ANY_POLICY)
@@ -48,6 +48,8 @@ def test_values_that_theory_gives():
     assert value("Discounting", [0.0]) == pytest.approx(0.9)
     assert value("Discounting", [1.0]) == 1
     assert value("ObservationValue", [-1.0]) == -1
+    assert value("DelayedChoice", [0.0, 0.0]) == pytest.approx(0.9)
+    assert (value("DelayedChoice", [1.0, 1.0]), value("DelayedChoice", [1.0, 0.0])) == (1, 0)
 
 
 @given(st.integers(0, 2**31 - 1), st.floats(-1, 1, width=32))
@@ -58,6 +60,23 @@ def test_no_action_beats_the_best_one(seed, other):
     best = task.best_action(observation)
     assert abs(float(reward(best))) < 1e-6
     assert reward(jnp.asarray([other])) == pytest.approx(-((other - float(best[0])) ** 2), abs=1e-5)
+
+
+def test_choices_are_rewarded_as_they_say():
+    task = environments.probe("BestChoice").make()
+    for seed in range(4):
+        state, observation = task.reset(jax.random.key(seed))
+        rewards = [task.step(jax.random.key(0), state, action)[1].reward for action in jnp.eye(3)]
+        assert sorted(map(float, rewards)) == [-1, -1, 0]
+        best = int(np.argmax(rewards))
+        assert best == (int(jnp.argmax(observation.actor)) + 1) % 3 == int(jnp.argmax(task.best_action(observation)))
+    task = environments.probe("DelayedChoice").make()
+    for first in (0, 1):
+        state, _ = task.reset(jax.random.key(0))
+        state, one = task.step(jax.random.key(0), state, jnp.eye(2)[first])
+        _, two = task.step(jax.random.key(0), state, jnp.eye(2)[1 - first])
+        assert (float(one.reward), bool(one.terminated), float(two.reward), bool(two.terminated)) == (0, 0, first, 1)
+        assert float(task.value(one.observation, 0.9)) == first
 
 
 def test_truncated_step_is_cut_by_the_task():

@@ -198,7 +198,7 @@ def test_what_would_hide_another_is_refused():
             registry.register(suite(**changes))
     with pytest.raises(ConfigurationError, match="'mine' and 'other' both name MineTask as the class of their specs"):
         registry.register(suite(name="other", tasks={"C": TaskEntry("mine", 5)}, example="C"))
-    for task in ("Pendulum-v1", "CartPole-v1"):
+    for task in ("Pendulum-v1", "MNISTBandit-bsuite"):
         with pytest.raises(ConfigurationError, match=f"'gymnax' and 'mine' both have a task '{task}'.*rename"):
             registry.register(suite(tasks={"A": TaskEntry("mine", 5), task: TaskEntry("mine", 5)}))
 
@@ -222,6 +222,6 @@ def test_unknown_names_are_explained():
         find_suite("gymnaz")
     with pytest.raises(ConfigurationError, match="Unknown environment 'Pendulum-v2'. Did you mean 'Pendulum-v1'"):
         suite_of_task("Pendulum-v2")
-    assert suite_of_task("CartPole-v1").name == "gymnax"  # so that naming it says why it is refused
+    assert suite_of_task("MNISTBandit-bsuite").name == "gymnax"  # so that naming it says why it is refused
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         environments.nonsense  # noqa: B018

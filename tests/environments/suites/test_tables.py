@@ -1,25 +1,28 @@
 import warnings
 
+import numpy as np
 import pytest
 
-from reppo.environments import GYMNAX, GYMNAX_DISCRETE, PLAYGROUND
+from reppo.environments import GYMNAX, GYMNAX_DISCRETE, GYMNAX_REFUSED, PLAYGROUND
 
 
 def test_gymnax_table_is_its_registry():
     gymnax = pytest.importorskip("gymnax")
     from gymnax.environments import environment, spaces
 
-    continuous = {}
-    for name in gymnax.registered_envs:
-        if name == "MNISTBandit-bsuite":  # needs the network
-            continue
+    known = set(gymnax.registered_envs)
+    assert set(GYMNAX) == known - set(GYMNAX_REFUSED) and set(GYMNAX_REFUSED) < known
+    for name, entry in GYMNAX.items():
         task, params = gymnax.make(name)
-        if isinstance(task.action_space(params), spaces.Box):
-            continuous[name] = params.max_steps_in_episode
-            # The adapter leaves the time limit to the wrapper, so it must be all that `is_truncated` says.
-            assert type(task).is_truncated is environment.Environment.is_truncated
-    assert continuous == {name: entry.horizon for name, entry in GYMNAX.items()}
-    assert set(GYMNAX_DISCRETE) == set(gymnax.registered_envs) - set(continuous)
+        actions, seen = task.action_space(params), task.observation_space(params)
+        assert entry.horizon == params.max_steps_in_episode, name
+        assert (name in GYMNAX_DISCRETE) == entry.discrete == isinstance(actions, spaces.Discrete), name
+        assert entry.action == (actions.n if entry.discrete else int(np.prod(actions.shape))), name
+        assert entry.observation == (seen.n if isinstance(seen, spaces.Discrete) else int(np.prod(seen.shape))), name
+        assert entry.image == (tuple(seen.shape) if len(seen.shape) == 3 else None), name
+        # The adapter leaves the time limit to the wrapper, so it must be all that `is_truncated` says.
+        assert type(task).is_truncated is environment.Environment.is_truncated
+    assert len(GYMNAX_DISCRETE) == 20
 
 
 def test_playground_table_is_its_registry():

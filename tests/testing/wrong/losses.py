@@ -16,6 +16,7 @@ from reppo.losses import (
     ClippedKL,
     DecodedMSE,
     ExactKL,
+    ExpectedLoss,
     FixedSupport,
     HLGauss,
     LearnedMultiplier,
@@ -123,5 +124,8 @@ ACTOR = {
     (AbstractActorLoss, "metrics"): loss_like(lambda loss, metrics: (loss, {"kl": metrics["kl"]})),
     (AbstractActorLoss, "improves"): loss_like(lambda loss, metrics: (-loss, metrics)),
     (AbstractActorLoss, "finite"): surrogate(lambda log_ratio: log_ratio),
+    (AbstractActorLoss, "choices"): calls(
+        ExpectedLoss(), lambda self, *arguments: jax.tree.map(jnp.negative, ExpectedLoss.__call__(self, *arguments))
+    ),
     (AbstractActorLoss, "way back"): surrogate(lambda log_ratio: jnp.clip(log_ratio, -20, 20)),
 }

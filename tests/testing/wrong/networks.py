@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from reppo.networks import (
+    AbstractActionPlace,
     AbstractActivation,
     AbstractActorBuilder,
     AbstractCriticBuilder,
@@ -12,8 +13,13 @@ from reppo.networks import (
     AbstractInitializer,
     AbstractNorm,
     AbstractOffset,
+    AbstractTrunk,
+    ActionAsInput,
+    ActionAsOutput,
     Actor,
+    Convolution,
     Critic,
+    Flat,
     LecunNormal,
     LinearEmbedding,
     NoNorm,
@@ -56,6 +62,11 @@ def network_of(right, change=lambda *inputs: inputs, spare=False):
     return wrong(right, build=build)
 
 
+def convolution(rule):
+    """A convolution whose key is changed first."""
+    return wrong(Convolution(2, 2), build=lambda self, key, *rest: Convolution.build(self, rule(key), *rest))
+
+
 def blind(observation, *rest):
     return ({**observation, "position": jnp.zeros(3)}, *rest)
 
@@ -86,6 +97,13 @@ NETWORKS = {
         CRITIC_BUILDER, lambda key, sizes: (key, (sizes[0], sizes[1] + (sizes[0] == 0), sizes[2]))
     ),
     (AbstractCriticBuilder, "observation"): network_of(CRITIC_BUILDER, blind),
+    (AbstractTrunk, "shape"): wrong(Flat(), size=lambda self, shapes: Flat.size(self, shapes) + 1),
+    (AbstractTrunk, "key"): convolution(lambda key: jax.random.key(0)),
+    (AbstractTrunk, "observation"): wrong(
+        Flat(), build=lambda self, *arguments: Changed(Flat.build(self, *arguments), None, blind)
+    ),
+    (AbstractActionPlace, "shape"): wrong(ActionAsInput(), input_size=lambda self, size: size + 1),
+    (AbstractActionPlace, "action"): wrong(ActionAsOutput(), leave=lambda self, outputs, action: outputs[:5]),
     (AbstractNorm, "shape"): wrong(
         RMSNorm(), build=lambda self, size: eqx.nn.Lambda(lambda x: x / jnp.sqrt(jnp.mean(x**2)))
     ),

@@ -4,6 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from reppo.distributions import Categorical
 from reppo.targets import (
     AbstractEntropyBonus,
     AbstractNextValue,
@@ -12,6 +13,7 @@ from reppo.targets import (
     BonusAlways,
     BonusUntilTermination,
     Cuts,
+    ExpectedAction,
     FreshAction,
     OwnFlag,
     SoftLambda,
@@ -57,6 +59,10 @@ TARGETS = {
     ),
     (AbstractNextValue, "no next action"): estimate(
         lambda right, d, evaluate, taken: with_value(right, evaluate(taken.action)[0])
+    ),
+    (AbstractNextValue, "choices"): calls(
+        ExpectedAction(),
+        lambda self, distribution, *rest: ExpectedAction.__call__(self, Categorical(0 * distribution.logits), *rest),
     ),
     (AbstractEntropyBonus, "shape"): calls(BonusAlways(), lambda self, t, log_prob, _: jnp.stack([-t * log_prob] * 2)),
     (AbstractEntropyBonus, "temperature"): calls(BonusAlways(), lambda self, t, log_prob, _: -log_prob),

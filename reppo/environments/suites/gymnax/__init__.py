@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from reppo.environments.suites.gymnax.table import GYMNAX, GYMNAX_DISCRETE
+from reppo.environments.suites.gymnax.table import GYMNAX, GYMNAX_REFUSED
 from reppo.environments.suites.registry import register
 from reppo.environments.suites.suite import DeviceChecks, Suite
 
@@ -13,10 +13,10 @@ SUITE = register(
         component="GymnaxTask",
         tasks=GYMNAX,
         example="Pendulum-v1",
-        refused=GYMNAX_DISCRETE,
+        refused=GYMNAX_REFUSED,
         exports={
             f"{__name__}.adapter": ("GymnaxEnvironment", "GymnaxTask"),
-            f"{__name__}.table": ("GYMNAX", "GYMNAX_DISCRETE"),
+            f"{__name__}.table": ("GYMNAX", "GYMNAX_DISCRETE", "GYMNAX_REFUSED"),
         },
         horizon_setting="max_steps_in_episode",
         packages={"gymnax": "1.0.1"},

@@ -114,6 +114,16 @@ class PlaygroundTask(AbstractEnvironmentSpec):
         return repeat * entry.reward_range[0], repeat * entry.reward_range[1]
 
     @property
+    def discrete(self) -> bool:
+        """False: all of its tasks have continuous actions."""
+        return False
+
+    @property
+    def observes_image(self) -> bool | None:
+        """False, or `None` where `vision` may change what is observed."""
+        return None if "vision" in dict(self.config) else False
+
+    @property
     def horizon(self) -> int | None:
         """The time limit in steps; `None` where changed settings make it known only to the task itself."""
         changed = dict(self.config)

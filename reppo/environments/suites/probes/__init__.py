@@ -11,7 +11,7 @@ SUITE = register(
         component="ProbeTask",
         tasks=TASKS,
         example="BestAction",
-        samples=("BestAction", "ConstantReward", "TruncatedStep", "PrivilegedValue"),
+        samples=("BestAction", "ConstantReward", "TruncatedStep", "PrivilegedValue", "BestChoice"),
         exports={
             f"{__name__}.adapter": ("ProbeTask",),
             f"{__name__}.probes": ("PROBES", "AbstractProbe", *TASKS),

@@ -6,10 +6,19 @@ from typing import Any, final
 
 from reppo.component import static
 from reppo.environments.contract import AbstractEnvironmentSpec, Settings, freeze_settings, settings_label
+from reppo.environments.spaces import Discrete
 from reppo.environments.suites.probes.probes import PROBES, AbstractProbe
 from reppo.errors import require, unknown_name
 
-_REWARDED_AT_THE_END = ("TerminalStep", "Discounting", "ObservationValue", "PrivilegedValue", "BestAction")
+_REWARDED_AT_THE_END = (
+    "TerminalStep",
+    "Discounting",
+    "ObservationValue",
+    "PrivilegedValue",
+    "BestAction",
+    "BestChoice",
+    "DelayedChoice",
+)
 
 
 def probe(name: str, config: dict[str, Any] | None = None) -> "ProbeTask":
@@ -58,6 +67,16 @@ class ProbeTask(AbstractEnvironmentSpec):
     def lasting_range(self) -> tuple[float, float] | None:
         """(0, 0) where the only reward comes with the end of the episode, `reward_range` elsewhere."""
         return (0.0, 0.0) if self.task in _REWARDED_AT_THE_END else self.reward_range
+
+    @property
+    def discrete(self) -> bool:
+        """Whether actions are a discrete set."""
+        return isinstance(self.make().action_space, Discrete)
+
+    @property
+    def observes_image(self) -> bool:
+        """False."""
+        return False
 
     @property
     def horizon(self) -> int:

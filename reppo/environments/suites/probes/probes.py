@@ -15,7 +15,7 @@ from reppo.environments.contract import (
     State,
     Transition,
 )
-from reppo.environments.spaces import Box
+from reppo.environments.spaces import Box, Discrete
 from reppo.errors import unknown_name
 
 _ACTIONS = Box.unit(1)
@@ -28,8 +28,8 @@ class AbstractProbe(AbstractEnvironment):
     def value(self, observation: Observation, discount: float | Scalar) -> Float[Array, ""]:
         """The expected discounted return from `observation`, with no entropy bonus.
 
-        It is that of every policy, and in `BestAction` that of the best one. A time limit does not lower it:
-        truncated episodes would have gone on.
+        It is that of every policy, and in `BestAction`, `BestChoice` and `DelayedChoice` that of the best one. A time
+        limit does not lower it: truncated episodes would have gone on.
 
         Args:
             observation: one of those that the task shows.
@@ -266,6 +266,70 @@ class BestAction(AbstractProbe):
 
 
 @final
+class BestChoice(AbstractProbe):
+    """One step with one of three actions: reward 0 for the one after the number that is observed, -1 for the others.
+
+    The number, 0 to 2, is observed as one-hot; after 2 comes 0. The value of the best policy is 0. Fails if actions,
+    their probabilities or their values are mixed up.
+    """
+
+    horizon: int = static(default=1)
+    action_space: Discrete = static(default=Discrete(3))
+    reward_range: tuple[float, float] | None = static(default=(-1.0, 0.0))
+
+    def reset(self, key: Key[Array, ""]) -> tuple[State, Observation]:
+        """Starts an episode; see `AbstractEnvironment.reset`."""
+        observation = jax.nn.one_hot(jax.random.randint(key, (), 0, 3), 3)
+        return observation, Observation(observation)
+
+    def step(
+        self, key: Key[Array, ""], state: Float[Array, "3"], action: Float[Array, " action"]
+    ) -> tuple[State, Transition]:
+        """Goes one step; see `AbstractEnvironment.step`."""
+        wrong = self.action_space.from_unit(action) != jnp.argmax(self.best_action(Observation(state)))
+        return state, _transition(jnp.zeros(3), jnp.where(wrong, -1.0, 0.0), terminated=True)
+
+    def best_action(self, observation: Observation) -> Float[Array, " action"]:
+        """What the best policy does, one-hot, shape `(3,)`."""
+        return jnp.roll(jnp.asarray(observation.actor), 1)
+
+    def value(self, observation: Observation, discount: float | Scalar) -> Float[Array, ""]:
+        """0: the value of the best policy."""
+        return jnp.zeros(())
+
+
+@final
+class DelayedChoice(AbstractProbe):
+    """Two steps with one of two actions: what is chosen first, 0 or 1, is the reward of the second step.
+
+    The observation is the step, then what was chosen. The value of the best policy is `discount` at the start, and the
+    choice at the second step, where actions do nothing. Fails if an action is not credited with what comes later.
+    """
+
+    horizon: int = static(default=2)
+    action_space: Discrete = static(default=Discrete(2))
+    reward_range: tuple[float, float] | None = static(default=(0.0, 1.0))
+
+    def reset(self, key: Key[Array, ""]) -> tuple[State, Observation]:
+        """Starts an episode; see `AbstractEnvironment.reset`."""
+        return jnp.zeros(2), Observation(jnp.zeros(2))
+
+    def step(
+        self, key: Key[Array, ""], state: Float[Array, "2"], action: Float[Array, " action"]
+    ) -> tuple[State, Transition]:
+        """Goes one step; see `AbstractEnvironment.step`."""
+        second = state[0] > 0
+        chosen = jnp.where(second, state[1], self.action_space.from_unit(action).astype(jnp.float32))
+        after = jnp.stack([state[0] + 1, chosen])
+        return after, _transition(after, jnp.where(second, chosen, 0.0), terminated=second)
+
+    def value(self, observation: Observation, discount: float | Scalar) -> Float[Array, ""]:
+        """`discount` before the first step, the choice before the second."""
+        second = observation.actor[0] > 0.5
+        return jnp.where(second, observation.actor[1], jnp.asarray(discount, jnp.float32))
+
+
+@final
 class NonFinite(AbstractProbe):
     """A constant reward of 1, and NaN in the `part` named, at step `at` of every episode.
 
@@ -317,6 +381,8 @@ PROBES: dict[str, type[AbstractProbe]] = {
         ObservationValue,
         PrivilegedValue,
         BestAction,
+        BestChoice,
+        DelayedChoice,
         NonFinite,
     )
 }

@@ -10,16 +10,22 @@ HORIZONS = {
     "ObservationValue": 1,
     "PrivilegedValue": 1,
     "BestAction": 1,
+    "BestChoice": 1,
+    "DelayedChoice": 2,
     "NonFinite": 10,
 }
+
+_OBSERVED = {"TerminalStep": 5, "BestChoice": 3, "DelayedChoice": 2}
+_CHOICES = {"BestChoice": 3, "DelayedChoice": 2}
 
 TASKS: dict[str, TaskEntry] = {
     name: TaskEntry(
         "probe",
         horizon,
-        observation=5 if name == "TerminalStep" else 1,
+        observation=_OBSERVED.get(name, 1),
         privileged=2 if name == "PrivilegedValue" else None,
-        action=1,
+        action=_CHOICES.get(name, 1),
+        discrete=name in _CHOICES,
     )
     for name, horizon in HORIZONS.items()
 }
