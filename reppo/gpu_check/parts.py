@@ -133,11 +133,12 @@ def update(tell: Tell, rehearsal: bool, out: Path, lanes: int, precisions: Seque
     """The update of `presets.reppo` at its published size alone, on invented data, in several matmul precisions."""
     backends = list(published_suite().device.backends) or [""]
     spec = _main_spec(backends[-1], rehearsal)  # nothing is simulated: any will do
-    environment = spec.environment.make()
+    interface = spec.environment.make().interface()
     algorithm = spec.algorithm
     keys = jax.random.split(jax.random.key(0), lanes)
-    states = jax.jit(jax.vmap(lambda key: eqx.filter(algorithm.init(key, environment.interface()), eqx.is_array)))(keys)
-    code = eqx.filter(eqx.filter_eval_shape(algorithm.init, keys[0], environment), _is_code)
+    init = lambda key: algorithm.init(key, interface)
+    states = jax.jit(jax.vmap(lambda key: eqx.filter(init(key), eqx.is_array)))(keys)
+    code = eqx.filter(eqx.filter_eval_shape(init, keys[0]), _is_code)
     rollouts = jax.jit(jax.vmap(lambda arrays, key: _invented(spec, eqx.combine(arrays, code), key)))(states, keys)
 
     def step(arrays: PyTree, rollout: Trajectory, key: Any) -> PyTree:

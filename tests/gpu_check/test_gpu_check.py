@@ -182,6 +182,12 @@ def test_a_part_trains_here(tmp_path):
     assert probe["found"]["returns"][0] > probe["found"]["returns_before"][0]
 
 
+def test_the_update_alone_is_timed_on_invented_data(tmp_path):
+    told = {}
+    check_parts.update(lambda **found: told.update(found), True, tmp_path, lanes=1, precisions=("highest",))
+    assert told["update_seconds"]["highest"] > 0 and told["apart_of_step"] == {}
+
+
 def test_a_gpu_that_jax_does_not_see_is_no_rehearsal(tmp_path):
     tool = tmp_path / "nvidia-smi"
     tool.write_text("#!/bin/sh\necho 580.1\n")
