@@ -155,8 +155,8 @@ class ExpectedLoss(AbstractActorLoss):
             q, log_prob = new.expect(both, action_key)
             return q, log_prob, self.kl(old, new, kl_key)
 
-        q, log_prob, kl = _over_states(per_state, new, batch, key)
-        return _gated(self.objective, self.gate, q, log_prob, kl, temperature, kl_multiplier)
+        q, log_prob, kl = over_states(per_state, new, batch, key)
+        return gated(self.objective, self.gate, q, log_prob, kl, temperature, kl_multiplier)
 
     def fits(self, spec: Any) -> None:
         require_choice(
