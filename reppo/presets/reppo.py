@@ -179,7 +179,11 @@ def reppo_small(environment: AbstractEnvironmentSpec) -> Spec:
     reference's settings at less cost; narrow networks bear higher learning rates, the critic's twice the actor's. The
     critic has 51 bins and starts at the value 0 instead of the middle of its support, as later versions of the
     reference implementation do: the short runs of a CPU would otherwise spend much of their budget unlearning that
-    start. Discrete actions and images change what they have to: the page "Discrete actions" of the documentation.
+    start.
+
+    Discrete actions and images change what they have to: the page "Discrete actions" of the documentation. Logits bear
+    no more than the published learning rate, and a KL multiplier that begins at 1: else policies leave the bound faster
+    than the multiplier learns to hold them.
     """
     return Spec(
         environment=environment,
@@ -190,7 +194,8 @@ def reppo_small(environment: AbstractEnvironmentSpec) -> Spec:
             value=HLGauss(support=SupportFromRewards(), num_bins=51),
             critic_offset=ZeroOffset(),
             batches=Epochs(epochs=4, num_minibatches=8),
-            actor_optimizer=Adam(learning_rate=1e-3),
+            kl_multiplier=LearnedMultiplier(1.0 if environment.discrete else 0.01),
+            actor_optimizer=Adam(learning_rate=3e-4 if environment.discrete else 1e-3),
             critic_optimizer=Adam(learning_rate=2e-3),
             multiplier_optimizer=Adam(learning_rate=1e-3, clip=NoClip()),
             **fitting_parts(environment, width=128),
