@@ -16,11 +16,13 @@ from reppo.losses import (
     SupportFromRewards,
 )
 from reppo.networks import (
+    ActionAsInput,
     ActionAsOutput,
     ActivatedEmbedding,
     Actor,
     Convolution,
     Critic,
+    Flat,
     LayerNorm,
     ZeroOffset,
 )
@@ -53,18 +55,16 @@ def fitting_parts(environment: AbstractEnvironmentSpec, width: int) -> dict[str,
         environment: the task.
         width: units of the hidden layers of both networks.
     """
-    parts: dict[str, Any] = {}
-    trunk = {"trunk": Convolution()} if environment.observes_image else {}
-    action = {"action": ActionAsOutput()} if environment.discrete else {}
+    trunk = Convolution() if environment.observes_image else Flat()
+    place = ActionAsOutput() if environment.discrete else ActionAsInput()
+    parts: dict[str, Any] = {"actor": Actor(width, trunk=trunk), "critic": Critic(width, trunk=trunk, action=place)}
     if environment.discrete:
-        parts |= {
-            "head": CategoricalHead(entropy_target=0.5),
-            "actor_loss": ExpectedLoss(),
-            "next_value": ExpectedAction(),
-        }
+        parts["head"] = CategoricalHead(entropy_target=0.5)
+        parts["actor_loss"] = ExpectedLoss()
+        parts["next_value"] = ExpectedAction()
     if environment.observes_image:
-        parts |= {"normalizer": NoNormalization()}
-    return parts | {"actor": Actor(width=width, **trunk), "critic": Critic(width=width, **trunk, **action)}
+        parts["normalizer"] = NoNormalization()
+    return parts
 
 
 def reppo(environment: AbstractEnvironmentSpec) -> Spec:
