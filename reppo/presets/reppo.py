@@ -48,8 +48,8 @@ def fitting_parts(environment: AbstractEnvironmentSpec, width: int) -> dict[str,
     Where actions are a discrete set: a categorical policy, whose expectations over actions are exact, in the actor's
     loss as in the next state's value, and a critic that values all actions at once. The temperature aims for half of
     the entropy of the uniform policy. So have it, but for the next state's value, later versions of the reference
-    implementation (github.com/cvoelcker/reppo). Where an image is observed, a convolution stands before both networks, and pixels are
-    not normalized.
+    implementation (github.com/cvoelcker/reppo). Where an image is observed, a convolution stands before both networks,
+    and pixels are not normalized.
 
     Args:
         environment: the task.
