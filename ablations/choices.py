@@ -18,7 +18,7 @@ def _require_choices(spec: Spec) -> None:
     "choices/sampled_value",
     question="Must the next state's value be exact over all actions, or does one drawn from the policy do?",
     touches=["algorithm.next_value"],
-    reference="later versions of the reference implementation (github.com/cvoelcker/reppo)",
+    reference="arXiv 2507.11019",
 )
 def sampled_value(spec: Spec) -> Spec:
     """Q and log-probability of one fresh action, as where actions are continuous."""

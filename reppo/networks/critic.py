@@ -133,12 +133,11 @@ class CriticNetwork(eqx.Module):
         """Output for one normalized observation and a unit action."""
         embedding = self.embed(self.encoder(self.action.enter(self.trunk(observation), action)))
         features = self.enter(embedding)
-        prediction = None if self.prediction_head is None else self.prediction_head(features)
-        return CriticOutput(
-            logits=self.action.leave(self.value_head(features), action),
-            embedding=embedding,
-            prediction=None if prediction is None else self.action.leave(prediction, action),
-        )
+        logits = self.action.leave(self.value_head(features), action)
+        prediction = None
+        if self.prediction_head is not None:
+            prediction = self.action.leave(self.prediction_head(features), action)
+        return CriticOutput(logits=logits, embedding=embedding, prediction=prediction)
 
 
 @final

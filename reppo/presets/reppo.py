@@ -16,11 +16,13 @@ from reppo.losses import (
     SupportFromRewards,
 )
 from reppo.networks import (
+    ActionAsInput,
     ActionAsOutput,
     ActivatedEmbedding,
     Actor,
     Convolution,
     Critic,
+    Flat,
     LayerNorm,
     ZeroOffset,
 )
@@ -45,26 +47,24 @@ def fitting_parts(environment: AbstractEnvironmentSpec, width: int) -> dict[str,
 
     Where actions are a discrete set: a categorical policy, whose expectations over actions are exact, in the actor's
     loss as in the next state's value, and a critic that values all actions at once. The temperature aims for half of
-    the entropy of the uniform policy. So have it later versions of the reference implementation
-    (github.com/cvoelcker/reppo). Where an image is observed, a convolution stands before both networks, and pixels are
-    not normalized.
+    the entropy of the uniform policy. So have it, but for the next state's value, later versions of the reference
+    implementation (github.com/cvoelcker/reppo). Where an image is observed, a convolution stands before both networks,
+    and pixels are not normalized.
 
     Args:
         environment: the task.
         width: units of the hidden layers of both networks.
     """
-    parts: dict[str, Any] = {}
-    trunk = {"trunk": Convolution()} if environment.observes_image else {}
-    action = {"action": ActionAsOutput()} if environment.discrete else {}
+    trunk = Convolution() if environment.observes_image else Flat()
+    place = ActionAsOutput() if environment.discrete else ActionAsInput()
+    parts: dict[str, Any] = {"actor": Actor(width, trunk=trunk), "critic": Critic(width, trunk=trunk, action=place)}
     if environment.discrete:
-        parts |= {
-            "head": CategoricalHead(entropy_target=0.5),
-            "actor_loss": ExpectedLoss(),
-            "next_value": ExpectedAction(),
-        }
+        parts["head"] = CategoricalHead(entropy_target=0.5)
+        parts["actor_loss"] = ExpectedLoss()
+        parts["next_value"] = ExpectedAction()
     if environment.observes_image:
-        parts |= {"normalizer": NoNormalization()}
-    return parts | {"actor": Actor(width=width, **trunk), "critic": Critic(width=width, **trunk, **action)}
+        parts["normalizer"] = NoNormalization()
+    return parts
 
 
 def reppo(environment: AbstractEnvironmentSpec) -> Spec:
@@ -179,7 +179,11 @@ def reppo_small(environment: AbstractEnvironmentSpec) -> Spec:
     reference's settings at less cost; narrow networks bear higher learning rates, the critic's twice the actor's. The
     critic has 51 bins and starts at the value 0 instead of the middle of its support, as later versions of the
     reference implementation do: the short runs of a CPU would otherwise spend much of their budget unlearning that
-    start. Discrete actions and images change what they have to: the page "Discrete actions" of the documentation.
+    start.
+
+    Discrete actions and images change what they have to: the page "Discrete actions" of the documentation. Logits bear
+    no more than the published learning rate, and a KL multiplier that begins at 1: else policies leave the bound faster
+    than the multiplier learns to hold them.
     """
     return Spec(
         environment=environment,
@@ -190,7 +194,8 @@ def reppo_small(environment: AbstractEnvironmentSpec) -> Spec:
             value=HLGauss(support=SupportFromRewards(), num_bins=51),
             critic_offset=ZeroOffset(),
             batches=Epochs(epochs=4, num_minibatches=8),
-            actor_optimizer=Adam(learning_rate=1e-3),
+            kl_multiplier=LearnedMultiplier(1.0 if environment.discrete else 0.01),
+            actor_optimizer=Adam(learning_rate=3e-4 if environment.discrete else 1e-3),
             critic_optimizer=Adam(learning_rate=2e-3),
             multiplier_optimizer=Adam(learning_rate=1e-3, clip=NoClip()),
             **fitting_parts(environment, width=128),

@@ -76,7 +76,7 @@ def _trunk_observation(trunk: AbstractTrunk) -> None:
 
 @eqx.filter_jit
 def _placed(place: AbstractActionPlace, features: Any, outputs: Any, action: Any) -> tuple[Any, Any]:
-    return place.enter(features, action), place.leave(jnp.resize(outputs, 5 * place.copies(action.size)), action)
+    return place.enter(features, action), place.leave(jnp.resize(outputs, (5 * place.copies(action.size),)), action)
 
 
 _NUMBERS = {"features": vectors(4), "outputs": vectors(15), "chosen": seeds()}

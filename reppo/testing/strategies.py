@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, PyTree
 from reppo.algorithms import Ppo, Reppo
 from reppo.component import Component
 from reppo.distributions import CategoricalHead, TanhNormal
-from reppo.environments import Discrete, Observation, probe
+from reppo.environments import Discrete, Observation
 from reppo.environments.suites import all_suites
 from reppo.errors import ConfigurationError
 from reppo.losses import ExpectedLoss, FixedSupport, HLGauss
@@ -211,8 +211,9 @@ CHOICES: dict[str, Component] = {
 def goes_with_choices(component: Component) -> bool:
     """Whether a component goes with policies that choose from a discrete set (see `Component.fits`)."""
     slots: Any = CHOICES
+    task = next(suite.declare(one) for suite in all_suites() for one in suite.samples if suite.tasks[one].discrete)
     try:
-        component.fits(Spec(environment=probe("BestChoice"), algorithm=Reppo(**slots)))
+        component.fits(Spec(environment=task, algorithm=Reppo(**slots)))
     except ConfigurationError:
         return False
     return True

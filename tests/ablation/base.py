@@ -1,5 +1,7 @@
 """Bases that the ablations of the catalog apply to: each of them to one at least."""
 
+import functools
+
 from reppo import environments
 from reppo.ablation import Ablation, all_ablations
 from reppo.algorithms import Ppo, Reppo
@@ -56,6 +58,7 @@ CHOICES = tiny(
 )
 
 
+@functools.cache
 def changes(one: Ablation, base: Spec) -> bool:
     """Whether an ablation goes with a base that is not already so."""
     if not one.applies_to(base):

@@ -208,14 +208,19 @@ def test_ablations_may_fit_together_though_one_of_them_alone_does_not():
     replaced = lambda path, value, name: made(lambda spec: replace_path(spec, path, value), [path], name)
     bound = setting("algorithm.actor_loss.objective", Unconstrained())
     multiplier = setting("algorithm.kl_multiplier", FixedMultiplier(0))
-    head = replaced("algorithm.head", CategoricalHead(), "policy/choice")
-    loss = replaced("algorithm.actor_loss", ScoreFunctionLoss(), "updates/score")
-    for first, second, fault in ((bound, multiplier, "KL multiplier is learned"), (head, loss, "pathwise gradient")):
+    task = replaced("environment", environments.gymnax("CartPole-v1"), "choices/task")
+    parts = {"head": CategoricalHead(), "actor_loss": ScoreFunctionLoss()}
+    head = made(
+        lambda spec: replace_path(spec, "algorithm", dataclasses.replace(spec.algorithm, **parts)),
+        [f"algorithm.{part}" for part in parts],
+        "policy/choice",
+    )
+    for first, second, fault in ((bound, multiplier, "KL multiplier is learned"), (task, head, "a discrete set")):
         assert [one.name for one in (second + first).ablations] == [first.name, second.name]
-        assert len(difference(SPEC, (first + second)(SPEC))) == 2
+        assert len(difference(SPEC, (first + second)(SPEC))) == (2 if first is bound else 3)
         with pytest.raises(ConfigurationError, match=f"The ablation .* gives an invalid spec.*{fault}"):
             first(SPEC)
-    with pytest.raises(ConfigurationError, match=r"The arm 'lam=0.5\+policy/choice' gives an invalid spec.*pathwise"):
+    with pytest.raises(ConfigurationError, match=r"The arm 'lam=0.5\+policy/choice' gives an invalid spec.*in a box"):
         (head + setting("lam", 0.5))(SPEC)
 
 

@@ -63,7 +63,6 @@ def test_all_actions_cost_one_pass_where_they_are_outputs(place, passes):
     program = jax.make_jaxpr(jax.vmap(lambda action: network(SEEN, action).logits))(jnp.eye(3)).jaxpr
     shapes = lambda kind: [eqn.outvars[0].aval.shape for eqn in program.eqns if eqn.primitive.name == kind]
     assert len(shapes("dot_general")) == 4
-    assert all(np.prod(shape) // shape[-1] in (1, passes) for shape in shapes("dot_general"))
     assert all((3 in shape) == (passes == 3) for shape in shapes("dot_general"))
     assert all(3 not in shape[:1] for shape in shapes("conv_general_dilated"))  # the image is seen once
 

@@ -30,7 +30,7 @@ def run(tmp_path_factory):
     path = tmp_path_factory.mktemp("results") / "cartpole"
     task = environments.gymnax("CartPole-v1", {"max_steps_in_episode": 60})
     execute(Experiment(name="c", base=small, environments=[task], seeds=[0], steps=128), path, NoTracker())
-    return path / "runs" / "base" / task.name / "seed0"
+    return next(path.glob("runs/base/*/seed0"))
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,6 @@ def test_an_action_is_the_number_of_the_most_probable_or_drawn_with_a_key(policy
 def test_an_episode_can_be_watched(run, policy, tmp_path, capsys):
     rendered = render_episode(policy, tmp_path / "episode.gif", width=96, height=64)
     with Image.open(rendered.path) as image:
-        assert image.n_frames == rendered.frames == rendered.episode_length == rendered.episode_return
-        assert image.info["duration"] == 20  # milliseconds: CartPole's time step
+        assert image.n_frames == rendered.frames > rendered.episode_length // 4
+    assert rendered.episode_length == rendered.episode_return > 1
     assert "best policy, 3 fresh episodes" in shown(capsys, "evaluate", str(run), "--episodes", "3")

@@ -33,7 +33,7 @@ from reppo.losses import (
     TwoHot,
     Unconstrained,
 )
-from reppo.networks import Actor, Critic, ZeroBias, ZeroOffset
+from reppo.networks import Actor, Convolution, Critic, ZeroBias, ZeroOffset
 from reppo.normalization import RunningMeanDeviation, RunningMeanVariance
 from reppo.optimization import Adam, AdamW, ClipByGlobalNorm, Epochs, Sampled
 from reppo.presets import reppo, reppo_small
@@ -77,6 +77,8 @@ RANGES = [
     (RunningMeanDeviation, "epsilon", [NAN, -1, 0], r"epsilon of observation normalization is 0\.0; give a positive"),
     (Actor, "width", [-1, 0], r"actor's width is 0; give at least 1 unit"),
     (Actor, "depth", [-1, 0], r"actor's depth is 0; give at least 1 hidden layer"),
+    (Convolution, "channels", [-1, 0], r"channels of the convolution are 0; give at least 1"),
+    (Convolution, "kernel", [-1, 0], r"kernel of the convolution is 0 pixels wide; give at least 1"),
     (Critic, "width", [-1, 0], r"critic's width is 0; give at least 1 unit"),
     (Critic, "encoder_depth", [-1], r"critic's depths are -1 \(encoder\) and 1 \(heads\); give at least 0"),
     (Critic, "head_depth", [-1], r"critic's depths are 1 \(encoder\) and -1 \(heads\); give at least 0"),
@@ -354,13 +356,15 @@ UNFIT = {
 
 @pytest.mark.parametrize("name", UNFIT)
 def test_what_needs_a_continuum_of_actions_is_refused_for_a_choice_wherever_it_comes_from(name):
-    base = replace_path(replace_path(SPEC, "algorithm.actor_loss", ScoreFunctionLoss()), "head", CategoricalHead())
+    spec = dataclasses.replace(SPEC, environment=environments.probe("BestChoice"))
+    base = replace_path(replace_path(spec, "algorithm.actor_loss", ScoreFunctionLoss()), "head", CategoricalHead())
     part, fault = UNFIT[name]
     path = {"actor_loss": "algorithm.actor_loss", "kl": "algorithm.actor_loss.kl"}[name]
     bad, fault = replace_path(base, path, part), rf"{re.escape(path)}: .*{fault}"
-    assert resolve(base) and validate(replace_path(bad, "head", TanhNormalHead()))
+    assert resolve(base)
+    assert validate(replace_path(dataclasses.replace(bad, environment=SPEC.environment), "head", TanhNormalHead()))
     declare = lambda **changes: Experiment(
-        **({"name": "x", "base": lambda task: base, "environments": [SPEC.environment], "steps": 1} | changes)
+        **({"name": "x", "base": lambda task: base, "environments": [base.environment], "steps": 1} | changes)
     )
     text = f"{path}={format_value(part)}"
     for made in (

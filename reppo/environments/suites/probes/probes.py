@@ -9,12 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from reppo.component import Scalar, hyper, static
-from reppo.environments.contract import (
-    AbstractEnvironment,
-    Observation,
-    State,
-    Transition,
-)
+from reppo.environments.contract import AbstractEnvironment, Observation, State, Transition
 from reppo.environments.spaces import Box, Discrete
 from reppo.errors import unknown_name
 
@@ -269,8 +264,7 @@ class BestAction(AbstractProbe):
 class BestChoice(AbstractProbe):
     """One step with one of three actions: reward 0 for the one after the number that is observed, -1 for the others.
 
-    The number, 0 to 2, is observed as one-hot; after 2 comes 0. The value of the best policy is 0. Fails if actions,
-    their probabilities or their values are mixed up.
+    The number is one-hot; after 2 comes 0. The best policy's value is 0. Fails if actions or values are mixed up.
     """
 
     horizon: int = static(default=1)
