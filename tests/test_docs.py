@@ -25,6 +25,7 @@ HERE = [
     "docs/first-study.md",
     "docs/index.md",
     "docs/policies.md",
+    "docs/ppo.md",
     "docs/published.md",
     "docs/python.md",
     "docs/report.md",
@@ -62,7 +63,9 @@ def test_python_is_run_here_or_by_a_test_that_names_its_page(page):
         assert any(page.name in test for test in tests), f"No test runs the Python of {page.name}."
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/first-study.md", "docs/discrete.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/index.md", "docs/first-study.md", "docs/discrete.md", "docs/ppo.md"]
+)
 def test_a_page_declares_an_experiment(run_page, page):
     assert isinstance(run_page(page)["experiment"], Experiment)
 

@@ -313,9 +313,9 @@ class Ppo(AbstractAlgorithm):
         return optax.chain(self.critic_optimizer.transform(), optax.scale(rate))  # pyright: ignore[reportArgumentType]
 
     def validate(self) -> None:
-        require_common(self)
         require(
             not self.actor_loss.asks_q,
             f"{type(self.actor_loss).__name__} asks a critic for the values of actions, and that of PPO knows only "
             "those of states. Choose SurrogateLoss(), or the algorithm Reppo.",
         )
+        require_common(self)

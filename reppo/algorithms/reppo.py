@@ -276,9 +276,9 @@ class Reppo(AbstractAlgorithm):
         return ActorParts(self.head, self.actor_loss, self.temperature, self.kl_multiplier, transform)
 
     def validate(self) -> None:
-        require_common(self)
         require(
             self.actor_loss.asks_q,
             f"{type(self.actor_loss).__name__} learns from advantages, and REPPO makes none: its critic is one of "
             "actions. Choose a loss that asks it, such as ClippedSurrogateLoss(), or the algorithm Ppo.",
         )
+        require_common(self)

@@ -86,9 +86,15 @@ def test_advantages_are_the_double_sum_of_their_definition(learned, lam):
     algorithm = dataclasses.replace(
         algorithm, targets=SoftLambda(lam), gamma=0.9, reward_scale=0.5, advantages=PlainAdvantages()
     )
-    data, _ = algorithm.prepare(state, trajectory)
+    goes_on = ~(trajectory.terminated | trajectory.truncated)[:-1, :, None]
+    final = trajectory.final_observation.actor  # where an episode goes on, what the next row observes
+    final = final.at[:-1].set(jnp.where(goes_on, trajectory.observation.actor[1:], final[:-1]))
+    trajectory = dataclasses.replace(trajectory, final_observation=Observation(final))
+    data, _ = eqx.filter_jit(algorithm.prepare)(state, trajectory)
     v = StateValue(state.learner.critic, algorithm.value)
-    values = jax.vmap(jax.vmap(lambda o: v(algorithm.normalizer(state.statistics.observations.actor, o))))
+    values = eqx.filter_jit(
+        jax.vmap(jax.vmap(lambda o: v(algorithm.normalizer(state.statistics.observations.actor, o))))
+    )
     value, following = (np.asarray(values(one.actor)) for one in (trajectory.observation, trajectory.final_observation))
     terminated, truncated = np.asarray(trajectory.terminated), np.asarray(trajectory.truncated)
     assert terminated.any() and truncated.any()
@@ -160,7 +166,8 @@ def test_a_stop_leaves_out_the_policys_later_steps_and_the_critics_none(learned)
     new, metrics = update(stopping, state, trajectory)
     assert metrics["actor/stopped"].mean == 0.75  # of 4 steps the first is made, from where the policy has not moved
     assert new.learner.actor_optimizer[0][0][1][0].count == 1 and new.learner.critic_optimizer[0][1][0].count == 4
-    assert eqx.tree_equal(new.learner.critic, full.learner.critic)
+    for a, b in zip(*(jax.tree.leaves(one.learner.critic) for one in (new, full)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
     assert not eqx.tree_equal(new.learner.actor, full.learner.actor)
     again, metrics = update(stopping, new, trajectory)  # the next iteration begins anew
     assert metrics["actor/stopped"].minimum == 0 or metrics["actor/kl"].minimum > 1e-7

@@ -1,15 +1,18 @@
 """The presets against the published tables, and the reference's choices against the catalog."""
 
+import warnings
+
+import numpy as np
 import pytest
 
 from reppo import environments, presets
 from reppo.ablation import Arm, find_ablation
 from reppo.distributions import TanhNormalHead
 from reppo.errors import ConfigurationError
-from reppo.losses import FixedSupport, HLGauss, LearnedMultiplier, MismatchedKL
+from reppo.losses import FixedMultiplier, FixedSupport, HLGauss, LearnedMultiplier, MismatchedKL
 from reppo.networks import LayerNorm, LecunNormal, LinearEmbedding, NoNorm, RMSNorm, ZeroOffset
 from reppo.normalization import PerStepStatistics, RunningMeanVariance
-from reppo.optimization import Adam, ClipByGlobalNorm, Epochs, WithActor
+from reppo.optimization import Adam, ClipByGlobalNorm, Epochs, NoClip, WithActor
 from reppo.spec import difference, get_path, resolve
 from reppo.targets import BonusAlways, FreshAction, FreshValueClippedBonus, ShiftedFlag
 
@@ -156,3 +159,35 @@ def test_the_ablations_of_the_paper_apply_to_the_humanoids():
     for name in ("kl/no_kl", "kl/penalized", "value/mse", "normalization/no_norm", "auxiliary/none"):
         resolve(find_ablation(name)(base))
     assert find_ablation("normalization/no_norm")(base).algorithm.critic.norm == NoNorm()
+
+
+def test_ppo_has_the_settings_that_playground_publishes_for_it():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of what it imports
+        from mujoco_playground.config.dm_control_suite_params import brax_ppo_config
+
+    published, algorithm = brax_ppo_config("CartpoleSwingup"), resolve(presets.ppo(TASK)).algorithm
+    assert algorithm.num_environments == published.num_envs
+    assert algorithm.steps_per_iteration == published.batch_size * published.num_minibatches * published.unroll_length
+    assert algorithm.batches == Epochs(published.num_updates_per_batch, published.num_minibatches)
+    assert algorithm.gamma == np.float32(published.discounting)
+    assert algorithm.reward_scale == np.float32(published.reward_scaling)
+    assert algorithm.temperature == FixedMultiplier(published.entropy_cost)
+    assert algorithm.actor_optimizer == algorithm.critic_optimizer == Adam(published.learning_rate, NoClip())
+    assert published.normalize_observations and "max_grad_norm" not in published
+
+
+def test_the_small_presets_are_of_one_size():
+    ours, rival = (preset(TASK) for preset in (presets.reppo_small, presets.ppo_small))
+    for path in (
+        "algorithm.num_environments",
+        "algorithm.rollout_length",
+        "algorithm.batches",
+        "algorithm.gamma",
+        "algorithm.reward_scale",
+        "algorithm.actor.width",
+        "algorithm.actor.depth",
+        "algorithm.critic.width",
+        "evaluation",
+    ):
+        assert get_path(ours, path) == get_path(rival, path), path
