@@ -1,3 +1,4 @@
+# make install      builds .venv: then source .venv/bin/activate, or .venv/bin/reppo
 # make quickstart   trains REPPO and three ablations on two tasks
 # make test         runs the tests
 # make test-browser   tests the report page and the documentation in Chromium (Debian: apt-get install chromium)
@@ -21,7 +22,9 @@ STARTED := $(shell date +%s)
 CHECK := -m reppo.gpu_check --out $(OUT) --budget-seconds $(BUDGET) --started $(STARTED) $(if $(REHEARSAL),--rehearsal) $(if $(ONLY),--only $(ONLY))
 version = $(shell $(1) -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)
 
-.PHONY: quickstart test test-slow test-browser test-slurm docs picture lint gpu-check clean another-version
+.PHONY: install quickstart test test-slow test-browser test-slurm docs picture lint gpu-check clean another-version
+
+install: .venv/.installed
 
 quickstart: .venv/.installed
 	$(BIN)/reppo run experiments/quickstart.py

@@ -5,6 +5,7 @@ import json
 
 from reppo.cli import options
 from reppo.cli.parser import Commands
+from reppo.cli.terminal import working
 
 
 def add_commands(commands: Commands) -> None:
@@ -17,10 +18,15 @@ def run_doctor(arguments: argparse.Namespace) -> int:
     """`reppo doctor`: prints a line for each thing that was looked at; returns 1 if one is wrong."""
     import dataclasses
 
-    from reppo.cli.findings import examine, format_finding
+    with working("looking at versions, devices, caches and repetition"):
+        from reppo.cli.findings import examine, format_finding
 
-    found = []
-    for finding in examine():
+    found, findings = [], examine()
+    while True:
+        with working("looking at versions, devices, caches and repetition"):
+            finding = next(findings, None)
+        if finding is None:
+            break
         found.append(finding)
         if not arguments.json:
             print(format_finding(finding), flush=True)

@@ -152,7 +152,7 @@ def _devices() -> Iterator[Finding]:
 
 
 _CUDA = "pip install 'reppo[cuda12]' (or cuda13, as the driver has it), or ignore this to train on the CPU."
-_ONE_DEVICE = "On CPUs and for several GPUs use Python 3.11 with jax 0.10.2; more is not known to be broken."
+_ONE_DEVICE = "Lanes take turns on it. With Python 3.11 and jax 0.10.2 they use all cores, or all GPUs."
 
 
 def _precision() -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from reppo.cli import options
 from reppo.cli.parser import Commands
+from reppo.cli.terminal import working
 from reppo.text import plain
 
 
@@ -46,15 +47,17 @@ def _read_policy_arguments(arguments: argparse.Namespace) -> None:
 def evaluate_run(arguments: argparse.Namespace) -> int:
     """`reppo evaluate RUN`: prints the returns of episodes of its policy."""
     _read_policy_arguments(arguments)
-    import numpy as np
+    with working("loading the policy"):
+        import numpy as np
 
-    from reppo.analysis import iqm
-    from reppo.policies import evaluate_policy, load_policy
-    from reppo.runtime.cache import use_compilation_cache
+        from reppo.analysis import iqm
+        from reppo.policies import evaluate_policy, load_policy
+        from reppo.runtime.cache import use_compilation_cache
 
-    policy = load_policy(arguments.run, arguments.which)
+        policy = load_policy(arguments.run, arguments.which)
     use_compilation_cache()
-    evaluated = evaluate_policy(policy, arguments.episodes, arguments.seed)
+    with working("compiling and evaluating"):
+        evaluated = evaluate_policy(policy, arguments.episodes, arguments.seed)
     returns = np.asarray(evaluated.episode_return, np.float64)
     lengths = np.asarray(evaluated.episode_length)
     scored = returns[np.isfinite(returns)]
@@ -104,23 +107,25 @@ def render_run(arguments: argparse.Namespace) -> int:
     out = arguments.out or arguments.run / "episode.gif"
     check_folder(out.parent)
     _read_policy_arguments(arguments)
-    from reppo.policies import load_policy, render_episode
-    from reppo.policies.video import check_video_path
-    from reppo.runtime.cache import use_compilation_cache
+    with working("loading the policy"):
+        from reppo.policies import load_policy, render_episode
+        from reppo.policies.video import check_video_path
+        from reppo.runtime.cache import use_compilation_cache
 
-    check_video_path(out)
-    policy = load_policy(arguments.run, arguments.which)
+        check_video_path(out)
+        policy = load_policy(arguments.run, arguments.which)
     use_compilation_cache()
-    rendered = render_episode(
-        policy,
-        out,
-        episode=arguments.episode,
-        seed=arguments.seed,
-        steps=arguments.steps,
-        width=arguments.width,
-        height=arguments.height,
-        camera=arguments.camera,
-    )
+    with working("compiling and drawing"):
+        rendered = render_episode(
+            policy,
+            out,
+            episode=arguments.episode,
+            seed=arguments.seed,
+            steps=arguments.steps,
+            width=arguments.width,
+            height=arguments.height,
+            camera=arguments.camera,
+        )
     print(
         f"{rendered.path}: {rendered.frames} frames of an episode of {rendered.episode_length} steps with return "
         f"{rendered.episode_return:.1f}"

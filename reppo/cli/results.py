@@ -8,6 +8,7 @@ from typing import Any
 
 from reppo.cli import options
 from reppo.cli.parser import Commands
+from reppo.cli.terminal import working
 from reppo.errors import ConfigurationError, require
 from reppo.text import plain
 
@@ -92,16 +93,18 @@ def run_report(arguments: argparse.Namespace) -> int:
     out = arguments.out or arguments.folder / "report"
     ResultsFolder.open(arguments.folder)  # the reading of all runs comes after what is cheap to check
     check_folder(out)
-    from reppo.analysis.report.build import load_report
-    from reppo.analysis.report.write import check_formats, write_report
-    from reppo.analysis.scores.bounds import parse_bounds
+    with working("reading results"):
+        from reppo.analysis.report.build import load_report
+        from reppo.analysis.report.write import check_formats, write_report
+        from reppo.analysis.scores.bounds import parse_bounds
 
-    check_formats(arguments.format, arguments.figures)
-    bounds = dict(map(parse_bounds, arguments.bounds))
-    report = load_report(
-        arguments.folder, base=arguments.base, against=arguments.against, scale=arguments.scale, bounds=bounds
-    )
-    files = write_report(report, out, arguments.format, arguments.figures)
+        check_formats(arguments.format, arguments.figures)
+        bounds = dict(map(parse_bounds, arguments.bounds))
+        report = load_report(
+            arguments.folder, base=arguments.base, against=arguments.against, scale=arguments.scale, bounds=bounds
+        )
+    with working("writing the report"):
+        files = write_report(report, out, arguments.format, arguments.figures)
     lines = [report.question, report.summary]
     lines += [f"{i:>3}. {finding.arm} {finding.sentence}" for i, finding in enumerate(report.findings, 1)]
     lines += [f"  ! {caveat}" for caveat in report.caveats]
@@ -119,11 +122,12 @@ def run_compare(arguments: argparse.Namespace) -> int:
         ResultsFolder.open(folder)
     if arguments.csv:
         check_folder(arguments.csv.parent)
-    from reppo.analysis.scores.bounds import parse_bounds
-    from reppo.analysis.tables.comparison import compare_results
+    with working("reading results"):
+        from reppo.analysis.scores.bounds import parse_bounds
+        from reppo.analysis.tables.comparison import compare_results
 
-    bounds = dict(map(parse_bounds, arguments.bounds))
-    found = compare_results(load_results(arguments.first), load_results(arguments.second), bounds=bounds)
+        bounds = dict(map(parse_bounds, arguments.bounds))
+        found = compare_results(load_results(arguments.first), load_results(arguments.second), bounds=bounds)
     print(found)
     if arguments.csv:
         write_atomically(arguments.csv, found.differences.to_csv().encode())
@@ -136,10 +140,11 @@ def run_power(arguments: argparse.Namespace) -> int:
     from reppo.results import ResultsFolder, load_results
 
     ResultsFolder.open(arguments.folder)
-    from reppo.analysis.scores.bounds import parse_bounds
-    from reppo.analysis.tables.power import power_table
+    with working("reading results"):
+        from reppo.analysis.scores.bounds import parse_bounds
+        from reppo.analysis.tables.power import power_table
 
-    results = load_results(arguments.folder)
+        results = load_results(arguments.folder)
     asked: dict[str, Any] = {name: getattr(arguments, name) for name in ("base", "power", "level", "looks")}
     asked["bounds"] = dict(map(parse_bounds, arguments.bounds))
     if arguments.go_on:
@@ -148,7 +153,8 @@ def run_power(arguments: argparse.Namespace) -> int:
 
         print(next_look(arguments.folder, results, arguments.effect, **asked))
         return 0
-    table = power_table(results, arguments.effect, tasks=arguments.tasks, **asked)
+    with working("counting seeds"):
+        table = power_table(results, arguments.effect, tasks=arguments.tasks, **asked)
     require(
         len(table) > 0,
         f"{arguments.folder} has no arm with two seeds or more in common with {arguments.base!r}, so no variance is "

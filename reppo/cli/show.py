@@ -7,6 +7,7 @@ from typing import Any
 
 from reppo.cli import options
 from reppo.cli.parser import Commands
+from reppo.cli.terminal import working
 from reppo.text import plain, plain_lines
 
 
@@ -61,9 +62,10 @@ def _read_study(arguments: argparse.Namespace, *names: str) -> None:
 
 def list_kind(arguments: argparse.Namespace) -> int:
     """`reppo list KIND`: prints a line for each thing of a kind."""
-    from reppo.descriptions.entries import list_entries
+    with working(f"looking up {arguments.kind}"):
+        from reppo.descriptions.entries import list_entries
 
-    entries = list_entries(arguments.kind, arguments.theme)
+        entries = list_entries(arguments.kind, arguments.theme)
     if arguments.json:
         print(json.dumps(entries, indent=2))
         return 0
@@ -79,18 +81,19 @@ def list_kind(arguments: argparse.Namespace) -> int:
 
 def show_name(arguments: argparse.Namespace) -> int:
     """`reppo show NAME`: prints all there is to say of a thing."""
-    _read_study(arguments, arguments.name)
-    from reppo.descriptions import entries
-
-    kind = entries.kind_of(arguments.name, arguments.study)
     show = {
         "ablations": _show_arm,
         "presets": _show_preset,
         "components": _show_component,
         "environments": _show_environment,
         "metrics": _show_metric,
-    }[kind]
-    data, lines = show(arguments)
+    }
+    with working(f"looking up {arguments.name}"):
+        _read_study(arguments, arguments.name)
+        from reppo.descriptions import entries
+
+        kind = entries.kind_of(arguments.name, arguments.study)
+        data, lines = show[kind](arguments)
     text = plain_lines("\n".join(lines))
     print(json.dumps({"kind": kind.removesuffix("s"), **data}, indent=2) if arguments.json else text)
     return 0
@@ -215,12 +218,13 @@ def _spec_lines(spec: Any, marked: Sequence[str]) -> list[str]:
 
 def show_difference(arguments: argparse.Namespace) -> int:
     """`reppo diff A B`: prints in what two specs differ."""
-    _read_study(arguments, arguments.a, arguments.b)
-    from reppo.descriptions import entries
-    from reppo.spec import difference
+    with working(f"looking up {arguments.a} and {arguments.b}"):
+        _read_study(arguments, arguments.a, arguments.b)
+        from reppo.descriptions import entries
+        from reppo.spec import difference
 
-    a, b = (_spec(name, arguments) for name in (arguments.a, arguments.b))
-    changes = difference(a, b)
+        a, b = (_spec(name, arguments) for name in (arguments.a, arguments.b))
+        changes = difference(a, b)
     if arguments.json:
         print(json.dumps(entries.differences_as_json(changes), indent=2))
     elif not changes:

@@ -12,7 +12,7 @@ from reppo.cli import options
 from reppo.cli.faults import guarded, say_fault
 from reppo.cli.parser import Commands, Parser
 from reppo.cli.terminal import columns, fitted, working
-from reppo.errors import RunDiverged, RunsFailed, require
+from reppo.errors import ConfigurationError, RunDiverged, RunsFailed, require
 from reppo.text import counted
 
 if TYPE_CHECKING:
@@ -312,11 +312,30 @@ def plan_study(arguments: argparse.Namespace) -> int:
         execution = choose_execution(experiment, arguments.memory, needed=past.needed_bytes)
         batches = arrange_batches(experiment.runs(), execution)
         planned = forecast(experiment, batches, execution, past)
+        done = _runs_done(experiment, experiment.results_path(arguments.out))
     if arguments.probe:
         with working("compiling and timing each program"):
             use_compilation_cache()
             planned = measure(planned, experiment, batches)
-    print(json.dumps(planned.to_json(), indent=2) if arguments.json else fitted(format_forecast(planned), sys.stdout))
+    if arguments.json:
+        print(json.dumps(planned.to_json() | {"runs_done": done}, indent=2))
+        return 0
+    print(fitted(format_forecast(planned), sys.stdout))
+    if done:
+        folder = experiment.results_path(arguments.out)
+        said = f"{done} of these runs are done in {folder}; the figures above are those of an empty folder"
+        print(fitted(said, sys.stdout))
+    return 0
+
+
+def _runs_done(experiment: "Experiment", path: Path) -> int:
+    """How many runs of an experiment a folder holds at their end; 0 for one that holds others."""
+    from reppo.results import ResultsFolder
+    from reppo.sweep.plan import look_through
+
+    with contextlib.suppress(ConfigurationError):
+        runs = experiment.runs()
+        return len(runs) - len(look_through(experiment, ResultsFolder.open(path), runs)[0])
     return 0
 
 

@@ -1,11 +1,13 @@
 """Presets of PPO."""
 
+from typing import Any
+
 from reppo.algorithms import Ppo
-from reppo.distributions import FreeScale, NormalHead, SoftplusScale, TanhNormalHead
+from reppo.distributions import AbstractHead, CategoricalHead, FreeScale, NormalHead, SoftplusScale, TanhNormalHead
 from reppo.environments import AbstractEnvironmentSpec
 from reppo.losses import ClippedRatio, FixedMultiplier, SurrogateLoss
-from reppo.networks import Actor, Critic, NoNorm, Orthogonal, Tanh
-from reppo.normalization import RunningMeanVariance
+from reppo.networks import Actor, Convolution, Critic, Flat, NoNorm, Orthogonal, Tanh
+from reppo.normalization import NoNormalization, RunningMeanVariance
 from reppo.optimization import Adam, Epochs, NoClip
 from reppo.presets.reppo import unit_reward_scale
 from reppo.spec import Evaluation, Spec
@@ -25,7 +27,8 @@ def ppo(environment: AbstractEnvironmentSpec) -> Spec:
 
     References: Zakka et al. 2025, MuJoCo Playground, arXiv 2502.08844; Freeman et al. 2021, Brax, arXiv 2106.13281.
     """
-    gamma = 0.995
+    gamma, image = 0.995, environment.observes_image
+    trunk = Convolution() if image else Flat()
     return Spec(
         environment=environment,
         algorithm=Ppo(
@@ -33,10 +36,10 @@ def ppo(environment: AbstractEnvironmentSpec) -> Spec:
             rollout_length=480,
             gamma=gamma,
             reward_scale=10 * unit_reward_scale(environment, gamma),
-            normalizer=RunningMeanVariance(epsilon=1e-8),
-            actor=Actor(width=32, depth=4, norm=NoNorm()),
-            head=TanhNormalHead(max_action=1.0, scale=SoftplusScale(0.001)),
-            critic=Critic(width=256, encoder_depth=4, head_depth=0, norm=NoNorm()),
+            normalizer=NoNormalization() if image else RunningMeanVariance(epsilon=1e-8),
+            actor=Actor(width=32, depth=4, norm=NoNorm(), trunk=trunk),
+            head=_head(environment, TanhNormalHead(max_action=1.0, scale=SoftplusScale(0.001))),
+            critic=Critic(width=256, encoder_depth=4, head_depth=0, norm=NoNorm(), trunk=trunk),
             actor_loss=SurrogateLoss(surrogate=ClippedRatio(0.3)),
             temperature=FixedMultiplier(0.01),
             batches=Epochs(epochs=16, num_minibatches=32),
@@ -51,22 +54,31 @@ def ppo_small(environment: AbstractEnvironmentSpec) -> Spec:
     """PPO for two CPU cores: as many environments, steps, updates and units as `reppo_small` has.
 
     The networks are those that are usual for PPO: tanh, orthogonal initial weights, no normalization layers; the policy
-    is a normal with a scale that is the same in every state.
+    is a normal with a scale that is the same in every state. Discrete actions have a categorical policy, images a
+    convolution before both networks and no normalization.
 
     Reference: Huang et al. 2022 (iclr-blog-track.github.io/2022/03/25/ppo-implementation-details).
     """
+    image = environment.observes_image
+    network: dict[str, Any] = {"width": 128, "norm": NoNorm(), "activation": Tanh()}
+    network["trunk"] = Convolution() if image else Flat()
     return Spec(
         environment=environment,
         algorithm=Ppo(
             num_environments=64,
             rollout_length=32,
             reward_scale=unit_reward_scale(environment),
-            actor=Actor(width=128, norm=NoNorm(), activation=Tanh(), initializer=Orthogonal(last_gain=0.01)),
-            head=NormalHead(scale=FreeScale(1.0)),
-            critic=Critic(width=128, head_depth=0, norm=NoNorm(), activation=Tanh(), initializer=Orthogonal()),
+            normalizer=NoNormalization() if image else RunningMeanVariance(),
+            actor=Actor(**network, initializer=Orthogonal(last_gain=0.01)),
+            head=_head(environment, NormalHead(scale=FreeScale(1.0))),
+            critic=Critic(**network, head_depth=0, initializer=Orthogonal()),
             batches=Epochs(epochs=4, num_minibatches=8),
             actor_optimizer=Adam(learning_rate=1e-3),
             critic_optimizer=Adam(learning_rate=1e-3),
         ),
         evaluation=Evaluation(interval=12_500, episodes=16),
     )
+
+
+def _head(environment: AbstractEnvironmentSpec, continuous: AbstractHead) -> AbstractHead:
+    return CategoricalHead() if environment.discrete else continuous

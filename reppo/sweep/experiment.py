@@ -93,7 +93,7 @@ class Experiment:
         arms: ablations of the base, or several of them joined by `+`.
         rivals: other presets, or `Rival`s, which have ablations of their own; each is an arm, paired by seed with the
             base as all are, and evaluated as the base is.
-        seeds: whole numbers from 0 to 2^32 - 1.
+        seeds: whole numbers from 0 to 2^32 - 1; or how many, at least 1: 4 is `range(4)`.
         steps: environment steps of each run, rounded up to whole iterations.
         overrides: settings, applied before the arms: `path=value` to the base and all rivals, `name:path=value` to the
             rival of that name, or to `base`, alone.
@@ -107,7 +107,7 @@ class Experiment:
     environments: Sequence[AbstractEnvironmentSpec]
     arms: Sequence[Ablation | Arm] = ()
     rivals: Sequence[Preset | Rival] = ()
-    seeds: Iterable[int] = (0,)
+    seeds: Iterable[int] | int = (0,)
     steps: int
     overrides: Sequence[str] = ()
     _specs: dict[tuple[str, str], Spec] = dataclasses.field(init=False, repr=False, compare=False)
@@ -116,6 +116,10 @@ class Experiment:
     _runs: tuple[Run, ...] = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        number = as_plain(self.seeds)
+        if type(number) is int:
+            require(number >= 1, f"The experiment has {number} seeds; give at least 1, or a list of them.")
+            object.__setattr__(self, "seeds", range(number))
         for field in ("environments", "arms", "rivals", "seeds", "overrides"):
             given = getattr(self, field)
             try:
@@ -146,9 +150,9 @@ class Experiment:
         object.__setattr__(self, "rivals", tuple(map(Rival.of, self.rivals)))
         arms = [arm.name for arm in self.declared_arms()]
         require(len(set(arms)) == len(arms), f"An arm is listed twice: {', '.join(_twice(arms))}.")
-        object.__setattr__(self, "seeds", as_plain(self.seeds))
+        seeds = as_plain(self.seeds)
+        object.__setattr__(self, "seeds", seeds)
         object.__setattr__(self, "steps", as_plain(self.steps))
-        seeds = list(self.seeds)
         require(bool(seeds), "The experiment has no seeds; give at least one.")
         for seed in seeds:
             require(
@@ -241,7 +245,8 @@ class Experiment:
             if kept[id] == arm.name:  # else a value of a grid that another arm has: its runs are that arm's
                 names = tuple(ablation.name for ablation in arm.arm.ablations)
                 settings = self._settings[environment, arm.name]
-                runs += [Run(arm.name, names, spec, seed, arm.rival, settings) for seed in self.seeds]
+                seeds = cast("tuple[int, ...]", self.seeds)
+                runs += [Run(arm.name, names, spec, seed, arm.rival, settings) for seed in seeds]
         return runs
 
     def starts(self, environment: AbstractEnvironmentSpec) -> dict[str, Spec]:
