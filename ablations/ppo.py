@@ -94,8 +94,8 @@ def rollout_advantages(spec: Spec) -> Spec:
     expects="worse",
 )
 def clipped_value(spec: Spec) -> Spec:
-    """The value of a state is not rewarded for moving further than the ratio's clip in an iteration."""
-    return replace(spec, {"algorithm.value_loss": ClippedValueLoss(get_path(spec, CLIP))})
+    """The value of a state is not rewarded for moving further than 0.2, in scaled rewards, in an iteration."""
+    return replace(spec, {"algorithm.value_loss": ClippedValueLoss()})
 
 
 @ablation(

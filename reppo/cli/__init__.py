@@ -2,3 +2,4 @@
 
 from reppo.cli.entry import build_parser as build_parser
 from reppo.cli.entry import main as main
+from reppo.cli.entry import script as script

@@ -1,6 +1,6 @@
 """`python -m reppo.cli`."""
 
-from reppo.cli.entry import main
+from reppo.cli.entry import script
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    script()

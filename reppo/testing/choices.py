@@ -30,6 +30,7 @@ def _chosen_loss(actor_loss: AbstractActorLoss, logits: Any, values: Any, seed: 
         drawn=drawn,
         old=jax.vmap(Categorical)(repeated(logits)),
         target=values[drawn],
+        advantage=values[drawn],
     )
 
     def loss(logits: Any) -> Any:

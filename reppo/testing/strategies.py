@@ -242,7 +242,8 @@ def specs(draw: Draw) -> Spec:
     )
     actions = spec.environment.make().action_space
     if isinstance(actions, Discrete):
-        spec = validate(dataclasses.replace(spec, algorithm=dataclasses.replace(algorithm, **CHOICES)))
+        changes: Any = CHOICES if isinstance(algorithm, Reppo) else {"head": CHOICES["head"]}
+        spec = validate(dataclasses.replace(spec, algorithm=dataclasses.replace(algorithm, **changes)))
     for name in draw(st.permutations(fields)):
         # One that does not go with what is already there, or with the task's actions, is left out.
         changed: Any = dataclasses.replace(spec.algorithm, **{name: draw(components(slots[name]))})

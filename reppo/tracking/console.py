@@ -287,7 +287,8 @@ class Console(AbstractTracker):
             return list(doing)
         lines: list[Line] = [(self._headline(columns), BOLD)]
         if self._batch is not None:
-            at = f", {human_count(self._chunk.environment_steps)} steps per run" if self._chunk is not None else ""
+            evaluated = self._chunk.environment_steps if self._chunk is not None else 0
+            at = f", evaluated at {human_count(evaluated)} steps per run" if evaluated else ""
             lines.append((f"{self._describe_batch()}{at}", None))
         lines += doing
         table = [] if self._batch is None else self._returns.table(self._batch.environment, columns)

@@ -168,7 +168,7 @@ CASES = {
     "an unknown base": (command("show", "kl/no_kl", "--base", "repo"), r"Unknown preset 'repo'. Did you mean 'reppo'"),
     "an unknown task to show on": (
         command("diff", "reppo", "reppo_small", "--environment", "Cartpole"),
-        r"Unknown environment 'Cartpole'. Did you mean 'Cartpole.*reppo list environments",
+        r"Unknown environment 'Cartpole'. Did you mean 'CartPole-v1' or 'Cartpole.*reppo list environments",
     ),
     "an unknown shell": (command("completion", "tcsh"), r"Unknown shell 'tcsh'. (Did you mean|Known: )"),
     # Trained policies.

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from reppo import cli
+from reppo.cli import entry
 from reppo.errors import ConfigurationError
 from tests.cli.calls import PLACE
 
@@ -96,3 +97,23 @@ def test_help_needs_neither_jax_nor_numpy(arguments):
     )
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]" and "usage: reppo" in done.stdout
+
+
+@pytest.mark.parametrize(("outcome", "at_once"), [(0, False), (3, False), (130, True), (SystemExit(143), True)])
+def test_the_installed_command_leaves_at_once_where_a_signal_asked_for_it(monkeypatch, outcome, at_once):
+    def main():
+        if isinstance(outcome, SystemExit):
+            raise outcome
+        return outcome
+
+    def leave(code):
+        left.append(code)
+        raise SystemExit(code)
+
+    left = []
+    monkeypatch.setattr(entry, "main", main)
+    monkeypatch.setattr(entry.os, "_exit", leave)
+    with pytest.raises(SystemExit) as ended:
+        entry.script()
+    code = outcome.code if isinstance(outcome, SystemExit) else outcome
+    assert ended.value.code == code and left == [code] * at_once

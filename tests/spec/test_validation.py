@@ -6,13 +6,15 @@ import pytest
 
 from reppo import environments
 from reppo.ablation import grid, setting
-from reppo.algorithms import Reppo
+from reppo.algorithms import Ppo, Reppo
 from reppo.component import Component, concrete_components, is_hyper
-from reppo.distributions import CategoricalHead, TanhNormalHead
+from reppo.distributions import CategoricalHead, FixedScale, FreeScale, SoftplusScale, TanhNormalHead
 from reppo.errors import ConfigurationError
 from reppo.losses import (
     ClippedKL,
+    ClippedRatio,
     ClippedSurrogateLoss,
+    ClippedValueLoss,
     DecodedMSE,
     EmbeddingPrediction,
     FixedMultiplier,
@@ -33,9 +35,9 @@ from reppo.losses import (
     TwoHot,
     Unconstrained,
 )
-from reppo.networks import Actor, Convolution, Critic, ZeroBias, ZeroOffset
+from reppo.networks import Actor, Convolution, Critic, Orthogonal, ZeroBias, ZeroOffset
 from reppo.normalization import RunningMeanDeviation, RunningMeanVariance
-from reppo.optimization import Adam, AdamW, ClipByGlobalNorm, Epochs, Sampled
+from reppo.optimization import Adam, AdamW, ClipByGlobalNorm, Epochs, LinearAnnealing, Sampled, TargetKL
 from reppo.presets import reppo, reppo_small
 from reppo.spec import (
     Evaluation,
@@ -121,11 +123,35 @@ RANGES = [
     (AdamW, "learning_rate", [NAN, -1, 0], r"learning rate is 0\.0; give a positive one"),
     (AdamW, "weight_decay", [NAN, -1], r"weight decay is -1\.0; give one of at least 0"),
     (Adam, "learning_rate", [NAN, -1, 0], r"learning rate is 0\.0; give a positive one"),
+    (Ppo, "num_environments", [-1, 0], r"num_environments is 0; give at least 1"),
+    (Ppo, "rollout_length", [-1, 0], r"rollout_length is 0; give at least 1"),
+    (Ppo, "gamma", [NAN, -0.1, 1.5], r"gamma is 1\.5; give one in \[0, 1\]"),
+    (Ppo, "reward_scale", [NAN, -1, 0], r"reward_scale is 0\.0; give a positive one"),
+    (ClippedRatio, "ratio_clip", [NAN, 0, 1], r"clip of the ratio is 1\.0; give one between 0 and 1"),
+    (
+        ClippedValueLoss,
+        "value_clip",
+        [NAN, -1, 0],
+        r"clip of the value is 0\.0; give a positive one, or PlainValueLoss",
+    ),
+    (FixedScale, "value", [NAN, 0, 51], r"standard deviation is 51\.0; give one in \[1e-4, 50\]"),
+    (FreeScale, "initial", [NAN, 0, 51], r"standard deviation is 51\.0; give one in \[1e-4, 50\]"),
+    (SoftplusScale, "floor", [NAN, 11, 0], r"floor of the standard deviation is 0\.0; give one in \(0, 10\]"),
+    (Orthogonal, "gain", [NAN, -1, 0], r"gain of initial weights is 0\.0; give a positive one"),
+    (Orthogonal, "last_gain", [NAN, -1, 0], r"gain of the last layer of initial weights is 0\.0; give a positive one"),
+    (LinearAnnealing, "horizon", [NAN, -1, 0], r"horizon of the annealing is 0\.0 steps; give a positive one"),
+    (
+        LinearAnnealing,
+        "rate_floor",
+        [NAN, -0.1, 1.5],
+        r"floor of the learning rate is 1\.5 of it; give one in \[0, 1\]",
+    ),
+    (TargetKL, "target_kl", [NAN, -1, 0], r"target of the KL is 0\.0 nats; give a positive one, or NoStop"),
     (ClipByGlobalNorm, "max_norm", [NAN, -1, 0], r"limit on the gradient norm is 0\.0; give a positive one, or NoClip"),
 ]
 
 # Any number will do.
-UNBOUNDED = {("TanhNormalHead", "entropy_target")}
+UNBOUNDED = {("NormalHead", "entropy_target"), ("TanhNormalHead", "entropy_target")}
 
 
 def default(component):

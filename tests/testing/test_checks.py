@@ -63,7 +63,7 @@ def test_an_error_names_component_law_finding_and_input_and_a_law_can_be_skipped
 
 def test_what_fills_no_slot_has_no_laws():
     with pytest.raises(
-        AssertionError, match=r"There are no laws for Evaluation\(.*it fills none of AbstractActivation"
+        AssertionError, match=r"There are no laws for Evaluation\(.*it fills none of AbstractActionPlace"
     ):
         testing.check(Evaluation())
 

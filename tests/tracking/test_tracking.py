@@ -116,7 +116,7 @@ def test_the_live_region(color: bool):
         "[20s] base, CartpoleBalance, seed 0: diverged after 70k steps",
         "",
         "█" * 16 + "░" * 8 + "  66%  400k/600k steps  51.2k steps/s  2:05 left",
-        "batch 1/1, CartpoleBalance, 4 runs, 100k steps per run",
+        "batch 1/1, CartpoleBalance, 4 runs, evaluated at 100k steps per run",
         "⠋ compiling, 20s",
         "  arm          return     lowest    highest  runs",
         "  base          800.0      750.0      850.0  2",

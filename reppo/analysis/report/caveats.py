@@ -62,7 +62,10 @@ def _mixed(study: Study) -> list[str]:
     mixed = [row["what"] for row in circumstances(study.results) if row["runs"] != "all"]
     if not mixed:
         return []
-    return [f"Runs differ in {', '.join(dict.fromkeys(mixed))}; their last digits do not compare, and more may not."]
+    return [
+        f"Runs differ in {', '.join(dict.fromkeys(mixed))}: a pair of one seed then differs by that too, from its last "
+        "digits on. It favors no arm."
+    ]
 
 
 def _published(study: Study) -> list[str]:

@@ -135,6 +135,11 @@ class GymnaxEnvironment(AbstractEnvironment):
 
     The task's own `is_truncated` is its time limit, and is left to the wrapper, whose clock no task observes. What is
     observed is float32; the number of a state, where a task shows no more, is a one-hot vector.
+
+    Attributes:
+        params: gymnax's parameters of the task, as arrays.
+        task: gymnax's environment.
+        num_states: of how many states the observation is the number, at least 1; 0 where it is none.
     """
 
     params: PyTree[np.ndarray | Array]
