@@ -114,6 +114,7 @@ def differ(a, b):
     return any(np.abs(x - y).max() > 1e-3 for x, y in zip(a, b, strict=True))
 
 
+@pytest.mark.slow  # compiles two programs
 def test_a_weight_of_0_and_no_auxiliary_task_learn_the_same(learned):
     base, zero, none = (
         networks(learned(*names)[0], head=False) for names in ((), ("auxiliary/zero_weight",), ("auxiliary/none",))

@@ -72,6 +72,7 @@ def test_what_is_closed_or_off_is_said(monkeypatch, tmp_path):
     assert cache.verdict == "warning" and "compiled anew" in cache.found and "REPPO_CACHE" in cache.cure
 
 
+@pytest.mark.slow  # compiles twice
 def test_training_that_does_not_repeat_itself_is_wrong_on_a_cpu(monkeypatch):
     real, made = parts.trained, []
 

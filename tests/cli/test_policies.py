@@ -43,6 +43,7 @@ def test_a_fault_in_ones_own_component_is_named_before_anything_trains(tmp_path)
     assert f"The arm kl/sometimes cannot be trained on BestAction: {file}, line {line}: AttributeError" in done.stderr
 
 
+@pytest.mark.slow  # two processes that compile
 def test_a_policy_with_a_component_of_ones_own_is_evaluated_with_the_file_that_declares_it(tmp_path):
     file = tmp_path / "own.py"
     file.write_text(OWN.format(expression="kl < bound"))
