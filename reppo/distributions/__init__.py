@@ -3,6 +3,7 @@
 from reppo.distributions.categorical import Categorical
 from reppo.distributions.contract import AbstractDistribution, Action, Draw
 from reppo.distributions.heads import (
+    AbstractBoxHead,
     AbstractHead,
     CategoricalHead,
     NormalHead,
@@ -15,6 +16,7 @@ from reppo.distributions.scales import AbstractScale, FixedScale, FreeScale, Sof
 from reppo.distributions.tanh_normal import TanhNormal
 
 __all__ = [
+    "AbstractBoxHead",
     "AbstractDistribution",
     "AbstractHead",
     "AbstractScale",

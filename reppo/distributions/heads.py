@@ -5,6 +5,7 @@ from typing import Any, final
 
 import jax.numpy as jnp
 import numpy as np
+from equinox import AbstractVar
 from jaxtyping import Array, Float, Int
 
 from reppo.component import Component, Scalar, hyper, slot
@@ -86,8 +87,40 @@ def require_choice(spec: Any, reason: str, cure: str) -> None:
     require(head is None or not head.pathwise, f"{reason} those of {type(head).__name__}. {cure}")
 
 
+class AbstractBoxHead(AbstractHead):
+    """A head for actions in a box: a mean and a standard deviation for each dimension.
+
+    Attributes:
+        scale: where the standard deviation comes from.
+        entropy_target: entropy that the temperature aims for, per action dimension, in nats.
+    """
+
+    scale: AbstractVar[AbstractScale]
+    entropy_target: AbstractVar[Scalar]
+
+    def size(self, space: ActionSpace) -> int:
+        require(
+            isinstance(space, Box),
+            f"{type(self).__name__} is for actions in a box, and the task has {space}. Choose CategoricalHead().",
+        )
+        return (1 + self.scale.per_action) * space.size
+
+    def free(self, space: ActionSpace) -> Float[Array, " free"] | None:
+        return self.scale.free(space.size)
+
+    def loc_and_scale(
+        self, outputs: Float[Array, " outputs"]
+    ) -> tuple[Float[Array, " action"], Float[Array, " action"]]:
+        """The first outputs, one an action dimension, and the standard deviations that the others stand for."""
+        actions = outputs.shape[0] // (1 + self.scale.per_action)
+        return outputs[:actions], self.scale(outputs[actions:], actions)
+
+    def aimed_entropy(self, distribution: Any) -> Any:
+        return self.entropy_target * distribution.loc.shape[-1]
+
+
 @final
-class TanhNormalHead(AbstractHead):
+class TanhNormalHead(AbstractBoxHead):
     """Mean and log standard deviation, both outputs of the network: `scale = exp(log_std) + floor`.
 
     Attributes:
@@ -111,22 +144,12 @@ class TanhNormalHead(AbstractHead):
         """True: a sample is `tanh(loc + scale * noise)`."""
         return True
 
-    def size(self, space: ActionSpace) -> int:
-        _require_box(self, space)
-        return (1 + self.scale.per_action) * space.size
-
-    def free(self, space: ActionSpace) -> Float[Array, " free"] | None:
-        return self.scale.free(space.size)
-
     def __call__(self, outputs: Float[Array, " outputs"]) -> TanhNormal:
-        loc, scale = _loc_and_scale(self.scale, outputs)
+        loc, scale = self.loc_and_scale(outputs)
         return TanhNormal(loc=loc, scale=scale + self.floor)
 
     def take(self, distribution: AbstractDistribution, drawn: Float[Array, " action"]) -> Action:
         return jnp.clip(distribution.action_of(drawn), -self.max_action, self.max_action)
-
-    def aimed_entropy(self, distribution: Any) -> Any:
-        return self.entropy_target * distribution.loc.shape[-1]
 
     def fits(self, spec: Any) -> None:
         require(
@@ -141,7 +164,7 @@ class TanhNormalHead(AbstractHead):
 
 
 @final
-class NormalHead(AbstractHead):
+class NormalHead(AbstractBoxHead):
     """Mean and standard deviation of a Gaussian whose draws are clipped to [-1, 1], the usual policy of PPO.
 
     Attributes:
@@ -160,34 +183,11 @@ class NormalHead(AbstractHead):
         """True: a draw is `loc + scale * noise`."""
         return True
 
-    def size(self, space: ActionSpace) -> int:
-        _require_box(self, space)
-        return (1 + self.scale.per_action) * space.size
-
-    def free(self, space: ActionSpace) -> Float[Array, " free"] | None:
-        return self.scale.free(space.size)
-
     def __call__(self, outputs: Float[Array, " outputs"]) -> Normal:
-        return Normal(*_loc_and_scale(self.scale, outputs))
+        return Normal(*self.loc_and_scale(outputs))
 
     def take(self, distribution: AbstractDistribution, drawn: Float[Array, " action"]) -> Action:
         return distribution.action_of(drawn)
-
-    def aimed_entropy(self, distribution: Any) -> Any:
-        return self.entropy_target * distribution.loc.shape[-1]
-
-
-def _loc_and_scale(scale: AbstractScale, outputs: Float[Array, " outputs"]) -> tuple[Any, Any]:
-    """The first outputs, one an action dimension, and the standard deviations that the others stand for."""
-    actions = outputs.shape[0] // (1 + scale.per_action)
-    return outputs[:actions], scale(outputs[actions:], actions)
-
-
-def _require_box(head: AbstractHead, space: ActionSpace) -> None:
-    require(
-        isinstance(space, Box),
-        f"{type(head).__name__} is for actions in a box, and the task has {space}. Choose CategoricalHead().",
-    )
 
 
 @final

@@ -2,6 +2,7 @@
 
 from reppo.losses.actor import (
     AbstractActorLoss,
+    AbstractConstrainedLoss,
     ClippedSurrogateLoss,
     ExpectedLoss,
     PathwiseLoss,
@@ -55,6 +56,7 @@ __all__ = [
     "AbstractActorLoss",
     "AbstractAdvantages",
     "AbstractAuxiliary",
+    "AbstractConstrainedLoss",
     "AbstractDivergence",
     "AbstractGate",
     "AbstractMask",

@@ -7,6 +7,7 @@ from typing import Any, final
 import jax
 import jax.numpy as jnp
 import numpy as np
+from equinox import AbstractVar
 from jaxtyping import Array, Float, Key, PyTree
 
 from reppo.component import Component, Scalar, hyper, static
@@ -21,6 +22,9 @@ from reppo.numerics import limit
 
 Q = Callable[[PyTree[Array], Action], Float[Array, ""]]
 """From one (normalized) critic observation and an action to its value."""
+
+QOfState = Callable[[Action], Float[Array, ""]]
+"""From an action at one state to its value."""
 
 
 class AbstractActorLoss(Component):
@@ -59,26 +63,36 @@ class AbstractActorLoss(Component):
         """
 
 
-@final
-class PathwiseLoss(AbstractActorLoss):
-    """The reparameterized gradient through Q: the loss of REPPO.
+class AbstractConstrainedLoss(AbstractActorLoss):
+    """REPPO's objective within a bound on the divergence; what is particular is how a state's value is estimated.
 
     Attributes:
         objective: what is minimized at each state; holds the bound.
         kl: the divergence from the old policy.
         gate: which states count as within the bound.
-
-    Reference: arXiv 2507.11019, section 3.
     """
 
-    objective: AbstractObjective = ClippedKL()
-    kl: AbstractDivergence = ExactKL()
-    gate: AbstractGate = PerState()
+    objective: AbstractVar[AbstractObjective]
+    kl: AbstractVar[AbstractDivergence]
+    gate: AbstractVar[AbstractGate]
 
     @property
     def kl_bound(self) -> Any:
         """The objective's bound."""
         return self.objective.kl_bound
+
+    @abstractmethod
+    def at_state(
+        self, new: AbstractDistribution, q: QOfState, temperature: Float[Array, ""] | Scalar, key: Key[Array, ""]
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """The value of the policy at one state, differentiable in it, and its log-density: minus its entropy.
+
+        Args:
+            new: the policy there.
+            q: the value of an action there, a constant.
+            temperature: weight of the entropy, a constant.
+            key: consumed.
+        """
 
     def __call__(
         self,
@@ -96,11 +110,34 @@ class PathwiseLoss(AbstractActorLoss):
             action_key: Key[Array, ""],
             kl_key: Key[Array, ""],
         ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
-            action, log_prob = new.sample_and_log_prob(action_key)
-            return critic(observation, action), log_prob, self.kl(old, new, kl_key)
+            q, log_prob = self.at_state(new, lambda action: critic(observation, action), temperature, action_key)
+            return q, log_prob, self.kl(old, new, kl_key)
 
         q, log_prob, kl = over_states(per_state, new, batch, key)
         return gated(self.objective, self.gate, q, log_prob, kl, temperature, kl_multiplier)
+
+
+@final
+class PathwiseLoss(AbstractConstrainedLoss):
+    """The reparameterized gradient through Q: the loss of REPPO.
+
+    Attributes:
+        objective: what is minimized at each state; holds the bound.
+        kl: the divergence from the old policy.
+        gate: which states count as within the bound.
+
+    Reference: arXiv 2507.11019, section 3.
+    """
+
+    objective: AbstractObjective = ClippedKL()
+    kl: AbstractDivergence = ExactKL()
+    gate: AbstractGate = PerState()
+
+    def at_state(
+        self, new: AbstractDistribution, q: QOfState, temperature: Float[Array, ""] | Scalar, key: Key[Array, ""]
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        action, log_prob = new.sample_and_log_prob(key)
+        return q(action), log_prob
 
     def fits(self, spec: Any) -> None:
         require_pathwise(
@@ -111,7 +148,7 @@ class PathwiseLoss(AbstractActorLoss):
 
 
 @final
-class ExpectedLoss(AbstractActorLoss):
+class ExpectedLoss(AbstractConstrainedLoss):
     """The objective of REPPO in expectation over all actions, where they are a discrete set.
 
     `sum over a of pi(a|s) * (temperature * log pi(a|s) - Q(s, a))` within the bound, exact as its gradient: nothing is
@@ -130,33 +167,11 @@ class ExpectedLoss(AbstractActorLoss):
     kl: AbstractDivergence = ExactKL()
     gate: AbstractGate = PerState()
 
-    @property
-    def kl_bound(self) -> Any:
-        """The objective's bound."""
-        return self.objective.kl_bound
-
-    def __call__(
-        self,
-        new: Any,
-        critic: Q,
-        batch: Minibatch,
-        temperature: Float[Array, ""] | Scalar,
-        kl_multiplier: Float[Array, ""] | Scalar,
-        key: Key[Array, ""],
-    ) -> tuple[Float[Array, ""], dict[str, Float[Array, " batch"]]]:
-        def per_state(
-            new: AbstractDistribution,
-            old: AbstractDistribution,
-            observation: PyTree[Array],
-            action_key: Key[Array, ""],
-            kl_key: Key[Array, ""],
-        ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
-            both = lambda action, log_prob: (critic(observation, action), log_prob)
-            q, log_prob = new.expect(both, action_key)
-            return q, log_prob, self.kl(old, new, kl_key)
-
-        q, log_prob, kl = over_states(per_state, new, batch, key)
-        return gated(self.objective, self.gate, q, log_prob, kl, temperature, kl_multiplier)
+    def at_state(
+        self, new: AbstractDistribution, q: QOfState, temperature: Float[Array, ""] | Scalar, key: Key[Array, ""]
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        both = lambda action, log_prob: (q(action), log_prob)
+        return new.expect(both, key)
 
     def fits(self, spec: Any) -> None:
         require_choice(
@@ -167,7 +182,7 @@ class ExpectedLoss(AbstractActorLoss):
 
 
 @final
-class ScoreFunctionLoss(AbstractActorLoss):
+class ScoreFunctionLoss(AbstractConstrainedLoss):
     """The score-function gradient of the same objective with the same critic: the paper's central comparison.
 
     The gradient of `E[temperature * log pi(a|s) - Q(s, a)]` is estimated as
@@ -189,38 +204,17 @@ class ScoreFunctionLoss(AbstractActorLoss):
     gate: AbstractGate = PerState()
     num_samples: int = static(4)
 
-    @property
-    def kl_bound(self) -> Any:
-        """The objective's bound."""
-        return self.objective.kl_bound
-
-    def __call__(
-        self,
-        new: Any,
-        critic: Q,
-        batch: Minibatch,
-        temperature: Float[Array, ""] | Scalar,
-        kl_multiplier: Float[Array, ""] | Scalar,
-        key: Key[Array, ""],
-    ) -> tuple[Float[Array, ""], dict[str, Float[Array, " batch"]]]:
-        def per_state(
-            new: AbstractDistribution,
-            old: AbstractDistribution,
-            observation: PyTree[Array],
-            action_key: Key[Array, ""],
-            kl_key: Key[Array, ""],
-        ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
-            drawn = jax.lax.stop_gradient(jax.vmap(new.draw)(jax.random.split(action_key, self.num_samples)))
-            log_probs = jax.vmap(new.log_prob_of_draw)(drawn)
-            q = jax.vmap(lambda one: critic(observation, new.action_of(one)))(drawn)
-            cost = jax.lax.stop_gradient(temperature * log_probs - q)
-            baseline = (jnp.sum(cost) - cost) / (self.num_samples - 1)
-            # A number whose value is the mean of q and whose gradient is the estimate, with its sign turned.
-            surrogate = jnp.mean(q) - jnp.mean((cost - baseline) * (log_probs - jax.lax.stop_gradient(log_probs)))
-            return surrogate, jax.lax.stop_gradient(jnp.mean(log_probs)), self.kl(old, new, kl_key)
-
-        q, log_prob, kl = over_states(per_state, new, batch, key)
-        return gated(self.objective, self.gate, q, log_prob, kl, temperature, kl_multiplier)
+    def at_state(
+        self, new: AbstractDistribution, q: QOfState, temperature: Float[Array, ""] | Scalar, key: Key[Array, ""]
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        drawn = jax.lax.stop_gradient(jax.vmap(new.draw)(jax.random.split(key, self.num_samples)))
+        log_probs = jax.vmap(new.log_prob_of_draw)(drawn)
+        values = jax.vmap(lambda one: q(new.action_of(one)))(drawn)
+        cost = jax.lax.stop_gradient(temperature * log_probs - values)
+        baseline = (jnp.sum(cost) - cost) / (self.num_samples - 1)
+        # A number whose value is the mean of Q and whose gradient is the estimate, with its sign turned.
+        surrogate = jnp.mean(values) - jnp.mean((cost - baseline) * (log_probs - jax.lax.stop_gradient(log_probs)))
+        return surrogate, jax.lax.stop_gradient(jnp.mean(log_probs))
 
     def validate(self) -> None:
         require(
