@@ -8,7 +8,10 @@ from typing import Any
 
 from writers import ablations, components, environments, metrics, notebook, presets
 
-MARK = "<!-- written when the documentation is built -->"
+MARK = (
+    "*The rest is written from the code when the documentation is built. In a terminal, `reppo list` and `reppo show` "
+    "say it.*"
+)
 
 PAGES: dict[str, Callable[[], str]] = {
     "catalog/ablations.md": ablations.write,

@@ -12,7 +12,8 @@ import dataclasses
 import inspect
 import math
 import numbers
-from typing import TYPE_CHECKING, Any, ClassVar
+import re
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import equinox as eqx
 import jax
@@ -47,20 +48,31 @@ def as_plain(value: Any) -> Any:
     return float(str(scalar)) if kind == "f" else scalar.item()
 
 
-def as_float32(value: Any) -> Any:
+@final
+class AsFloat32:
     """Converts a number to a `np.float32` scalar; leaves arrays that JAX is tracing or batching alone.
 
     NumPy rather than JAX scalars: making one starts no JAX backend, and `jit` traces both alike.
 
-    Raises:
-        TypeError: if `value` is not a number.
+    Attributes:
+        field: what it converts, such as `Adam.learning_rate`; empty until its class is made.
     """
-    value = as_plain(value)
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        return np.float32(value)
-    if not hasattr(value, "dtype"):
-        raise TypeError(f"Expected a number, got {value!r} of type {type(value).__name__}.")
-    return value
+
+    field: str = ""
+
+    def __call__(self, value: Any) -> Any:
+        """The scalar.
+
+        Raises:
+            TypeError: if `value` is not a number.
+        """
+        value = as_plain(value)
+        if isinstance(value, numbers.Real) and not isinstance(value, bool):
+            return np.float32(value)
+        if not hasattr(value, "dtype"):
+            of = f" for {self.field}" * bool(self.field)
+            raise TypeError(f"Expected a number{of}, got {value!r} of type {type(value).__name__}.")
+        return value
 
 
 def hyper(default: Any = dataclasses.MISSING, *, added: bool = False) -> Any:
@@ -71,7 +83,7 @@ def hyper(default: Any = dataclasses.MISSING, *, added: bool = False) -> Any:
         added: whether the field came after the first release. It is then left out of a run's identity at its default,
             which must reproduce the behavior from before.
     """
-    return eqx.field(default=default, converter=as_float32, metadata={"added": added})
+    return eqx.field(default=default, converter=AsFloat32(), metadata={"added": added})
 
 
 def static(default: Any = dataclasses.MISSING, *, added: bool = False) -> Any:
@@ -88,6 +100,9 @@ def slot(default: Any = dataclasses.MISSING, *, added: bool = False) -> Any:
     A plain default does as well; this one can say that the slot came later.
     """
     return eqx.field(default=default, metadata={"added": added})
+
+
+_FLOAT32 = re.compile(r"\bnp\.float32\(([^()]*)\)")
 
 
 class Component(eqx.Module):
@@ -109,6 +124,13 @@ class Component(eqx.Module):
                 "Specs refer to components by name: choose another one."
             )
         Component.registry[cls.__name__] = cls
+        for name, field in vars(cls).items():
+            if isinstance(field, dataclasses.Field) and is_hyper(field):
+                field.metadata["converter"].field = f"{cls.__name__}.{name}"
+
+    def __repr__(self) -> str:
+        """As it is written, without most defaults; scalars are plain numbers."""
+        return _FLOAT32.sub(r"\1", super().__repr__())
 
     def validate(self) -> None:
         """Raises `ConfigurationError` if a field is out of its range.
@@ -137,7 +159,7 @@ class Component(eqx.Module):
 
 def is_hyper(field: dataclasses.Field[Any]) -> bool:
     """Whether a field was declared by `hyper`."""
-    return field.metadata.get("converter") is as_float32
+    return isinstance(field.metadata.get("converter"), AsFloat32)
 
 
 def require_finite(component: Component) -> None:

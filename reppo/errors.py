@@ -1,7 +1,10 @@
 """Errors that a user can mend: each message names the value, what is allowed and the cure."""
 
 import difflib
-from collections.abc import Iterable
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 __all__ = ["ConfigurationError", "DamagedFile", "RunDiverged", "RunsFailed", "require", "unknown_name"]
 
@@ -73,6 +76,27 @@ def closest_names(name: str, known: Iterable[str]) -> tuple[bool, list[str]]:
     ranked = sorted(((nearness(other), other) for other in known), key=lambda found: (-found[0], found[1]))
     near = [other for ratio, other in ranked if ratio >= _NEAR]
     return bool(near), (near or [other for _, other in ranked])[:MOST_NAMES]
+
+
+_UNEXPECTED = re.compile(r"(?:([\w.]+)\(\) )?got an unexpected keyword argument '(\w+)'")
+
+
+def close_arguments(error: Exception, known: Mapping[str, Callable[..., Any]]) -> str:
+    """What to add to the error of a call with an argument that is not there: those that may be meant.
+
+    Args:
+        error: any error; nothing is added to others, nor where Python itself says it, as from 3.13 on.
+        known: what may have been called, by name; a single one was called, if the error says no name.
+    """
+    found = _UNEXPECTED.fullmatch(str(error)) if isinstance(error, TypeError) else None
+    if not found:
+        return ""
+    named = known.get((found[1] or "").removesuffix(".__init__"))
+    called = next(iter(known.values())) if len(known) == 1 and not found[1] else named
+    if called is None:
+        return ""
+    near, close = closest_names(found[2], inspect.signature(called).parameters)
+    return f". Did you mean {' or '.join(map(repr, close))}?" if near else f". It takes {', '.join(close)}, ..."
 
 
 def require(condition: object, message: str) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reppo.errors import closest_names, unknown_name
+from reppo.errors import close_arguments, closest_names, unknown_name
 
 MANY = [f"theme{i}/name{i}" for i in range(200)]
 
@@ -33,3 +33,21 @@ def test_few_names_are_all_told():
 def test_case_and_place_do_not_keep_a_name_away(given, known, first):
     near, close = closest_names(given, known)
     assert near and close[0] == first
+
+
+def test_a_misspelled_argument_is_told_those_that_it_may_be():
+    class Adam:
+        def __init__(self, learning_rate, clip):
+            pass
+
+    def fault(call):
+        with pytest.raises(TypeError) as caught:
+            call()
+        said = str(caught.value).partition(". Did you mean")[0]  # Python says it itself from 3.13 on
+        return TypeError(said.replace(f"{Adam.__qualname__}.", "Adam."))
+
+    near, far = fault(lambda: Adam(learning_rat=1)), fault(lambda: Adam(qqq=1))
+    assert close_arguments(near, {"Adam": Adam}) == ". Did you mean 'learning_rate'?"
+    assert close_arguments(far, {"Adam": Adam}) == ". It takes clip, learning_rate, ..."
+    assert close_arguments(near, {}) == close_arguments(TypeError("another"), {"Adam": Adam}) == ""
+    assert close_arguments(TypeError(f"{near}. Did you mean 'learning_rate'?"), {"Adam": Adam}) == ""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reppo import Experiment, designs, environments, presets, setting
-from reppo.component import as_float32, as_plain
+from reppo.component import AsFloat32, as_plain
 from reppo.descriptions.entries import find_arm
 from reppo.errors import ConfigurationError
 from reppo.losses import FixedSupport, HLGauss
@@ -59,7 +59,7 @@ def test_one_number_is_one_setting_and_one_name(number):
     assert arm.name == "kl_bound=0.2" and spec_id(resolve(arm(SPEC))) == spec_id(
         resolve(setting("kl_bound", 0.2)(SPEC))
     )
-    assert type(as_float32(number)) is np.float32
+    assert type(AsFloat32()(number)) is np.float32
 
 
 @pytest.mark.parametrize("count", [np.int64(8), np.uint8(8), np.array(8), jnp.int32(8), 8.0, np.float64(8)])
@@ -73,7 +73,7 @@ def test_counts_are_held_as_pythons_numbers(count):
 @pytest.mark.parametrize("wrong", [np.bool_(True), True, [0.1], {}, "0.1", None, 1j])
 def test_what_is_no_number_is_none_for_a_scalar(wrong):
     with pytest.raises(TypeError, match="Expected a number"):
-        as_float32(wrong)
+        AsFloat32()(wrong)
 
 
 @pytest.mark.parametrize("other", [jax.random.key(0), np.arange(2), jnp.arange(2), np.complex64(1), "a", None])

@@ -28,6 +28,10 @@ class Parser(argparse.ArgumentParser):
         return arguments, rest
 
     def error(self, message: str) -> NoReturn:
+        named = {str(action.metavar or action.dest): action for action in self._get_positional_actions()}
+        missing = [word for word in message.partition("arguments are required: ")[2].split(", ") if word in named]
+        if missing:
+            message = "; ".join(f"{name} is missing: {_allowed(named[name])}" for name in missing)
         raise ConfigurationError(f"{message[:1].upper()}{message[1:]}. See: {self.prog} --help")
 
     def _left_over(self, word: str) -> ConfigurationError:
@@ -58,3 +62,8 @@ class Commands:
         )
         added.set_defaults(command=command)
         return added
+
+
+def _allowed(action: argparse.Action) -> str:
+    """What a positional argument may be."""
+    return str(action.help) if action.choices is None else f"one of {', '.join(map(str, action.choices))}"

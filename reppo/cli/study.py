@@ -12,7 +12,7 @@ from reppo.cli import options
 from reppo.cli.faults import guarded, say_fault
 from reppo.cli.parser import Commands, Parser
 from reppo.cli.terminal import columns, fitted, working
-from reppo.errors import ConfigurationError, RunDiverged, RunsFailed, require
+from reppo.errors import RunDiverged, RunsFailed, require
 from reppo.text import counted
 
 if TYPE_CHECKING:
@@ -302,40 +302,29 @@ def plan_study(arguments: argparse.Namespace) -> int:
         from reppo.runtime.cache import use_compilation_cache
         from reppo.runtime.machine import use_all_cores
         from reppo.runtime.timings import Timings
-        from reppo.sweep.batches import arrange_batches
-        from reppo.sweep.execution import choose_execution
         from reppo.sweep.forecast import forecast, format_forecast, measure
         from reppo.sweep.past import Past
+        from reppo.sweep.plan import look_ahead
 
-        use_all_cores(experiment.results_path(arguments.out))
+        path = experiment.results_path(arguments.out)
+        use_all_cores(path)
         past = Past(Timings.of_this_machine())
-        execution = choose_execution(experiment, arguments.memory, needed=past.needed_bytes)
-        batches = arrange_batches(experiment.runs(), execution)
-        planned = forecast(experiment, batches, execution, past)
-        done = _runs_done(experiment, experiment.results_path(arguments.out))
+        ahead = look_ahead(experiment, path, arguments.memory, past.needed_bytes)
+        planned = forecast(experiment, ahead.batches, ahead.execution, past, ahead.iterations)
     if arguments.probe:
         with working("compiling and timing each program"):
             use_compilation_cache()
-            planned = measure(planned, experiment, batches)
+            planned = measure(planned, experiment, ahead.batches)
     if arguments.json:
-        print(json.dumps(planned.to_json() | {"runs_done": done}, indent=2))
+        print(json.dumps(planned.to_json() | {"runs_done": ahead.runs_done}, indent=2))
         return 0
-    print(fitted(format_forecast(planned), sys.stdout))
-    if done:
-        folder = experiment.results_path(arguments.out)
-        said = f"{done} of these runs are done in {folder}; the figures above are those of an empty folder"
+    if not ahead.batches:
+        print(fitted(f"All {counted(ahead.runs_done, 'run')} are done in {path}.", sys.stdout))
+        return 0
+    if ahead.runs_done or any(ahead.iterations.values()):
+        said = f"{ahead.runs_done} of {len(experiment.runs())} runs are done in {path}. What is left:"
         print(fitted(said, sys.stdout))
-    return 0
-
-
-def _runs_done(experiment: "Experiment", path: Path) -> int:
-    """How many runs of an experiment a folder holds at their end; 0 for one that holds others."""
-    from reppo.results import ResultsFolder
-    from reppo.sweep.plan import look_through
-
-    with contextlib.suppress(ConfigurationError):
-        runs = experiment.runs()
-        return len(runs) - len(look_through(experiment, ResultsFolder.open(path), runs)[0])
+    print(fitted(format_forecast(planned), sys.stdout))
     return 0
 
 

@@ -51,7 +51,7 @@ class TrainedPolicy:
 
         Args:
             observation: the raw observation of the task, the actor's part where actor and critic see different ones;
-                or an `Observation`.
+                or an `Observation`; a list of numbers counts as an array.
             key: draws the action from the policy; without it the action is the policy's preferred one.
 
         Returns:
@@ -81,6 +81,8 @@ class TrainedPolicy:
             The action in the task's own bounds, and the new memory.
         """
         seen = observation.actor if isinstance(observation, Observation) else observation
+        if isinstance(seen, list):
+            seen = np.asarray(seen, np.float32)
         self._check(seen)
         key, deterministic = (jax.random.key(0), True) if key is None else (key, False)
         space = self.environment.action_space

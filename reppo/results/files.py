@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import os
+import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -30,7 +31,7 @@ def make_folder(path: Path) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """Checks that a folder is there or could be made, and may be written to; makes nothing.
+    """Checks that a folder is there or could be made, and may be written to; leaves nothing behind.
 
     Raises:
         ConfigurationError: if not; names what is in the way.
@@ -40,8 +41,12 @@ def check_folder(path: Path) -> None:
         raise ConfigurationError(
             f"Cannot create the folder {str(path)!r}: {str(there)!r} is a file. Remove it or choose another folder."
         )
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise ConfigurationError(f"Cannot write to {str(path)!r}: {str(there)!r} is closed to you. Choose another one.")
+    closed = f"Cannot write to {str(path)!r}: {str(there)!r} is closed to you"
+    require(os.access(there, os.W_OK | os.X_OK), f"{closed}. Choose another one.")
+    try:
+        os.rmdir(tempfile.mkdtemp(prefix=".reppo-", dir=there))  # what is said to be open need not be: /proc, networks
+    except OSError as error:
+        raise ConfigurationError(f"{closed} ({error.strerror}). Choose another one.") from None
 
 
 def check_python_file(file: Path) -> None:

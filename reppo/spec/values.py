@@ -5,7 +5,7 @@ import dataclasses
 from typing import Any
 
 from reppo.component import Component
-from reppo.errors import ConfigurationError
+from reppo.errors import ConfigurationError, close_arguments
 from reppo.spec.json import known_component, to_json
 
 
@@ -40,7 +40,8 @@ def _evaluate(node: ast.expr) -> Any:
         try:
             return cls(*arguments, **keywords)
         except TypeError as error:
-            raise ConfigurationError(f"{ast.unparse(node)} cannot be built: {error}") from None
+            meant = close_arguments(error, {cls.__name__: cls})
+            raise ConfigurationError(f"{ast.unparse(node)} cannot be built: {error}{meant}") from None
     if isinstance(node, ast.Name):
         return node.id
     try:

@@ -20,6 +20,9 @@ from reppo.training.lanes import compile_key, lane_devices, lanes_at_once, lanes
 MAX_WIDTH = 16
 """Most lanes of a program."""
 
+Needed = Callable[[Run], tuple[int, int]]
+"""Gives the memory of a lane while it trains a run, and of its state, as `needed_bytes` does."""
+
 RESIDENT_BYTES = 10**9
 """What a process on a CPU takes beside the arrays of training: libraries, compiled programs, the simulator's model."""
 
@@ -76,7 +79,7 @@ def choose_execution(
     experiment: Experiment,
     memory: int | None = None,
     mode: str | None = None,
-    needed: Callable[[Run], tuple[int, int]] | None = None,
+    needed: Needed | None = None,
 ) -> Execution:
     """The way of batching of a new folder of results: a rule from backend, devices and memory.
 
@@ -160,11 +163,18 @@ def decide_execution(
     Raises:
         ConfigurationError: if the folder was begun on another kind of backend, or nothing fits into the memory.
     """
+    found = known_execution(folder, mode)
+    if found is None:
+        found = choose_execution(experiment, memory, mode)
+        write_execution(folder, found)
+    return found
+
+
+def known_execution(folder: ResultsFolder, mode: str | None = None) -> Execution | None:
+    """The way of batching that a folder says; None if it says none yet. As `decide_execution`, which writes it."""
     described = folder.read_experiment()
     if "execution" not in described:
-        decided = choose_execution(experiment, memory, mode)
-        write_execution(folder, decided)
-        return decided
+        return None
     found, mode = Execution.from_json(described["execution"]), mode or lanes_mode()
     if found.mode != mode:
         raise ConfigurationError(

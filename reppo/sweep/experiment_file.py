@@ -5,7 +5,9 @@ import sys
 import traceback
 from pathlib import Path
 
-from reppo.errors import ConfigurationError, require
+from reppo.ablation import ablation
+from reppo.component import Component
+from reppo.errors import ConfigurationError, close_arguments, require
 from reppo.results.files import check_python_file
 from reppo.sweep.experiment import Experiment
 
@@ -47,12 +49,13 @@ def load_experiment(file: Path) -> Experiment:
 def _line(error: BaseException, file: Path) -> str:
     if isinstance(error, SyntaxError) and error.lineno:
         return f", line {error.lineno}"
-    lines = [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if Path(frame.filename).resolve() == file.resolve()
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).resolve() == file.resolve()
     ]
-    return f", line {lines[-1]}" if lines else ""
+    if not frames:
+        return ""
+    first, last = frames[-1].lineno, getattr(frames[-1], "end_lineno", None)
+    return f", lines {first} to {last}" if first and last and last > first else f", line {first}"
 
 
 def _describe(error: Exception) -> str:
@@ -64,5 +67,6 @@ def _describe(error: Exception) -> str:
         hiding = getattr(catalog, "__file__", None)
         found = f"here {hiding!r} has that name" if hiding else "that name leads nowhere here"
         return f"{error}. If the catalog is meant, {found}: write `from reppo.ablations import ...`."
+    known = Component.registry | {"Experiment": Experiment, "ablation": ablation}
     message = error.msg if isinstance(error, SyntaxError) else str(error)
-    return f"{type(error).__name__}: {message}"
+    return f"{type(error).__name__}: {message}{close_arguments(error, known)}"

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import equinox as eqx
@@ -67,11 +67,12 @@ class GroupForecast:
         differs: the paths for which it needs a program of its own: where its shapes or code differ from those of the
             first group of the environment, or of its rival.
         steps_per_iteration: environment steps of an iteration.
-        training_steps: environment steps of training, all runs together.
-        evaluation_steps: environment steps of evaluation, all runs together. An episode that ends early still costs
-            the whole horizon.
+        training_steps: environment steps of training that are left, all runs together.
+        evaluation_steps: environment steps of evaluation that are left, all runs together. An episode that ends early
+            still costs the whole horizon.
         bytes: memory of the lanes that train at the same time (see `reppo.training.lane_bytes`) and of the states of
             the others.
+        left: for each batch the iterations and the evaluations of its runs that are still to be made.
         expected: what it will take by what this machine did before; None where nothing is known.
         measured: what `measure` found, once it was asked.
     """
@@ -87,6 +88,7 @@ class GroupForecast:
     training_steps: int
     evaluation_steps: int
     bytes: int
+    left: tuple[tuple[int, int], ...] = ()
     expected: Remembered | None = None
     measured: Measured | None = None
 
@@ -127,7 +129,11 @@ class Forecast:
 
 
 def forecast(
-    experiment: Experiment, batches: Sequence[Batch], execution: Execution, past: Past | None = None
+    experiment: Experiment,
+    batches: Sequence[Batch],
+    execution: Execution,
+    past: Past | None = None,
+    done: Mapping[str, int] | None = None,
 ) -> Forecast:
     """Forecasts every group of batches that share a program.
 
@@ -136,18 +142,21 @@ def forecast(
         batches: its batches, as `make_batches` arranges them.
         execution: how lanes are executed.
         past: what this machine did before; nothing by default.
+        done: the iterations that batches have done already, by id; none by default.
     """
-    past = past or Past()
+    past, done = past or Past(), done or {}
     first: dict[tuple[str, str], Spec] = {}
     groups = []
     for group in by_program(batches):
-        runs = [run for batch in group for run in batch.runs]
+        runs = [run for batch in group for _, run in batch.own]
         spec = runs[0].spec
         of_base = first.setdefault((spec.environment.name, ""), spec)
         reference = first.get((spec.environment.name, runs[0].rival), of_base)
         first.setdefault((spec.environment.name, runs[0].rival), spec)
         horizon = spec.environment.horizon or spec.environment.make().horizon
-        iterations, points = total_iterations(spec, experiment.steps), experiment.evaluation_points(spec)
+        left = [_left(experiment, spec, done.get(batch.id, 0)) for batch in group]
+        lanes = [len(batch.own) for batch in group]
+        iterations, evaluations = (sum(n * one[i] for n, one in zip(lanes, left, strict=True)) for i in (0, 1))
         groups.append(
             GroupForecast(
                 environment=spec.environment.name,
@@ -158,24 +167,32 @@ def forecast(
                 at_once=execution.at_once(group[0].width),
                 differs=tuple(_structural(reference, spec)),
                 steps_per_iteration=spec.algorithm.steps_per_iteration,
-                training_steps=len(runs) * iterations * spec.algorithm.steps_per_iteration,
-                evaluation_steps=len(runs) * len(points) * spec.evaluation.episodes * horizon,
+                training_steps=iterations * spec.algorithm.steps_per_iteration,
+                evaluation_steps=evaluations * spec.evaluation.episodes * horizon,
                 bytes=execution.held_bytes(group[0].width, *past.needed_bytes(runs[0])),
-                expected=_expected(group, iterations, len(points), execution, past),
+                left=tuple(left),
+                expected=_expected(group, left, execution, past),
             )
         )
     return Forecast(experiment.name, execution, tuple(groups))
 
 
+def _left(experiment: Experiment, spec: Spec, done: int) -> tuple[int, int]:
+    """The iterations and the evaluations of a run that are still to be made."""
+    points = experiment.evaluation_points(spec, done or None)
+    return max(total_iterations(spec, experiment.steps) - done, 0), len(points)
+
+
 def _expected(
-    group: Sequence[Batch], iterations: int, evaluations: int, execution: Execution, past: Past
+    group: Sequence[Batch], left: Sequence[tuple[int, int]], execution: Execution, past: Past
 ) -> Remembered | None:
     width = group[0].width
     known = past.expected(group[0].spec, width, execution)
     if known is None:
         return None
-    sets = sum(passes(batch.runs, width, execution) for batch in group)
-    return Remembered(known.compile_seconds, known.seconds(sets, iterations, evaluations), known.itself)
+    sets = [passes(batch.runs, width, execution) for batch in group]
+    seconds = sum(known.seconds(number, *one) for number, one in zip(sets, left, strict=True))
+    return Remembered(known.compile_seconds, seconds, known.itself)
 
 
 def measure(planned: Forecast, experiment: Experiment, batches: Sequence[Batch]) -> Forecast:
@@ -195,7 +212,7 @@ def measure(planned: Forecast, experiment: Experiment, batches: Sequence[Batch])
         states, evaluation = _timed(program, states, specs, 0)
         states, chunk = _timed(program, states, specs, points[1])
         iteration = max(chunk - evaluation, 0.0) / points[1]
-        seconds = group.batches * (len(points) * evaluation + points[-1] * iteration)
+        seconds = sum(evaluations * evaluation + iterations * iteration for iterations, evaluations in group.left)
         groups.append(dataclasses.replace(group, measured=Measured(program.compile_seconds, seconds, program.bytes)))
     return dataclasses.replace(planned, groups=tuple(groups))
 

@@ -9,11 +9,11 @@ from reppo.results import ResultsFolder
 from reppo.results.lock import only_process
 from reppo.spec import Spec, difference, format_value, from_json
 from reppo.spec.source import source_hashes
-from reppo.sweep.batches import Batch
+from reppo.sweep.batches import Batch, arrange_batches
 from reppo.sweep.claims import PLANNING_SECONDS
-from reppo.sweep.execution import Execution, decide_execution
+from reppo.sweep.execution import Execution, Needed, choose_execution, decide_execution, known_execution
 from reppo.sweep.experiment import Experiment, Run
-from reppo.sweep.stored import make_batches, next_number
+from reppo.sweep.stored import checkpoints_of, find_batches, make_batches, next_number
 from reppo.training.plan import total_iterations
 
 
@@ -58,6 +58,46 @@ def plan_batches(experiment: Experiment, folder: ResultsFolder, execution: Execu
         _note_questions(experiment, folder)
         batches = make_batches(pending, folder, execution)
         return Planned(pending, notices, batches, next_number(folder))
+
+
+@final
+class Outlook(NamedTuple):
+    """What executing an experiment in a folder would do.
+
+    Attributes:
+        execution: how its lanes would be executed.
+        batches: the batches of the runs that are not done.
+        iterations: the iterations that batches have done, by id.
+        runs_done: how many runs are done.
+    """
+
+    execution: Execution
+    batches: list[Batch]
+    iterations: dict[str, int]
+    runs_done: int
+
+
+def look_ahead(experiment: Experiment, path: Path, memory: int | None = None, needed: Needed | None = None) -> Outlook:
+    """What there would be to do in a folder of results, which need not be there. Nothing is written.
+
+    Args:
+        experiment: the experiment.
+        path: the folder.
+        memory: see `choose_execution`.
+        needed: see `choose_execution`.
+
+    Raises:
+        ConfigurationError: if the folder belongs to something else, or nothing fits into the memory.
+    """
+    if not any((path / name).exists() for name in ("experiment.json", "runs", "batches")):
+        execution = choose_execution(experiment, memory, needed=needed)
+        return Outlook(execution, arrange_batches(experiment.runs(), execution), {}, 0)
+    folder = ResultsFolder.open(path)
+    pending, _ = look_through(experiment, folder)
+    execution = known_execution(folder) or choose_execution(experiment, memory, needed=needed)
+    batches, _ = find_batches(pending, folder, execution)
+    done = {batch.id: max(checkpoints_of(batch.id, folder).iterations(), default=0) for batch in batches}
+    return Outlook(execution, batches, done, len(experiment.runs()) - len(pending))
 
 
 def look_through(

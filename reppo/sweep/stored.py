@@ -28,19 +28,8 @@ class Lanes(NamedTuple):
 
 
 def make_batches(runs: Sequence[Run], folder: ResultsFolder, execution: Execution, again: bool = False) -> list[Batch]:
-    """Puts every run into a batch, and writes new batches to the folder of results; see `arrange_batches`.
-
-    Args:
-        runs: the runs.
-        folder: the folder of results.
-        execution: how programs run.
-        again: puts them into new batches, whether they have one or not.
-    """
-    known = [] if again else read_batches(folder, runs)
-    placed = {run.id for batch in known for _, run in batch.own}
-    widths = {} if all(run.id in placed for run in runs) else _widths(folder, runs)
-    batches = arrange_batches(runs, execution, known, next_number(folder), widths)
-    new = [batch for batch in batches if batch not in known]
+    """Puts every run into a batch, and writes new batches to the folder of results; see `find_batches`."""
+    batches, new = find_batches(runs, folder, execution, again)
     if new:
         number = max(batch_number(batch.id) or 0 for batch in new)
         folder.update_experiment(folder.read_experiment() | {"next_batch": number + 1})
@@ -48,6 +37,27 @@ def make_batches(runs: Sequence[Run], folder: ResultsFolder, execution: Executio
         described = {"width": batch.width, "runs": [run.to_json() for run in batch.runs]}
         write_json(folder.batch_path(batch.id) / "lanes.json", described)
     return batches
+
+
+def find_batches(
+    runs: Sequence[Run], folder: ResultsFolder, execution: Execution, again: bool = False
+) -> tuple[list[Batch], list[Batch]]:
+    """Puts every run into a batch; see `arrange_batches`. Nothing is written.
+
+    Args:
+        runs: the runs.
+        folder: the folder of results.
+        execution: how programs run.
+        again: puts them into new batches, whether they have one or not.
+
+    Returns:
+        The batches, and those of them that the folder does not hold yet.
+    """
+    known = [] if again else read_batches(folder, runs)
+    placed = {run.id for batch in known for _, run in batch.own}
+    widths = {} if all(run.id in placed for run in runs) else _widths(folder, runs)
+    batches = arrange_batches(runs, execution, known, next_number(folder), widths)
+    return batches, [batch for batch in batches if batch not in known]
 
 
 def checkpoints_of(batch: str, folder: ResultsFolder) -> Checkpoints:

@@ -38,6 +38,12 @@ def soft_lambda_returns(
 
     Reference: Sutton & Barto 2018, section 12.1, with the soft rewards of arXiv 2507.11019, section 3.
     """
+    shapes = [x.shape for x in (soft_reward, next_value, terminated, truncated)]
+    require(
+        shapes == [soft_reward.shape] * 4 and soft_reward.ndim == 1,
+        f"Lambda-returns are of one trajectory: rewards, values and flags of one length, and these have the shapes "
+        f"{', '.join(map(str, shapes))}. For many trajectories, use jax.vmap.",
+    )
     cut = truncated.at[-1].set(True)
 
     def step(

@@ -229,7 +229,8 @@ class Console(AbstractTracker):
             (planned, done), (forecast, used) = event.compilations, event.bytes
             compiled, trained = human_seconds(event.compile_seconds), human_seconds(event.train_seconds)
             self._print(
-                f"Compilations: {planned} planned, {done} done in {compiled}. Training and evaluation: {trained}. "
+                f"Programs: {planned} planned, {done} compiled or read from the cache in {compiled}. "
+                f"Training and evaluation: {trained}. "
                 f"Memory of arrays: {human_bytes(forecast)} forecast, {human_bytes(used)} used."
             )
 

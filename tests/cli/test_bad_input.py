@@ -51,9 +51,9 @@ def command(*arguments):
 
 CASES = {
     # The command line itself.
-    "no command": (command(), r"The following arguments are required: COMMAND. See: reppo --help"),
+    "no command": (command(), r"COMMAND is missing: one of run, submit, plan, .*. See: reppo --help"),
     "unknown command": (command("rnu"), r"Unknown command 'rnu'. Did you mean 'run'"),
-    "no file": (command("run"), r"arguments are required: FILE. See: reppo run --help"),
+    "no file": (command("run"), r"FILE is missing: a Python file with an Experiment. See: reppo run --help"),
     "unknown option": (run("--step-count", "5"), r"Unknown option '--step-count'. Did you mean '--steps'.*run --help"),
     "the beginning of an option": (run("--seed", "3"), r"Unknown option '--seed'. Did you mean '--seeds'.*3, is seed"),
     "the beginning of another": (run("--environment=X"), r"Unknown option '--environment'. Did you mean '--environmen"),
@@ -77,7 +77,7 @@ CASES = {
     "a setting without a value": (run("--set", "gamma"), r"setting 'gamma' is not of the form path=value"),
     "an unknown path": (run("--set", "gama=0.9"), r"has no path 'gama'. Did you mean 'algorithm.gamma'"),
     "a path that is not unique": (run("--set", "width=8"), r"'width' is not unique: algorithm.actor.width, algorithm"),
-    "a text for a number": (run("--set", "gamma=high"), r"algorithm.gamma cannot be 'high': Expected a number"),
+    "a text for a number": (run("--set", "gamma=high"), r"algorithm.gamma cannot be 'high': Expected a number for"),
     "a number out of range": (run("--set", "gamma=1.1"), r"algorithm: gamma is 1.1; give one in \[0, 1\]"),
     "infinity": (run("--set", "reward_scale=1e999"), r"reward_scale is inf; give a finite number"),
     "a fraction for a count": (run("--set", "num_environments=2.5"), r"num_environments is 2.5; give a whole number"),
@@ -102,9 +102,13 @@ CASES = {
     "no experiment": (run(text="x = 1\n"), r"declares no experiments; declare one: experiment = Experiment"),
     "two experiments": (run(after=study(name="'other'").replace("experiment =", "another =")), r"declares 2 experimen"),
     "a file that ends the program": (run(after="raise SystemExit"), r"line \d+: the file ends the program.*__main__"),
-    "no steps in the file": (run(steps=None), r"line 4: TypeError: .*'steps'"),
+    "nothing to list": (command("list"), r"Kind is missing: one of ablations, components, .*. See: reppo list --help"),
+    "nothing to show": (command("show"), r"NAME is missing: such as kl/no_kl, .*. See: reppo show --help"),
+    "a misspelled argument": (run(stepps="5"), r"lines 4 to \d+: TypeError: .*'stepps'. Did you mean 'steps' or 's"),
+    "a folder that only looks open": (run("--out", "/proc/reppo"), r"Cannot write to '/proc/reppo': '/proc' is closed"),
+    "no steps in the file": (run(steps=None), r"lines 4 to \d+: TypeError: .*'steps'"),
     # What is declared.
-    "a name with a slash": (run(name="'a/b'"), r"line 4: The experiment's name is 'a/b'.*without slashes"),
+    "a name with a slash": (run(name="'a/b'"), r"lines 4 to 11: The experiment's name is 'a/b'.*without slashes"),
     "a base that is no preset": (run(base="'reppo'"), r"base is 'reppo'; give a preset, such as presets.reppo_small"),
     "an unknown preset": (run(base="presets.repo"), r"line \d: AttributeError: .*has no attribute 'repo'"),
     "no environments": (run(environments="[]"), r"has no environments; give at least one"),
@@ -237,7 +241,7 @@ def test_bad_input_gives_one_paragraph_and_code_2(case, places, unchecked, monke
 
 def without_progress(text):
     """Without the lines that say what takes long on a busy machine."""
-    return "".join(line for line in text.splitlines(keepends=True) if not re.match(r"\[[\d:]+s?\] reading", line))
+    return "".join(line for line in text.splitlines(keepends=True) if not re.match(r"\[[\d:]+s?\] [a-z]", line))
 
 
 def test_there_are_enough_kinds():

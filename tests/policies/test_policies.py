@@ -75,6 +75,10 @@ def test_actions_are_those_of_training_in_other_units(policy):
     np.testing.assert_allclose(policy(np.asarray(state.observation.actor)), 2 * unit, rtol=1e-5)
 
 
+def test_a_list_is_an_observation(policy):
+    np.testing.assert_array_equal(policy([0.1, 0.2, 0.3]), policy(jnp.array([0.1, 0.2, 0.3])))
+
+
 def test_an_observation_of_another_shape_is_refused(policy):
     with pytest.raises(ConfigurationError, match=r"Pendulum-v1 has the shape \(3,\), and this one has \(2, 3\).*vmap"):
         policy(np.zeros((2, 3)))

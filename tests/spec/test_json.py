@@ -70,7 +70,7 @@ def test_what_is_not_finite_becomes_text(bad):
 
 
 def test_a_text_for_a_number_is_refused():
-    with pytest.raises(ConfigurationError, match=r"FixedSupport cannot be read: Expected a number, got 'much'"):
+    with pytest.raises(ConfigurationError, match=r"cannot be read: Expected a number for FixedSupport.low, got 'much'"):
         from_json({"component": "FixedSupport", "low": "much"})
 
 
@@ -121,7 +121,7 @@ def test_what_json_cannot_express_is_refused():
 
 @pytest.mark.parametrize("bad", [True, "0.1", None])
 def test_a_hyperparameter_is_a_number(bad):
-    with pytest.raises(TypeError, match="Expected a number, got"):
+    with pytest.raises(TypeError, match="Expected a number for FixedSupport.low, got"):
         FixedSupport(low=bad)
 
 
@@ -165,8 +165,11 @@ def test_values_are_read_from_text(text, value):
     ("text", "message"),
     [
         ("HLGaus()", r"Unknown component 'HLGaus'\. Did you mean 'HLGauss'"),
-        ("FixedSupport(lo=1)", r"FixedSupport\(lo=1\) cannot be built: .*lo"),
-        ("FixedSupport(low=text)", r"FixedSupport\(low='?text'?\) cannot be built: Expected a number, got 'text'"),
+        ("FixedSupport(lo=1)", r"FixedSupport\(lo=1\) cannot be built: .*'lo'. Did you mean 'low'"),
+        (
+            "FixedSupport(low=text)",
+            r"FixedSupport\(low='?text'?\) cannot be built: Expected a number for FixedSupport.low, got 'text'",
+        ),
         ("AbstractValue()", r"AbstractValue is abstract: .* Give one of its kind: .*HLGauss, "),
         ("1 + 2", r"'1 \+ 2' is neither a number, a text nor a component"),
         ("print('x')", r"Unknown component 'print'"),

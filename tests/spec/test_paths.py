@@ -90,7 +90,7 @@ def test_values_are_converted_as_by_the_constructor():
         gamma = replace_path(SPEC, "gamma", number).algorithm.gamma
         assert gamma == 1 and type(gamma) is np.float32
     for bad in ("0.9", True, None):
-        with pytest.raises(ConfigurationError, match=r"^algorithm\.gamma cannot be .*: Expected a number, got"):
+        with pytest.raises(ConfigurationError, match=r"^algorithm\.gamma cannot be .*: Expected a number for Reppo"):
             replace_path(SPEC, "gamma", bad)
 
 

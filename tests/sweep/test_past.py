@@ -10,14 +10,17 @@ from ablations import kl, value
 from reppo import environments
 from reppo.ablation import setting
 from reppo.cli import main
+from reppo.errors import ConfigurationError
 from reppo.runtime.timings import Timings
+from reppo.spec import replace_path
 from reppo.spec.identity import code_id
 from reppo.sweep import Experiment, execute, past
 from reppo.sweep.batches import arrange_batches
 from reppo.sweep.execution import Execution, choose_execution
 from reppo.sweep.forecast import forecast, format_forecast
 from reppo.sweep.past import Past
-from reppo.tracking import AbstractTracker, Compiling
+from reppo.sweep.plan import look_ahead
+from reppo.tracking import AbstractTracker, Compiling, NoTracker
 from reppo.training import BatchProgram
 from tests.tiny import tiny_preset
 
@@ -143,3 +146,30 @@ def test_a_program_whose_memory_is_known_is_not_traced_again(tmp_path, monkeypat
     monkeypatch.setattr(past, "source_hashes", lambda spec: {"ClippedKL": "0" * 8})
     with pytest.raises(pytest.fail.Exception):
         main(["plan", str(file)])
+
+
+def test_a_plan_of_a_folder_is_of_what_is_left_in_it(tmp_path):
+    study, out = declare(), tmp_path / "small"
+    execution = choose_execution(study)
+    assert look_ahead(study, out) == (execution, arrange_batches(study.runs(), execution), {}, 0)
+    execute(study, out, NoTracker())
+    before = {path: path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+    ahead = look_ahead(study, out)
+    assert ahead.batches == [] and ahead.runs_done == 3
+
+    longer = declare(steps=128 * 40, seeds=range(5))  # three runs go on from iteration 4, two begin
+    ahead = look_ahead(longer, out)
+    old, new = ahead.batches
+    assert [run.seed for run in old.runs] == [0, 1, 2] and ahead.iterations == {old.id: 4, new.id: 0}
+    assert ahead.runs_done == 0 and new.width == old.width
+    (group,) = forecast(longer, ahead.batches, ahead.execution, None, ahead.iterations).groups
+    iterations, evaluations = 3 * 36 + 2 * 40, 3 * 18 + 2 * 21
+    episodes = study.runs()[0].spec.evaluation.episodes
+    assert group.training_steps == iterations * 128 and group.runs == 5
+    assert group.evaluation_steps == evaluations * episodes * study.environments[0].make().horizon
+    assert group.left == ((36, 18), (40, 21))
+    assert before == {path: path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+
+    other = declare(base=lambda task: replace_path(tiny_preset(task), "gamma", 0.5))
+    with pytest.raises(ConfigurationError, match="another run under the same name"):
+        look_ahead(other, out)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from reppo.errors import ConfigurationError
 from reppo.targets import SoftLambda, soft_lambda_returns
 
 GOLDEN = np.load(pathlib.Path(__file__).parents[1] / "data" / "golden.npz")
@@ -159,3 +160,10 @@ def test_golden_advantages():
     made = returns(reward, values[1:], terminated, np.zeros(8, bool), 0.9, 0.8) - values[:-1]
     golden = [0.801312, 1.541406, 1.34598, 0.064, 2.627151, 1.437849, 2.747568, 1.1894]
     np.testing.assert_allclose(made, golden, atol=2e-6)
+
+
+def test_arrays_of_other_lengths_are_refused(unchecked):
+    row, flags = jnp.zeros(3), jnp.zeros(3, bool)
+    for rows in [(row, jnp.zeros(4), flags), (row[None], row[None], flags[None])]:
+        with pytest.raises(ConfigurationError, match=r"of one length, and these have the shapes .*jax.vmap"):
+            soft_lambda_returns(*rows, rows[2], 0.9, 0.9)

@@ -161,8 +161,8 @@ def plot_profiles(
 
     require(len(profiles) > 0, "There are no performance profiles to draw.")
     arms = style.base_first([profile.arm for profile in profiles], base)
-    colored = style.colored(arms, base, highlight)
-    looks = style.arm_styles(colored, base)
+    looks = style.arm_looks(arms, base, highlight)
+    colored = list(looks)
     width = 5.6
     handles: list[Any] = [Line2D([], [], markersize=4, **looks[arm]) for arm in colored]
     labels = [style.shorten(arm, 60) for arm in colored]

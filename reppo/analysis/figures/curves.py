@@ -65,8 +65,8 @@ def plot_learning_curves(
     environments = list(dict.fromkeys(curve.environment for curve in curves))
     ranks = {curve.arm: (curve.rank, natural_order(curve.arm)) for curve in curves}
     arms = style.base_first(sorted(ranks, key=lambda arm: ranks[arm]), base)
-    colored = style.colored(arms, base, highlight)
-    looks = style.arm_styles(colored, base)
+    looks = style.arm_looks(arms, base, highlight)
+    colored = list(looks)
 
     columns = panel_columns(len(environments))
     rows = math.ceil(len(environments) / columns)

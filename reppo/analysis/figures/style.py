@@ -191,12 +191,16 @@ def base_first(arms: Iterable[str], base: str) -> list[str]:
     return sorted(dict.fromkeys(arms), key=lambda arm: arm != base)
 
 
-def colored(arms: Sequence[str], base: str, highlight: Sequence[str] | None) -> list[str]:
-    """The arms that are told apart: the base and up to seven others, the highlighted ones where there are more."""
+def arm_looks(arms: Sequence[str], base: str, highlight: Sequence[str] | None) -> dict[str, dict[str, Any]]:
+    """The look of each arm that is told apart: the base and up to seven others, where there are more the highlighted.
+
+    Figures with the same base and the same arms to highlight give an arm the same look, whatever others they have.
+    """
     others = [arm for arm in arms if arm != base]
+    order = list(dict.fromkeys([*(highlight or ()), *others]))
     if len(others) > HIGHLIGHTED:
-        others = [arm for arm in (others if highlight is None else highlight) if arm in others][:HIGHLIGHTED]
-    return [arm for arm in arms if arm == base] + others
+        order = (others if highlight is None else list(highlight))[:HIGHLIGHTED]
+    return {arm: look for arm, look in arm_styles([base, *order], base).items() if arm in arms}
 
 
 def arm_styles(arms: Sequence[str], base: str) -> dict[str, dict[str, Any]]:

@@ -72,7 +72,10 @@ class Study:
 
     @functools.cached_property
     def highlight(self) -> list[str]:
-        """The arms that differ most from the base, whose curves are drawn in color."""
+        """The arms that are drawn in color: all, or where there are more than seven, those that differ most."""
+        others = [arm for arm in self.table.arms if arm != self.base]
+        if len(others) <= HIGHLIGHTED:
+            return others
         whole = [e for e in self.effects if e.task is None and math.isfinite(e.estimate)]
         return [e.arm for e in sorted(whole, key=lambda e: -abs(e.estimate))][:HIGHLIGHTED]
 

@@ -32,7 +32,7 @@ from reppo.analysis import (
 )
 from reppo.analysis.comparisons.factorial import interacting_pairs
 from reppo.analysis.figures.curves import _clock_step
-from reppo.analysis.figures.style import _short_path, house_style, plain, shorten, signed
+from reppo.analysis.figures.style import HIGHLIGHTED, _short_path, arm_looks, house_style, plain, shorten, signed
 from reppo.errors import ConfigurationError
 from reppo.results import load_results
 from tests.analysis.score_tables import table as table_of
@@ -211,3 +211,16 @@ def test_names_and_numbers():
 def test_paths_are_shortened_without_change():
     path = "M 1 2 \nL 3 4 \nL 5 6 \nz\nM 0 0 \nC 1 1 2 2 3 3 \nL 4 4 \n"
     assert _short_path(path) == "M1 2 3 4 5 6 z M0 0 C1 1 2 2 3 3 L4 4"
+
+
+def test_an_arm_looks_the_same_in_figures_of_other_arms_in_another_order():
+    shown = ["a", "b", "c"]
+    looks = arm_looks(["base", "a", "b", "c"], "base", shown)
+    assert list(looks) == ["base", "a", "b", "c"]
+    assert arm_looks(["c", "base", "b"], "base", shown) == {arm: looks[arm] for arm in ("base", "b", "c")}
+    many = [f"arm{i}" for i in range(20)]
+    best = many[::-2][:HIGHLIGHTED]
+    looks = arm_looks(many, "base", best)
+    assert list(looks) == best
+    assert arm_looks(many[5:], "base", best) == {arm: look for arm, look in looks.items() if arm in many[5:]}
+    assert list(arm_looks(many, "base", None)) == many[:HIGHLIGHTED]
