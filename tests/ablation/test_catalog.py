@@ -123,6 +123,7 @@ def test_a_weight_of_0_and_no_auxiliary_task_learn_the_same(learned):
     assert differ(base, none)
 
 
+@pytest.mark.slow
 def test_no_gate_and_no_constraint_learn_the_same(learned):
     base, open_, none = (networks(learned(*names)[0]) for names in ((), ("kl/no_gate",), ("kl/no_kl",)))
     assert_agree(open_, none)

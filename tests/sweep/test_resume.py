@@ -2,6 +2,7 @@
 
 # ruff: noqa: F811 (fixtures are imported)
 
+import itertools
 import json
 import os
 import shutil
@@ -68,8 +69,20 @@ def test_a_run_whose_folder_was_removed_is_repeated_alone(results, undisturbed):
     assert {run.record.environment_steps for run in load_results(results)} == {2 * STEPS}
 
 
-@pytest.mark.parametrize("table", ["evaluations.csv", "metrics.csv"])
-@pytest.mark.parametrize("damage", ["removed", "shortened", "changed"])
+def some_quick(names, *quick):
+    """Every pair of names, the most of them for the slow tests."""
+    return [pytest.param(*pair, marks=[] if pair in quick else pytest.mark.slow) for pair in itertools.product(*names)]
+
+
+@pytest.mark.parametrize(
+    ("damage", "table"),
+    some_quick(
+        [("removed", "shortened", "changed"), ("evaluations.csv", "metrics.csv")],
+        ("removed", "evaluations.csv"),
+        ("shortened", "metrics.csv"),
+        ("changed", "metrics.csv"),
+    ),
+)
 def test_rows_lost_before_the_checkpoint_are_noticed(results, undisturbed, table, damage):
     path = results / "runs/base/BestAction/seed0" / table
     lines = path.read_text().splitlines(keepends=True)
@@ -119,7 +132,9 @@ def test_a_checkpoint_of_other_runs_is_refused(results, undisturbed):
     assert contents(results) == contents(undisturbed)
 
 
-@pytest.mark.parametrize("content", [None, "", '{"width": 2, "runs": [{}]}'])
+@pytest.mark.parametrize(
+    "content", [*(pytest.param(c, marks=pytest.mark.slow) for c in (None, "")), '{"width": 2, "runs": [{}]}']
+)
 def test_lost_lanes_are_read_from_a_checkpoint(results, undisturbed, content):
     lanes = batch_of(results) / "lanes.json"
     lanes.unlink() if content is None else lanes.write_text(content)
@@ -128,8 +143,15 @@ def test_lost_lanes_are_read_from_a_checkpoint(results, undisturbed, content):
     assert contents(results).keys() == contents(undisturbed).keys()
 
 
-@pytest.mark.parametrize("which", ["about.json", "largest"])
-@pytest.mark.parametrize("damage", ["truncated", "emptied", "flipped", "removed"])
+@pytest.mark.parametrize(
+    ("damage", "which"),
+    some_quick(
+        [("truncated", "emptied", "flipped", "removed"), ("about.json", "largest")],
+        ("truncated", "about.json"),
+        ("flipped", "largest"),
+        ("removed", "largest"),
+    ),
+)
 def test_the_checkpoint_before_is_used_where_the_newest_is_damaged(results, longer, damage, which):
     newest = checkpoints(batch_of(results))[-1]
     file = newest / "about.json" if which == "about.json" else largest(newest)

@@ -52,6 +52,7 @@ def trained(spec, program):
     return jax.tree.map(np.asarray, (states, report))
 
 
+@pytest.mark.slow
 def test_a_physics_engine_is_compiled_for_the_devices_that_lanes_are_split_over():
     """For several devices, jaxlib 0.11.2 ends the process by a segmentation fault."""
     spec = resolve(tiny_preset(environments.playground("CartpoleBalance", "jax")))
@@ -194,7 +195,7 @@ def test_probe_values_are_learned(probe):
         np.testing.assert_allclose(value, theory, atol=0.15)
 
 
-@pytest.mark.parametrize("probe", ["DelayedChoice", pytest.param("BestChoice", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("probe", ["BestChoice", pytest.param("DelayedChoice", marks=pytest.mark.slow)])
 def test_choices_and_their_values_are_learned(probe):
     """The critic learns the value of the policy, which is that of the best one once it has become it."""
     gamma, environment = 0.5, environments.probe(probe)
