@@ -67,7 +67,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--arms",
         type=options.names,
         metavar="ARM,ARM",
-        help="only these arms, the base, and the rivals they start from",
+        help="only these arms, the base, and the rivals they start from; search or RIVAL+search: all settings of one",
     )
     parser.add_argument("--environments", type=options.names, metavar="TASK,TASK", help="only these environments")
     parser.add_argument(
@@ -286,7 +286,9 @@ def _chosen_experiment(arguments: argparse.Namespace) -> "Experiment":
     check_folder(arguments.out)
     experiment = arguments.experiment or options.load_study(arguments.file)
     return experiment.select(
-        arms=options.joined(arguments.arms, [arm.name for arm in experiment.declared_arms()]),
+        arms=options.joined(
+            arguments.arms, [name for arm in experiment.declared_arms() for name in (arm.name, arm.group)]
+        ),
         environments=options.joined(arguments.environments, [task.name for task in experiment.environments]),
         seeds=arguments.seeds,
         steps=arguments.steps,
