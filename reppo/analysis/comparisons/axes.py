@@ -1,0 +1,133 @@
+"""Sample efficiency, wall-clock and memory of each arm on each task."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+from jaxtyping import Float
+
+from reppo.analysis.curves.learning import TimeToThreshold, time_to_threshold
+from reppo.analysis.curves.learning_curves import LearningCurve
+from reppo.analysis.statistics.intervals import Interval, interval
+from reppo.analysis.statistics.over_time import area_under_curve
+from reppo.results import RunData, RunRecord
+
+
+@final
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Axes:
+    """What one arm needs on one task.
+
+    Attributes:
+        task: the task.
+        arm: the arm.
+        area: return averaged over training: interquartile mean over seeds.
+        steps: environment steps to the threshold; None where the task has none.
+        seconds: seconds of training and evaluation to it, without compilation: each run's share of its batch. None
+            where there is no threshold, or no clock.
+        steps_per_second: of all runs of a batch together, median over runs; NaN where unknown.
+        compile_seconds: median over runs; NaN where unknown.
+        program_bytes: memory of the compiled program, median over runs; NaN where unknown.
+        lanes: of that program, the most of any run; 0 where unknown.
+    """
+
+    task: str
+    arm: str
+    area: Interval
+    steps: TimeToThreshold | None
+    seconds: TimeToThreshold | None
+    steps_per_second: float
+    compile_seconds: float
+    program_bytes: float
+    lanes: int
+
+
+def axes(
+    results: Sequence[RunData],
+    curves: Sequence[LearningCurve],
+    cuts: Mapping[str, int],
+    thresholds: Mapping[str, float],
+) -> list[Axes]:
+    """The axes of each arm on each task, from what was measured.
+
+    Args:
+        results: the runs.
+        curves: their learning curves.
+        cuts: for each task the steps up to which runs count, the same for all arms.
+        thresholds: for each task the return to be reached, as far as there is one.
+
+    Returns:
+        A row for each curve with an evaluation, in their order.
+    """
+    records: dict[tuple[str, str], list[RunRecord]] = {}
+    for run in results:
+        records.setdefault((run.record.environment, run.record.arm), []).append(run.record)
+    whole = [curve.until(cuts[curve.environment]) for curve in curves if curve.environment in cuts]
+    kept = [shared_clock(c, records[c.environment, c.arm]) for c in whole if np.isfinite(c.returns).any()]
+    ends = _common_ends(kept)
+    rows = []
+    for curve in kept:
+        own, threshold = records[curve.environment, curve.arm], thresholds.get(curve.environment)
+        steps = seconds = None
+        if threshold is not None:
+            steps = time_to_threshold(curve, threshold, horizon=float(cuts[curve.environment]))
+            if curve.environment in ends:
+                seconds = time_to_threshold(curve, threshold, unit="seconds", horizon=ends[curve.environment])
+        found = interval(areas(curve)[None])
+        low, high = np.clip((found.low, found.high), *curve.limits)
+        rows.append(
+            Axes(
+                task=curve.environment,
+                arm=curve.arm,
+                area=Interval(found.estimate, float(low), float(high)),
+                steps=steps,
+                seconds=seconds,
+                steps_per_second=_middle([record.steps_per_second for record in own]),
+                compile_seconds=_middle([record.compile_seconds for record in own]),
+                program_bytes=_middle([record.program_bytes for record in own]),
+                lanes=max((record.width or 0 for record in own), default=0),
+            )
+        )
+    return rows
+
+
+def areas(curve: LearningCurve) -> Float[np.ndarray, " runs"]:
+    """The return of each run averaged over training, of those that were evaluated; see `LearningCurve.completed`."""
+    steps = curve.environment_steps.astype(np.float64)
+    rows = [(row, np.isfinite(row)) for row in curve.completed()]
+    return np.array([float(area_under_curve(steps[known], row[known])) for row, known in rows if known.any()])
+
+
+def runs_in_batch(record: RunRecord) -> int:
+    """How many runs trained in the batch of a run, by its speed, which is of all together; 1 where unknown."""
+    if not record.steps_per_second or not record.train_seconds or not record.environment_steps:
+        return 1
+    return max(1, round(record.steps_per_second * record.train_seconds / record.environment_steps))
+
+
+def shared_clock(curve: LearningCurve, records: Sequence[RunRecord]) -> LearningCurve:
+    """A curve whose seconds are each run's share of its batch: those of the batch over the number of its runs.
+
+    Batches of different arms hold different numbers of runs, so that their own seconds do not compare.
+    """
+    shares = {record.seed: runs_in_batch(record) for record in records}
+    divided = np.array([shares.get(int(seed), 1) for seed in curve.seeds], np.float64)
+    return replace(curve, seconds=curve.seconds / divided[:, None])
+
+
+def _common_ends(curves: Sequence[LearningCurve]) -> dict[str, float]:
+    """For each task the seconds up to which every run of every arm was watched that did not diverge."""
+    ends: dict[str, float] = {}
+    for curve in curves:
+        clock = np.where(np.isfinite(curve.returns), curve.seconds, np.nan)
+        for row, lost in zip(clock, curve.diverged, strict=True):
+            if not lost and np.isfinite(row).any() and np.nanmax(row) > 0:
+                last = float(np.nanmax(row))
+                ends[curve.environment] = min(ends.get(curve.environment, last), last)
+    return ends
+
+
+def _middle(values: Sequence[float | int | None]) -> float:
+    known = [float(value) for value in values if value is not None]
+    return float(np.median(known)) if known else float("nan")
