@@ -1,7 +1,7 @@
 """What the memory of REPPO and PPO grows with: environments, length of the rollout, width of the networks.
 
-Each arm makes one of them two or four times as large and trains for two iterations of the largest: what is measured is the
-memory of the compiled program, in the section "Time and memory" of the report. Returns mean nothing here.
+Each arm makes one of them two or four times as large and trains for two iterations of the largest: what is measured is
+the memory of the compiled program, in the section "Time and memory" of the report. Returns mean nothing here.
 """
 
 from reppo import Experiment, Rival, designs, environments, presets, setting

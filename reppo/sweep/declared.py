@@ -7,12 +7,10 @@ from typing import Any, NamedTuple, final
 from reppo.ablation import Ablation, Arm
 from reppo.component import as_plain
 from reppo.errors import ConfigurationError, require, unknown_name
+from reppo.results.names import search_name
 
 BASE = "base"
 """The name of the arm that all others are compared with."""
-
-SEARCH = "search"
-"""What stands for all settings of the base's search, and after a rival's name and a plus for those of that."""
 
 
 @final
@@ -40,11 +38,6 @@ class DeclaredArm(NamedTuple):
     def group(self) -> str:
         """What it is chosen by: its name, or that of the whole search that it belongs to."""
         return search_name(self.rival) if self.search else self.name
-
-
-def search_name(rival: str) -> str:
-    """What stands for all settings of the search of a rival, or of the base if that is empty."""
-    return f"{rival}+{SEARCH}" if rival else SEARCH
 
 
 def checked_arms(arms: Any, what: str = "An experiment's arms") -> tuple[Arm, ...]:

@@ -13,6 +13,7 @@ from reppo.component import as_plain
 from reppo.environments import AbstractEnvironmentSpec
 from reppo.environments.suites import all_suites
 from reppo.errors import ConfigurationError, require, unknown_name
+from reppo.results.names import search_name
 from reppo.spec import Spec, from_json, get_path, resolve, run_id, spec_id, to_json
 from reppo.sweep.declared import (
     BASE,
@@ -22,7 +23,6 @@ from reppo.sweep.declared import (
     checked_search_seeds,
     checked_thresholds,
     parts_of,
-    search_name,
 )
 from reppo.sweep.rivals import Preset, Rival, make_starts, require_effect, scope_of
 from reppo.training.plan import evaluation_interval, evaluation_points

@@ -8,8 +8,9 @@ from typing import final
 from reppo.ablation import Ablation, Arm
 from reppo.environments import AbstractEnvironmentSpec
 from reppo.errors import ConfigurationError, require, unknown_name
+from reppo.results.names import SEARCH
 from reppo.spec import Spec, difference, parse_value, replace_path
-from reppo.sweep.declared import BASE, SEARCH, checked_arms, checked_search
+from reppo.sweep.declared import BASE, checked_arms, checked_search
 
 Preset = Callable[[AbstractEnvironmentSpec], Spec]
 

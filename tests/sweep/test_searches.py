@@ -11,6 +11,7 @@ from reppo import environments
 from reppo.ablation import designs, setting
 from reppo.analysis import apart, load_report, searches_of
 from reppo.results import ResultsFolder, load_results
+from reppo.results.status import format_status, read_status
 from reppo.spec import Evaluation, Spec
 from reppo.sweep import Experiment, Rival, execute
 from reppo.sweep.batches import arrange_batches
@@ -135,6 +136,11 @@ def test_records_tell_settings_from_arms_and_the_report_holds_them_apart(tmp_pat
         "second": [f"second+{arm.name}" for arm in sorted(THEIRS, key=lambda arm: arm.name)],
     }
     assert ResultsFolder.open(tmp_path / "r").read_experiment()["thresholds"] == {"BestAction": 5.0}
+    rows = format_status(read_status(tmp_path / "r"), 100).splitlines()
+    assert [row.split() for row in rows[3:8]] == [
+        ["base", "2", "done"], ["kl/no_kl", "2", "done"], ["search", "3", "done"], ["second", "2", "done"],
+        ["second+search", "2", "done"],
+    ]  # fmt: skip
     found = load_report(tmp_path / "r")
     assert {finding.arm for finding in found.findings} == {"second", "kl/no_kl"}
     assert len(found.runs) == 11 and {row["settings"] for row in found.table("searches").rows()} == {2, 3}

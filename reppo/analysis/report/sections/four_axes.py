@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from reppo.analysis import figures
 from reppo.analysis.comparisons.axes import Axes, axes
 from reppo.analysis.comparisons.searches import SearchScores, TunedScores, even_counts, search_scores, tuned_scores
 from reppo.analysis.curves.learning import TimeToThreshold
-from reppo.analysis.figures.axes import plot_reached, plot_searches, plot_tuning
-from reppo.analysis.figures.designs import plot_sensitivity
 from reppo.analysis.figures.style import PAGE, Picture
 from reppo.analysis.report.content import Section
 from reppo.analysis.report.sections.learning import thresholds_in_words
@@ -19,6 +18,7 @@ from reppo.analysis.scores.from_runs import score_table
 from reppo.analysis.scores.scores import ScoreTable
 from reppo.analysis.statistics.intervals import Interval
 from reppo.analysis.tables.table import Table
+from reppo.text import counted
 
 
 def section(study: Study) -> Section | None:
@@ -40,9 +40,9 @@ def section(study: Study) -> Section | None:
 def _pictures(rows: Sequence[Axes], study: Study) -> list[tuple[str, Picture]]:
     pictures = []
     if any(row.steps is not None for row in rows):
-        pictures.append(("reached", plot_reached(rows, study.base, width=PAGE)))
+        pictures.append(("reached", figures.plot_reached(rows, study.base, width=PAGE)))
     if any(row.seconds is not None for row in rows):
-        pictures.append(("reached_seconds", plot_reached(rows, study.base, x="seconds", width=PAGE)))
+        pictures.append(("reached_seconds", figures.plot_reached(rows, study.base, x="seconds", width=PAGE)))
     return pictures
 
 
@@ -135,8 +135,8 @@ def _robustness(study: Study) -> tuple[list[tuple[str, Picture]], list[Table], s
     if not found:
         return [], [], " No setting of a search has been evaluated yet."
     pictures = [
-        ("searches", plot_searches(found, study.thresholds, study.base, width=PAGE)),
-        ("tuning", plot_tuning(found, study.base, width=PAGE)),
+        ("searches", figures.plot_searches(found, study.thresholds, study.base, width=PAGE)),
+        ("tuning", figures.plot_tuning(found, study.base, width=PAGE)),
     ]
     tables = [_distribution(found, study.thresholds)]
     words = " Robustness: " + "; ".join(
@@ -150,7 +150,7 @@ def _robustness(study: Study) -> tuple[list[tuple[str, Picture]], list[Table], s
     scaled = _scaled(table, found, study)
     tuned = [] if scaled is None else tuned_scores(scaled, searches)
     if tuned:
-        pictures.append(("tuned", plot_sensitivity({one.start: one.sensitivity for one in tuned})))
+        pictures.append(("tuned", figures.plot_sensitivity({one.start: one.sensitivity for one in tuned})))
         tables.append(_over_tasks(tuned))
     tables.append(_best(found))
     return pictures, tables, words
@@ -200,7 +200,7 @@ def _distribution(found: Sequence[SearchScores], thresholds: Mapping[str, float]
     ]
     missing = sum(one.missing for one in found)
     if missing:
-        notes.append(f"{missing} settings have no evaluation, and are left out.")
+        notes.append(f"Left out: {counted(missing, 'setting')} without an evaluation.")
     return Table.of(
         "searches",
         "Scores over settings of hyperparameters",
