@@ -24,8 +24,9 @@ class Axes:
         arm: the arm.
         area: return averaged over training: interquartile mean over seeds.
         steps: environment steps to the threshold; None where the task has none.
-        seconds: seconds of training and evaluation to it, without compilation: each run's share of its batch. None
-            where there is no threshold, or no clock.
+        seconds: seconds of training and evaluation to it, without compilation: each run's share of its batch. Its
+            horizon is the arm's own, as the same steps take each arm another time. None where there is no threshold,
+            or no clock.
         steps_per_second: of all runs of a batch together, median over runs; NaN where unknown.
         compile_seconds: median over runs; NaN where unknown.
         program_bytes: memory of the compiled program, median over runs; NaN where unknown.
@@ -65,15 +66,14 @@ def axes(
         records.setdefault((run.record.environment, run.record.arm), []).append(run.record)
     whole = [curve.until(cuts[curve.environment]) for curve in curves if curve.environment in cuts]
     kept = [shared_clock(c, records[c.environment, c.arm]) for c in whole if np.isfinite(c.returns).any()]
-    ends = _common_ends(kept)
     rows = []
     for curve in kept:
         own, threshold = records[curve.environment, curve.arm], thresholds.get(curve.environment)
         steps = seconds = None
         if threshold is not None:
             steps = time_to_threshold(curve, threshold, horizon=float(cuts[curve.environment]))
-            if curve.environment in ends:
-                seconds = time_to_threshold(curve, threshold, unit="seconds", horizon=ends[curve.environment])
+            if (curve.seconds[np.isfinite(curve.returns)] > 0).any():
+                seconds = time_to_threshold(curve, threshold, unit="seconds")
         found = interval(areas(curve)[None])
         low, high = np.clip((found.low, found.high), *curve.limits)
         rows.append(
@@ -114,18 +114,6 @@ def shared_clock(curve: LearningCurve, records: Sequence[RunRecord]) -> Learning
     shares = {record.seed: runs_in_batch(record) for record in records}
     divided = np.array([shares.get(int(seed), 1) for seed in curve.seeds], np.float64)
     return replace(curve, seconds=curve.seconds / divided[:, None])
-
-
-def _common_ends(curves: Sequence[LearningCurve]) -> dict[str, float]:
-    """For each task the seconds up to which every run of every arm was watched that did not diverge."""
-    ends: dict[str, float] = {}
-    for curve in curves:
-        clock = np.where(np.isfinite(curve.returns), curve.seconds, np.nan)
-        for row, lost in zip(clock, curve.diverged, strict=True):
-            if not lost and np.isfinite(row).any() and np.nanmax(row) > 0:
-                last = float(np.nanmax(row))
-                ends[curve.environment] = min(ends.get(curve.environment, last), last)
-    return ends
 
 
 def _middle(values: Sequence[float | int | None]) -> float:

@@ -66,7 +66,6 @@ def _efficiency(rows: Sequence[Axes], study: Study) -> Table:
                 "mean_seconds_to_it": seconds[0],
                 "seconds_low": seconds[1],
                 "seconds_high": seconds[2],
-                "within_seconds": math.nan if row.seconds is None else row.seconds.horizon,
             }
         )
     return Table.of(
@@ -83,10 +82,10 @@ def _efficiency(rows: Sequence[Axes], study: Study) -> Table:
         notes=(
             "Up to the last step at which all runs of the task were evaluated. Area: return averaged over training, "
             f"interquartile mean over seeds with its 95% interval. {thresholds_in_words(study)} Reached: runs that "
-            "came to it. Mean steps and seconds, with Student's 95% intervals: a run that has not reached it counts "
-            "with all steps, or with the seconds within which all runs were watched, so that where some have not, the "
-            "mean is too low. Seconds: a run's share of its batch, training and evaluation, without compilation. "
-            "Times are known up to the interval between evaluations.",
+            "came to it. Mean steps and seconds, with Student's 95% intervals: a run that has not come to it counts "
+            "with all of its steps or seconds, so that where some have not, the mean is too low, and a difference of "
+            "means may be larger or smaller. Seconds: a run's share of its batch, training and evaluation, without "
+            "compilation. Times are known up to the interval between evaluations.",
         ),
     )
 
@@ -96,7 +95,7 @@ def _time(time: TimeToThreshold | None) -> tuple[float, float, float]:
     if time is None:
         return math.nan, math.nan, math.nan
     estimate, low, high = time.restricted_mean
-    return (estimate, math.nan, math.nan) if low == high else (estimate, low, high)
+    return (estimate, math.nan, math.nan) if high - low <= 1e-9 * estimate else (estimate, low, high)
 
 
 def _costs(rows: Sequence[Axes]) -> Table:
@@ -190,13 +189,13 @@ def _distribution(found: Sequence[SearchScores], thresholds: Mapping[str, float]
         )
     seeds = _numbers([one.seeds for one in found])
     notes = [
-        f"A setting's score is the mean of its {seeds} run{'' if seeds == '1' else 's'}; one that diverged counts as "
-        "the worst return. Above: the share of settings that score at least the threshold (Wilson's 95% interval, "
-        "settings being the sample). Default: the mean of its runs. Best: of so many settings, on average over which "
-        "are drawn, and as many for every algorithm of the task, so that budgets are equal. Gain: that minus the "
-        "default. The best is chosen by the score it is given, so the gain is too high; luck is what it would be if "
-        "all settings were as good as the default, by how its seeds differ: where it is no less, tuning is not shown "
-        "to help."
+        f"A setting's score is that of its {'one run' if seeds == '1' else f'{seeds} runs, on average'}; a run that "
+        "diverged counts as the worst return. Above: the share of settings that score at least the threshold "
+        "(Wilson's 95% interval, settings being the sample). Default: the mean of its runs. Best: of so many "
+        "settings, on average over which are drawn, and as many for every algorithm of the task, so that budgets "
+        "are equal. Gain: that minus the default. The best is chosen by the score it is given, so the gain is too "
+        "high; luck is what it would be if all settings were as good as the default, by how its seeds differ: where "
+        "it is no less, tuning is not shown to help."
     ]
     missing = sum(one.missing for one in found)
     if missing:
