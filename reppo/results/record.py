@@ -116,6 +116,13 @@ class RunRecord:
         first = "" if self.diverged_by is None else f", first not finite: {self.diverged_by}"
         return f"diverged after {human_count(self.diverged_at)} steps{iteration}{first}"
 
+    @property
+    def runs_in_batch(self) -> int:
+        """How many runs have shared `train_seconds`: the speed is that of all of them together. 1 where unknown."""
+        if not self.steps_per_second or not self.train_seconds or not self.environment_steps:
+            return 1
+        return max(1, round(self.steps_per_second * self.train_seconds / self.environment_steps))
+
     def to_json(self) -> dict[str, Any]:
         """Returns the record as JSON data."""
         return dataclasses.asdict(self)

@@ -1,7 +1,7 @@
 """Sample efficiency, wall-clock and memory of each arm on each task."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
@@ -65,9 +65,8 @@ def axes(
     for run in results:
         records.setdefault((run.record.environment, run.record.arm), []).append(run.record)
     whole = [curve.until(cuts[curve.environment]) for curve in curves if curve.environment in cuts]
-    kept = [shared_clock(c, records[c.environment, c.arm]) for c in whole if np.isfinite(c.returns).any()]
     rows = []
-    for curve in kept:
+    for curve in (curve for curve in whole if np.isfinite(curve.returns).any()):
         own, threshold = records[curve.environment, curve.arm], thresholds.get(curve.environment)
         steps = seconds = None
         if threshold is not None:
@@ -97,23 +96,6 @@ def areas(curve: LearningCurve) -> Float[np.ndarray, " runs"]:
     steps = curve.environment_steps.astype(np.float64)
     rows = [(row, np.isfinite(row)) for row in curve.completed()]
     return np.array([float(area_under_curve(steps[known], row[known])) for row, known in rows if known.any()])
-
-
-def runs_in_batch(record: RunRecord) -> int:
-    """How many runs trained in the batch of a run, by its speed, which is of all together; 1 where unknown."""
-    if not record.steps_per_second or not record.train_seconds or not record.environment_steps:
-        return 1
-    return max(1, round(record.steps_per_second * record.train_seconds / record.environment_steps))
-
-
-def shared_clock(curve: LearningCurve, records: Sequence[RunRecord]) -> LearningCurve:
-    """A curve whose seconds are each run's share of its batch: those of the batch over the number of its runs.
-
-    Batches of different arms hold different numbers of runs, so that their own seconds do not compare.
-    """
-    shares = {record.seed: runs_in_batch(record) for record in records}
-    divided = np.array([shares.get(int(seed), 1) for seed in curve.seeds], np.float64)
-    return replace(curve, seconds=curve.seconds / divided[:, None])
 
 
 def _middle(values: Sequence[float | int | None]) -> float:

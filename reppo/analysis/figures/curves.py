@@ -44,7 +44,8 @@ def plot_learning_curves(
     Args:
         results: runs of one experiment, with at least one finite evaluation among them, or their learning curves.
         base: the arm that is drawn in the text's color and listed first.
-        x: environment steps, or seconds of training: the median over seeds at each evaluation.
+        x: environment steps, or seconds of training, a run's share of its batch: the median over seeds at each
+            evaluation.
         against: published curves, drawn gray and dashed from their first evaluation to their last or to the last of
             one's own, whichever comes first; over steps only.
         highlight: arms that are colored where there are more than seven besides the base; the others are thin and gray.

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reppo.analysis import axes, learning_curves
-from reppo.analysis.comparisons.axes import runs_in_batch
 from reppo.analysis.scores.from_runs import cut_offs
 from reppo.results import RunData
 from tests.analysis.runs import run
@@ -51,8 +50,8 @@ def test_times_count_what_never_came_there_with_all_steps(one: list, other: list
 
 def test_seconds_are_a_runs_share_of_its_batch():
     alone, crowded = run("base", 0, [0.0, 1.0]), run("other", 0, [0.0, 1.0])
-    assert [runs_in_batch(in_batch_of(alone, size).record) for size in (1, 7)] == [1, 7]
-    assert runs_in_batch(replace(alone.record, train_seconds=None)) == 1
+    assert [in_batch_of(alone, size).record.runs_in_batch for size in (1, 7)] == [1, 7]
+    assert replace(alone.record, train_seconds=None).runs_in_batch == 1
     rows = found([in_batch_of(alone, 1), in_batch_of(crowded, 7)], {"E": 1.0})
     assert rows["base"].seconds is not None and rows["other"].seconds is not None
     assert rows["base"].seconds.times.tolist() == [20.0]
