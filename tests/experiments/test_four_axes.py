@@ -22,7 +22,10 @@ def load(name):
     return module
 
 
-AXES = load("four_axes")
+@pytest.fixture(scope="module")
+def study():
+    """The file of the experiment, which takes seconds to declare."""
+    return load("four_axes")
 
 
 def programs(experiment):
@@ -33,28 +36,29 @@ def programs(experiment):
     return found
 
 
-def test_every_algorithm_and_hybrid_has_eight_seeds_and_each_search_shares_the_program_of_its_default():
-    experiment = AXES.experiment
-    tasks = {"CartpoleBalance", "CartpoleSwingup", "Pendulum-v1", "CartPole-v1"}
+def test_every_algorithm_and_hybrid_has_eight_seeds_and_each_search_shares_the_program_of_its_default(study):
+    experiment = study.experiment
+    tasks, shared_by = {"CartpoleBalance", "CartpoleSwingup", "Pendulum-v1", "CartPole-v1"}, programs(experiment)
     assert {run.environment for run in experiment.runs()} == tasks == set(experiment.thresholds)
-    hybrids = {hybrid.name for hybrid in AXES.HYBRIDS}
+    hybrids = {hybrid.name for hybrid in study.HYBRIDS}
     for task in tasks:
         runs = [run for run in experiment.runs() if run.environment == task]
         for arm in {"base", "ppo_small", *hybrids}:
             assert sorted(run.seed for run in runs if run.arm == arm) == list(range(8))
         for group in ("search", "ppo_small+search"):
-            assert len([run for run in runs if run.group == group]) == AXES.SETTINGS
-        shared = [groups for (name, _), groups in programs(experiment).items() if name == task]
+            assert len([run for run in runs if run.group == group]) == study.SETTINGS
+        shared = [groups for (name, _), groups in shared_by.items() if name == task]
         assert {"base", "search"} in shared and {"ppo_small", "ppo_small+search"} in shared
         assert len(shared) == 2 + len(hybrids)
 
 
-@pytest.mark.parametrize(("space", "rival"), [(AXES.REPPO, "base"), (AXES.PPO, "ppo_small")])
-def test_ranges_span_the_same_factor_around_each_default(space, rival):
+@pytest.mark.parametrize(("space", "rival"), [("REPPO", "base"), ("PPO", "ppo_small")])
+def test_ranges_span_the_same_factor_around_each_default(study, space, rival):
     """All but the weight of the entropy, which is 0, and the actor's rate where actions are discrete: it is lower."""
+    space = getattr(study, space)
     assert len(space) == 6
-    for environment in AXES.experiment.environments:
-        start = AXES.experiment.starts(environment)[rival]
+    for environment in study.experiment.environments:
+        start = study.experiment.starts(environment)[rival]
         for path, values in space.items():
             default = float(get_path(start, expand_path(start, path)))
             off = [path == "temperature.weight", environment.discrete and path == "actor_optimizer.learning_rate"]

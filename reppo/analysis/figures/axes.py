@@ -75,6 +75,7 @@ def plot_searches(
     thresholds: Mapping[str, float] | None = None,
     base: str = "base",
     *,
+    arms: Sequence[str] = (),
     width: float | None = None,
 ) -> style.Picture:
     """How scores are distributed over settings: for each score the share of settings that are at least as high.
@@ -86,6 +87,7 @@ def plot_searches(
         found: of `search_scores`.
         thresholds: by task, as far as there are some.
         base: the algorithm that is drawn in the text's color.
+        arms: all arms of other figures beside, so that an algorithm looks as it does there.
         width: of the figure in inches; None for what so many panels take in print.
 
     Raises:
@@ -93,7 +95,7 @@ def plot_searches(
     """
     require(len(found) > 0, "No setting of a search has a score to draw.")
     starts = style.base_first([one.start for one in found], base)
-    with _panels([one.task for one in found], starts, base, width) as (figure, panels, looks):
+    with _panels([one.task for one in found], starts, base, width, arms) as (figure, panels, looks):
         for one in found:
             panel, look = panels[one.task], looks.get(one.start, {"color": style.MUTED})
             ordered = np.sort(one.scores)
@@ -123,7 +125,9 @@ def plot_searches(
     )
 
 
-def plot_tuning(found: Sequence[SearchScores], base: str = "base", *, width: float | None = None) -> style.Picture:
+def plot_tuning(
+    found: Sequence[SearchScores], base: str = "base", *, arms: Sequence[str] = (), width: float | None = None
+) -> style.Picture:
     """What tuning finds: the best of so many settings, on average over which, against their number.
 
     Dotted lines are the means of the defaults.
@@ -131,6 +135,7 @@ def plot_tuning(found: Sequence[SearchScores], base: str = "base", *, width: flo
     Args:
         found: of `search_scores`.
         base: the algorithm that is drawn in the text's color.
+        arms: all arms of other figures beside, so that an algorithm looks as it does there.
         width: of the figure in inches; None for what so many panels take in print.
 
     Raises:
@@ -140,7 +145,7 @@ def plot_tuning(found: Sequence[SearchScores], base: str = "base", *, width: flo
     """
     require(len(found) > 0, "No setting of a search has a score to draw.")
     starts = style.base_first([one.start for one in found], base)
-    with _panels([one.task for one in found], starts, base, width) as (figure, panels, looks):
+    with _panels([one.task for one in found], starts, base, width, arms) as (figure, panels, looks):
         for one in found:
             panel, look = panels[one.task], looks.get(one.start, {"color": style.MUTED})
             counts = list(range(1, len(one.scores) + 1))
@@ -164,14 +169,19 @@ def plot_tuning(found: Sequence[SearchScores], base: str = "base", *, width: flo
 
 @contextmanager
 def _panels(
-    tasks: Sequence[str], arms: Sequence[str], base: str, width: float | None
+    tasks: Sequence[str], arms: Sequence[str], base: str, width: float | None, beside: Sequence[str] = ()
 ) -> Iterator[tuple[Any, dict[str, Any], dict[str, dict[str, Any]]]]:
-    """A figure with a panel for each task and a legend of arms; and the look of each arm that is told apart."""
+    """A figure with a panel for each task and a legend of arms; and the look of each arm that is told apart.
+
+    Looks are by the order of the arms beside, where those can all be told apart.
+    """
     from matplotlib.lines import Line2D
 
     tasks = list(dict.fromkeys(tasks))
     colored = style.colored(arms, base, None)
-    looks = style.arm_styles(colored, base)
+    every = style.colored(style.base_first([*beside, *arms], base), base, None)
+    of_all = style.arm_styles(every if set(colored) <= set(every) else colored, base)
+    looks = {arm: of_all[arm] for arm in colored}
     columns = panel_columns(len(tasks))
     lines = math.ceil(len(tasks) / columns)
     width = max(2.35 * columns if columns > 1 else 5.6, 5.2, width or 0.0)

@@ -83,8 +83,10 @@ def pictures(results: Any, table: ScoreTable) -> dict[str, Picture]:
         "costs": plot_costs(results),
     }
     middle = {task: float(np.nanmedian(table.scores[:, j])) for j, task in enumerate(table.tasks)}
-    rows = axes(results, learning_curves(results), cut_offs(results), middle)
-    searched = search_scores(table, {"base": table.arms[1:], table.arms[-1]: table.arms[:-1]})
+    some = table.select(tasks=table.tasks[:6])
+    curves = [curve for curve in learning_curves(results) if curve.environment in some.tasks]
+    rows = axes(results, curves, cut_offs(results), middle)
+    searched = search_scores(some, {"base": table.arms[1:], table.arms[-1]: table.arms[:-1]})
     found |= {
         "reached": plot_reached(rows),
         "reached in seconds": plot_reached(rows, x="seconds", width=PAGE),
@@ -232,6 +234,17 @@ def test_lines_over_settings_are_of_the_settings():
     tuned, default = plot_tuning(found).figure.axes[0].lines
     np.testing.assert_allclose(tuned.get_xydata(), [[1, 3], [2, 5]])
     assert list(default.get_ydata()) == [3.0, 3.0]
+
+
+def test_an_algorithm_looks_alike_in_all_figures_of_a_page():
+    rows = axes(results := [run(arm, 0, [0.0, 1.0]) for arm in ("base", "a", "z")], learning_curves(results),
+                cut_offs(results), {"E": 1.0})  # fmt: skip
+    found = search_scores(table_of({"base": np.ones((1, 1)), "z": np.ones((1, 1)), "s": np.ones((1, 1))}), {"z": ["s"]})
+    beside = [line.get_color() for line in plot_reached(rows).figure.axes[0].lines]
+    alone, among = (
+        plot_tuning(found, arms=arms).figure.axes[0].lines[0].get_color() for arms in ((), ("base", "a", "z"))
+    )
+    assert among == beside[2] != alone == beside[1]
 
 
 def test_lines_of_runs_at_the_threshold_end_where_they_were_watched_no_longer():

@@ -134,8 +134,8 @@ def _robustness(study: Study) -> tuple[list[tuple[str, Picture]], list[Table], s
     if not found:
         return [], [], " No setting of a search has been evaluated yet."
     pictures = [
-        ("searches", figures.plot_searches(found, study.thresholds, study.base, width=PAGE)),
-        ("tuning", figures.plot_tuning(found, study.base, width=PAGE)),
+        ("searches", figures.plot_searches(found, study.thresholds, study.base, arms=study.table.arms, width=PAGE)),
+        ("tuning", figures.plot_tuning(found, study.base, arms=study.table.arms, width=PAGE)),
     ]
     tables = [_distribution(found, study.thresholds)]
     words = " Robustness: " + "; ".join(
