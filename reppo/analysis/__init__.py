@@ -1,5 +1,6 @@
 """Statistics, tables and figures from records on disk. No JAX; SciPy and matplotlib are imported where used."""
 
+from reppo.analysis.comparisons.axes import Axes, axes
 from reppo.analysis.comparisons.factorial import (
     Agreement,
     Design,
@@ -12,6 +13,7 @@ from reppo.analysis.comparisons.factorial import (
     shapley_values,
 )
 from reppo.analysis.comparisons.paired import PairedEffect, compare
+from reppo.analysis.comparisons.searches import SearchScores, TunedScores, search_scores, tuned_scores
 from reppo.analysis.comparisons.seeds import SeedPlan, plan_seeds
 from reppo.analysis.comparisons.sensitivity import (
     EffectiveDimension,
@@ -34,6 +36,7 @@ from reppo.analysis.curves.diagnostics import Diagnostic, training_diagnostics
 from reppo.analysis.curves.learning import ReliableImprovement, TimeToThreshold, reliable_improvement, time_to_threshold
 from reppo.analysis.curves.learning_curves import LearningCurve, learning_curves
 from reppo.analysis.curves.published import PublishedCurve, published, published_caveats, published_variants
+from reppo.analysis.figures.axes import plot_reached, plot_searches, plot_tuning
 from reppo.analysis.figures.comparisons import plot_aggregates, plot_differences, plot_effects, plot_profiles
 from reppo.analysis.figures.curves import plot_learning_curves
 from reppo.analysis.figures.designs import plot_interactions, plot_sensitivity
@@ -43,6 +46,7 @@ from reppo.analysis.report.build import build_report, load_report
 from reppo.analysis.report.content import Report, Section
 from reppo.analysis.report.findings import Finding
 from reppo.analysis.report.write import write_report
+from reppo.analysis.scores.arms import apart, searches_of
 from reppo.analysis.scores.caveats import caveats_of
 from reppo.analysis.scores.from_runs import score_table, worst_returns
 from reppo.analysis.scores.scales import scale_of
@@ -57,6 +61,7 @@ from reppo.analysis.statistics.aggregates import (
     run_median,
     task_iqm,
 )
+from reppo.analysis.statistics.best_of import best_of, best_of_draws
 from reppo.analysis.statistics.corrections import corrected, holm
 from reppo.analysis.statistics.intervals import (
     Interval,
@@ -83,6 +88,7 @@ __all__ = [
     "AGGREGATES",
     "AggregateRow",
     "Agreement",
+    "Axes",
     "Comparison",
     "Design",
     "Diagnostic",
@@ -102,6 +108,7 @@ __all__ = [
     "ReliableImprovement",
     "Report",
     "ScoreTable",
+    "SearchScores",
     "Section",
     "SeedPlan",
     "Sensitivity",
@@ -110,11 +117,16 @@ __all__ = [
     "SummaryRow",
     "Table",
     "TimeToThreshold",
+    "TunedScores",
     "UnpairedEffect",
     "aggregate",
     "aggregate_tasks",
     "agreement",
+    "apart",
     "area_under_curve",
+    "axes",
+    "best_of",
+    "best_of_draws",
     "bootstrap_band",
     "build_report",
     "caveats_of",
@@ -152,7 +164,10 @@ __all__ = [
     "plot_interactions",
     "plot_learning_curves",
     "plot_profiles",
+    "plot_reached",
+    "plot_searches",
     "plot_sensitivity",
+    "plot_tuning",
     "pooled_iqm",
     "power_table",
     "probability_of_improvement",
@@ -164,6 +179,8 @@ __all__ = [
     "run_median",
     "scale_of",
     "score_table",
+    "search_scores",
+    "searches_of",
     "seeds_needed",
     "sensitivity",
     "shapley_values",
@@ -177,6 +194,7 @@ __all__ = [
     "task_iqm",
     "time_to_threshold",
     "training_diagnostics",
+    "tuned_scores",
     "worst_returns",
     "write_report",
 ]

@@ -123,11 +123,13 @@ def run_compare(arguments: argparse.Namespace) -> int:
     if arguments.csv:
         check_folder(arguments.csv.parent)
     with working("reading results"):
+        from reppo.analysis.scores.arms import apart
         from reppo.analysis.scores.bounds import parse_bounds
         from reppo.analysis.tables.comparison import compare_results
 
         bounds = dict(map(parse_bounds, arguments.bounds))
-        found = compare_results(load_results(arguments.first), load_results(arguments.second), bounds=bounds)
+        first, second = (apart(load_results(folder))[0] for folder in (arguments.first, arguments.second))
+        found = compare_results(first, second, bounds=bounds)
     print(found)
     if arguments.csv:
         write_atomically(arguments.csv, found.differences.to_csv().encode())
@@ -141,10 +143,11 @@ def run_power(arguments: argparse.Namespace) -> int:
 
     ResultsFolder.open(arguments.folder)
     with working("reading results"):
+        from reppo.analysis.scores.arms import apart
         from reppo.analysis.scores.bounds import parse_bounds
         from reppo.analysis.tables.power import power_table
 
-        results = load_results(arguments.folder)
+        results = apart(load_results(arguments.folder))[0]
     asked: dict[str, Any] = {name: getattr(arguments, name) for name in ("base", "power", "level", "looks")}
     asked["bounds"] = dict(map(parse_bounds, arguments.bounds))
     if arguments.go_on:

@@ -67,7 +67,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--arms",
         type=options.names,
         metavar="ARM,ARM",
-        help="only these arms, the base, and the rivals they start from",
+        help="only these arms, the base, and the rivals they start from; search or RIVAL+search: all settings of one",
     )
     parser.add_argument("--environments", type=options.names, metavar="TASK,TASK", help="only these environments")
     parser.add_argument(
@@ -286,7 +286,9 @@ def _chosen_experiment(arguments: argparse.Namespace) -> "Experiment":
     check_folder(arguments.out)
     experiment = arguments.experiment or options.load_study(arguments.file)
     return experiment.select(
-        arms=options.joined(arguments.arms, [arm.name for arm in experiment.declared_arms()]),
+        arms=options.joined(
+            arguments.arms, [name for arm in experiment.declared_arms() for name in (arm.name, arm.group)]
+        ),
         environments=options.joined(arguments.environments, [task.name for task in experiment.environments]),
         seeds=arguments.seeds,
         steps=arguments.steps,
@@ -342,13 +344,18 @@ def _tracker(arguments: argparse.Namespace, path: Path, console: "AbstractTracke
 def _print_outcome(results: Any, report: Path) -> None:
     with working("summing up"):
         from reppo.analysis import build_report, format_table, plot_learning_curves, summary_table, write_report
+        from reppo.analysis.scores.arms import apart
         from reppo.results import ResultsFolder
 
-        table = format_table(summary_table(results), columns(sys.stdout))
+        arms, searched = apart(results)
+        table = format_table(summary_table(arms), columns(sys.stdout))
     print(table, flush=True)
+    if searched:
+        print(f"\n{counted(len(searched), 'run')} of settings of searches: in the report, under Four axes")
     with working("writing the report"):
-        picture = plot_learning_curves(results).save(report / "learning_curves.png")
+        picture = plot_learning_curves(arms).save(report / "learning_curves.png")
         described = ResultsFolder.open(report.parent).read_experiment()
-        contents = build_report(results, title=described["name"], questions=described.get("questions"))
+        questions, thresholds = described.get("questions"), described.get("thresholds")
+        contents = build_report(results, title=described["name"], questions=questions, thresholds=thresholds)
         page, *_ = write_report(contents, report)
     print(f"\nReport:          {page}\nLearning curves: {picture}\nResults:         {report.parent}")

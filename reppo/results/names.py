@@ -1,8 +1,11 @@
-"""Names of arms and environments as names of folders."""
+"""Names of arms and environments as names of folders, and what stands for all settings of a search."""
 
 import hashlib
 
 from reppo.errors import require
+
+SEARCH = "search"
+"""What stands for all settings of the base's search, and after a rival's name and a plus for those of that."""
 
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+=,")
 _DIGITS = frozenset("0123456789")
@@ -36,3 +39,8 @@ def folder_name(name: str) -> str:
         return text
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return f"{text[: _LONGEST - 20]}~{digest}"
+
+
+def search_name(rival: str | None) -> str:
+    """What stands for all settings of the search of a rival, or of the base if there is none."""
+    return f"{rival}+{SEARCH}" if rival else SEARCH

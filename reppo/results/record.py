@@ -7,7 +7,7 @@ from typing import Any, Literal, final, get_args
 from reppo.errors import ConfigurationError, require
 from reppo.results.formatting import human_count
 
-SCHEMA = 5
+SCHEMA = 6
 """The version of the record's fields. It grows when a field is added, removed, or changes its meaning."""
 
 Status = Literal["running", "finished", "diverged"]
@@ -40,6 +40,8 @@ class RunRecord:
         rival: name of the rival (another preset) that the arm starts from; None for the base.
         settings: what those of them that set a value have set: path in the spec -> value in JSON, in the order of their
             names. None in records of schema 4 and below, where only the name of the arm tells it.
+        search: whether the arm is one of the settings of a search over the hyperparameters of what it starts from,
+            which are not compared one by one. Records of schema 5 and below know of none.
         watched: the metrics to watch, as the algorithm names them (`Watched.to_json`). None in records of schema 4 and
             below.
         warnings: what was said about the spec before training began.
@@ -80,6 +82,7 @@ class RunRecord:
     ablations: list[str] = field(default_factory=list)
     rival: str | None = None
     settings: dict[str, Any] | None = None
+    search: bool = False
     watched: list[dict[str, Any]] | None = None
     warnings: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
@@ -112,6 +115,13 @@ class RunRecord:
         iteration = "" if self.diverged_iteration is None else f" (iteration {self.diverged_iteration})"
         first = "" if self.diverged_by is None else f", first not finite: {self.diverged_by}"
         return f"diverged after {human_count(self.diverged_at)} steps{iteration}{first}"
+
+    @property
+    def runs_in_batch(self) -> int:
+        """How many runs have shared `train_seconds`: the speed is that of all of them together. 1 where unknown."""
+        if not self.steps_per_second or not self.train_seconds or not self.environment_steps:
+            return 1
+        return max(1, round(self.steps_per_second * self.train_seconds / self.environment_steps))
 
     def to_json(self) -> dict[str, Any]:
         """Returns the record as JSON data."""
@@ -170,6 +180,7 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "ablations": ((list,), "a list of names"),
     "warnings": ((list,), "a list of texts"),
     "settings": ((dict, _NOTHING), "an object or null"),
+    "search": ((bool,), "true or false"),
     "watched": ((list, _NOTHING), "a list or null"),
     **dict.fromkeys(
         ("backend", "device", "batch", "lanes_mode", "matmul_precision", "diverged_by", "rival"), _MAYBE_TEXT

@@ -14,6 +14,7 @@ from reppo.results.files import read_json
 from reppo.results.folder import ResultsFolder
 from reppo.results.formatting import natural_order
 from reppo.results.lock import describe_holder, is_held
+from reppo.results.names import search_name
 from reppo.results.record import RunRecord
 from reppo.results.run_folder import RunFolder
 from reppo.text import counted, plain
@@ -36,6 +37,7 @@ class RunState:
             `"failed"` (its last attempt raised an error); `"diverged"`; or `"missing"` (not begun).
         environment_steps: steps by its record.
         reason: why it failed or diverged; else empty.
+        search: what stands for all settings of the search that its arm belongs to; empty for other arms.
     """
 
     arm: str
@@ -44,6 +46,12 @@ class RunState:
     state: State
     environment_steps: int = 0
     reason: str = ""
+    search: str = ""
+
+    @property
+    def row(self) -> str:
+        """What it is counted under: its arm, or the search that this belongs to."""
+        return self.search or self.arm
 
 
 @final
@@ -90,18 +98,19 @@ def read_status(path: str | Path) -> FolderStatus:
     holders, records = read_holders(folder), _records(folder)
     ledger = _read_ledger(folder, holders)
     planned = {
-        run["run_id"]: (run["arm"], run["environment"], run["seed"], batch)
+        run["run_id"]: (run["arm"], run["environment"], run["seed"], batch, _search(run))
         for batch, lanes in _batches(folder)
         for run in lanes
         if "environment" in run
     }
     for id, record in records.items():  # of a batch whose folder is gone
-        planned.setdefault(id, (record.arm, record.environment, record.seed, ""))
+        planned.setdefault(id, (record.arm, record.environment, record.seed, "", _search(vars(record))))
     runs = []
-    for id, (arm, environment, seed, batch) in planned.items():
+    for id, (arm, environment, seed, batch, search) in planned.items():
         record, active = records.get(id), ledger.open.get(id) in holders or id in ledger.open and batch in holders
         state, reason = _judge(folder.run(arm, environment, seed), record, active, ledger.failed.get(id))
-        runs.append(RunState(arm, environment, seed, state, record.environment_steps if record else 0, reason))
+        steps = record.environment_steps if record else 0
+        runs.append(RunState(arm, environment, seed, state, steps, reason, search))
     runs.sort(key=lambda run: (natural_order(run.environment), *_arm_order(run.arm), run.seed))
     return FolderStatus(folder.read_experiment()["name"], runs, holders, ledger.attempts)
 
@@ -117,6 +126,10 @@ def _judge(place: RunFolder, record: RunRecord | None, active: bool, failed: str
     if record and record.status == "finished" and place.is_complete(record.files):
         return "done", ""
     return ("stopped" if record else "missing"), ""
+
+
+def _search(run: Mapping[str, Any]) -> str:
+    return search_name(run.get("rival")) if run.get("search") else ""
 
 
 def _arm_order(arm: str) -> tuple[Any, ...]:
@@ -253,7 +266,7 @@ def format_status(status: FolderStatus, columns: int | None = None) -> str:
     lines = [f"{plain(status.name)}: {_counted(status.runs, len(status.runs))}"]
     cells: dict[tuple[str, str], list[RunState]] = {}
     for run in status.runs:
-        cells.setdefault((run.arm, run.environment), []).append(run)
+        cells.setdefault((run.row, run.environment), []).append(run)
     arms = sorted({arm for arm, _ in cells}, key=_arm_order)
     tasks = sorted({task for _, task in cells}, key=natural_order)
     text = {key: _counted(runs) for key, runs in cells.items()}

@@ -1,6 +1,7 @@
 """Paths into a spec: dotted field names, such as `algorithm.actor_loss.objective.kl_bound`."""
 
 import dataclasses
+import functools
 from typing import Any, NamedTuple
 
 from reppo.component import Component, as_plain
@@ -22,7 +23,13 @@ class Difference(NamedTuple):
 
 
 def _children(component: Component) -> dict[str, Any]:
-    return {field.name: getattr(component, field.name) for field in dataclasses.fields(component)}
+    values = vars(component)  # a component looks each attribute up by itself, which takes most of the time of a search
+    return {name: values[name] for name in _names(type(component))}
+
+
+@functools.cache
+def _names(cls: type[Component]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(cls))
 
 
 def list_paths(component: Component, prefix: str = "") -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import inspect
 import typing
 from collections.abc import Iterator
@@ -69,7 +70,7 @@ def validate(spec: C, path: str = "") -> C:
     Raises:
         ConfigurationError: names the path, the value, what is allowed and the cure.
     """
-    hints = typing.get_type_hints(type(spec))
+    hints = _hints(type(spec))
     for field in dataclasses.fields(spec):
         value = getattr(spec, field.name)
         here = f"{path}.{field.name}" if path else field.name
@@ -88,6 +89,11 @@ def validate(spec: C, path: str = "") -> C:
             with _at(here):
                 component.fits(spec)
     return spec
+
+
+@functools.cache
+def _hints(cls: type[Component]) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
 
 
 @contextlib.contextmanager

@@ -57,7 +57,7 @@ class Batch:
     @property
     def label(self) -> str:
         """What it is, for people."""
-        return f"{self.environment} {', '.join(self.arms)}"
+        return f"{self.environment} {', '.join(dict.fromkeys(run.group for _, run in self.own))}"
 
     @property
     def arms(self) -> list[str]:

@@ -4,7 +4,7 @@ import copy
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast, final
 
@@ -13,17 +13,18 @@ from reppo.component import as_plain
 from reppo.environments import AbstractEnvironmentSpec
 from reppo.environments.suites import all_suites
 from reppo.errors import ConfigurationError, require, unknown_name
+from reppo.results.names import search_name
 from reppo.spec import Spec, from_json, get_path, resolve, run_id, spec_id, to_json
-from reppo.sweep.rivals import (
+from reppo.sweep.declared import (
     BASE,
     DeclaredArm,
-    Preset,
-    Rival,
     checked_arms,
-    make_starts,
-    require_effect,
-    scope_of,
+    checked_search,
+    checked_search_seeds,
+    checked_thresholds,
+    parts_of,
 )
+from reppo.sweep.rivals import Preset, Rival, make_starts, require_effect, scope_of
 from reppo.training.plan import evaluation_interval, evaluation_points
 
 
@@ -40,6 +41,7 @@ class Run:
         rival: name of the rival that the arm starts from; empty for the base.
         settings: the values that ablations have set, as JSON data by whole path, in the order of the ablations' names,
             before anything is resolved; None if unknown.
+        search: whether the arm is one of the settings of a search.
     """
 
     arm: str
@@ -48,6 +50,7 @@ class Run:
     seed: int
     rival: str = ""
     settings: dict[str, Any] | None = dataclasses.field(default=None, hash=False)
+    search: bool = False
 
     @functools.cached_property
     def id(self) -> str:
@@ -59,6 +62,11 @@ class Run:
         """Name of the environment."""
         return self.spec.environment.name
 
+    @property
+    def group(self) -> str:
+        """The arm, or what stands for all settings of its search."""
+        return search_name(self.rival) if self.search else self.arm
+
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return {
@@ -69,6 +77,7 @@ class Run:
             "rival": self.rival,
             "seed": self.seed,
             "settings": self.settings,
+            "search": self.search,
             "spec": to_json(self.spec),
         }
 
@@ -76,8 +85,9 @@ class Run:
     def from_json(cls, data: dict[str, Any]) -> "Run":
         """Reads what `to_json` gave."""
         ablations, settings = tuple(data["ablations"]), data.get("settings")
-        known = settings if isinstance(settings, dict) else None
-        return cls(data["arm"], ablations, from_json(data["spec"]), data["seed"], data.get("rival", ""), known)
+        known, spec = settings if isinstance(settings, dict) else None, from_json(data["spec"])
+        searched = data.get("search", False) is True
+        return cls(data["arm"], ablations, spec, data["seed"], data.get("rival", ""), known, searched)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,7 +103,14 @@ class Experiment:
         arms: ablations of the base, or several of them joined by `+`.
         rivals: other presets, or `Rival`s, which have ablations of their own; each is an arm, paired by seed with the
             base as all are, and evaluated as the base is.
+        search: settings of the base's hyperparameters, such as `designs.random_search` draws. They are no arms that are
+            compared one by one: the report shows how scores are distributed over them. Each rival may have a search of
+            its own.
+        search_seeds: those of the seeds that every setting of a search is run with; or how many, at least 1: the first.
         seeds: whole numbers from 0 to 2^32 - 1; or how many, at least 1: 4 is `range(4)`.
+        thresholds: by name of an environment the mean evaluation return that counts as learned there, written down
+            before anything is run: times to it, and the share of settings above it, are in the report. For others
+            a threshold follows from the base's curve.
         steps: environment steps of each run, rounded up to whole iterations.
         overrides: settings, applied before the arms: `path=value` to the base and all rivals, `name:path=value` to the
             rival of that name, or to `base`, alone.
@@ -107,7 +124,10 @@ class Experiment:
     environments: Sequence[AbstractEnvironmentSpec]
     arms: Sequence[Ablation | Arm] = ()
     rivals: Sequence[Preset | Rival] = ()
+    search: Sequence[Arm] = ()
+    search_seeds: Iterable[int] | int = 1
     seeds: Iterable[int] | int = (0,)
+    thresholds: Mapping[str, float | int] = dataclasses.field(default_factory=dict, hash=False)
     steps: int
     overrides: Sequence[str] = ()
     _specs: dict[tuple[str, str], Spec] = dataclasses.field(init=False, repr=False, compare=False)
@@ -147,6 +167,7 @@ class Experiment:
         for override in self.overrides:
             require(isinstance(override, str), f"{override!r} is no setting; write it as the text 'path=value'.")
         checked_arms(self.arms)
+        object.__setattr__(self, "search", checked_search(self.search))
         object.__setattr__(self, "rivals", tuple(map(Rival.of, self.rivals)))
         arms = [arm.name for arm in self.declared_arms()]
         require(len(set(arms)) == len(arms), f"An arm is listed twice: {', '.join(_twice(arms))}.")
@@ -160,6 +181,8 @@ class Experiment:
                 f"The seed {seed!r} is not a whole number from 0 to 4294967295.",
             )
         require(len(set(seeds)) == len(seeds), f"A seed is listed twice: {', '.join(map(str, _twice(seeds)))}.")
+        object.__setattr__(self, "search_seeds", checked_search_seeds(self.search_seeds, seeds))
+        object.__setattr__(self, "thresholds", checked_thresholds(self.thresholds, names))
         require(
             type(self.steps) is int and self.steps >= 1,
             f"The experiment's steps are {self.steps!r}; give a whole number of at least 1.",
@@ -179,10 +202,14 @@ class Experiment:
         return hashlib.sha256(f"reppo experiment {self.name}".encode()).hexdigest()[:12]
 
     def declared_arms(self) -> list[DeclaredArm]:
-        """Every arm: the base, its ablations, then each rival before its own."""
-        arms = [DeclaredArm("", Arm() + arm) for arm in (Arm(), *self.arms)]
-        for rival in self._own_rivals:
-            arms += [DeclaredArm(rival.name, Arm() + arm) for arm in (Arm(), *rival.arms)]
+        """Every arm: the base, its ablations and its search, then each rival before its own."""
+        arms = []
+        for name, own, search in (
+            ("", self.arms, self.search),
+            *((r.name, r.arms, r.search) for r in self._own_rivals),
+        ):
+            arms += [DeclaredArm(name, Arm() + arm) for arm in (Arm(), *own)]
+            arms += [DeclaredArm(name, arm, search=True) for arm in search]
         return arms
 
     @property
@@ -245,8 +272,8 @@ class Experiment:
             if kept[id] == arm.name:  # else a value of a grid that another arm has: its runs are that arm's
                 names = tuple(ablation.name for ablation in arm.arm.ablations)
                 settings = self._settings[environment, arm.name]
-                seeds = cast("tuple[int, ...]", self.seeds)
-                runs += [Run(arm.name, names, spec, seed, arm.rival, settings) for seed in seeds]
+                seeds = cast("tuple[int, ...]", self.search_seeds if arm.search else self.seeds)
+                runs += [Run(arm.name, names, spec, seed, arm.rival, settings, arm.search) for seed in seeds]
         return runs
 
     def starts(self, environment: AbstractEnvironmentSpec) -> dict[str, Spec]:
@@ -267,10 +294,11 @@ class Experiment:
     ) -> "Experiment":
         """A copy that keeps some arms and environments (by name), or has other seeds, steps or settings.
 
-        The base stays, and so does each rival of which an arm is kept.
+        The base stays, and so does each rival of which an arm is kept. Settings of searches keep those of their seeds
+        that are chosen; where none is, they are left out.
 
         Args:
-            arms: names; all by default.
+            arms: names, and `search` or `RIVAL+search` for all settings of a search; all by default.
             environments: names; all by default.
             seeds: whole numbers from 0 to 2^32 - 1; the same by default.
             steps: environment steps of each run, at least 1; the same by default.
@@ -281,13 +309,10 @@ class Experiment:
         """
         chosen: dict[str, Any] = {}
         if arms is not None:
-            known = {arm.name: arm for arm in self.declared_arms() if arm.name != BASE}
-            kept = [_find("arm", name, known) for name in arms if name != BASE]
-            chosen["arms"] = [arm.arm for arm in kept if not arm.rival]
+            kept = self._named(arms)
+            chosen |= parts_of(kept, "")
             chosen["rivals"] = [
-                dataclasses.replace(
-                    rival, arms=[arm.arm for arm in kept if arm.rival == rival.name and arm.arm.ablations]
-                )
+                dataclasses.replace(rival, **parts_of(kept, rival.name))
                 for rival in self._own_rivals
                 if any(arm.rival == rival.name for arm in kept)
             ]
@@ -296,8 +321,14 @@ class Experiment:
         if environments is not None:
             known = {environment.name: environment for environment in self.environments}
             chosen["environments"] = [_find("environment", name, known) for name in environments]
+            chosen["thresholds"] = {name: self.thresholds[name] for name in environments if name in self.thresholds}
         if seeds is not None:
             chosen["seeds"] = seeds
+            chosen["search_seeds"] = [seed for seed in cast("tuple[int, ...]", self.search_seeds) if seed in seeds]
+            if not chosen["search_seeds"]:
+                chosen |= {"search": (), "search_seeds": 1}
+                rivals = chosen.get("rivals", self._own_rivals)
+                chosen["rivals"] = [dataclasses.replace(rival, search=()) for rival in rivals]
         if steps is not None:
             chosen["steps"] = steps
         if overrides:
@@ -308,6 +339,19 @@ class Experiment:
             object.__setattr__(selected, name, value)
         selected.__post_init__()
         return selected
+
+    def declared_thresholds(self) -> dict[str, float]:
+        """The thresholds by the names that the environments have in runs, after the settings."""
+        known = cast("dict[str, float]", self.thresholds)
+        return {self._specs[name, BASE].environment.name: value for name, value in known.items()}
+
+    def _named(self, names: Sequence[str]) -> list[DeclaredArm]:
+        """The arms of some names, that of a search for all of its settings."""
+        known: dict[str, list[DeclaredArm]] = {}
+        for arm in self.declared_arms():
+            for name in {arm.name, arm.group}:
+                known.setdefault(name, []).append(arm)
+        return [arm for name in names if name != BASE for arm in _find("arm", name, known)]
 
     def results_path(self, out: str | Path = "results") -> Path:
         """The folder of results below `out`."""

@@ -59,8 +59,9 @@ class GroupForecast:
 
     Attributes:
         environment: name of the environment.
-        arms: names of the arms.
+        arms: names of the arms; `search`, or `RIVAL+search`, for all settings of a search.
         runs: number of runs.
+        searched: how many of them are of settings of searches.
         batches: number of batches.
         width: lanes of the program.
         at_once: lanes that train at the same time.
@@ -88,6 +89,7 @@ class GroupForecast:
     training_steps: int
     evaluation_steps: int
     bytes: int
+    searched: int = 0
     left: tuple[tuple[int, int], ...] = ()
     expected: Remembered | None = None
     measured: Measured | None = None
@@ -160,8 +162,9 @@ def forecast(
         groups.append(
             GroupForecast(
                 environment=spec.environment.name,
-                arms=tuple(dict.fromkeys(run.arm for run in runs)),
+                arms=tuple(dict.fromkeys(run.group for run in runs)),
                 runs=len(runs),
+                searched=sum(run.search for run in runs),
                 batches=len(group),
                 width=group[0].width,
                 at_once=execution.at_once(group[0].width),
@@ -229,8 +232,9 @@ def format_forecast(planned: Forecast) -> str:
     for number, group in enumerate(planned.groups, start=1):
         lines += [
             f"{number:3}. {group.environment}: {', '.join(group.arms)}",
-            f"       {group.runs} runs in {group.batches} of the batches, {human_count(group.training_steps)} steps of "
-            f"training, {human_count(group.evaluation_steps)} of evaluation, {human_bytes(group.bytes)}",
+            f"       {group.runs} runs{_of_searches(group.searched)} in {group.batches} of the batches, "
+            f"{human_count(group.training_steps)} steps of training, {human_count(group.evaluation_steps)} of "
+            f"evaluation, {human_bytes(group.bytes)}",
         ]
         if group.differs:
             lines.append(f"       its own program for {', '.join(group.differs)}")
@@ -267,6 +271,10 @@ def format_forecast(planned: Forecast) -> str:
                 "compared at the same steps up to one iteration"
             )
     return "\n".join([*lines, *_time_in_words(planned.groups)])
+
+
+def _of_searches(runs: int) -> str:
+    return f" ({runs} of searches)" if runs else ""
 
 
 def _time_in_words(groups: Sequence[GroupForecast]) -> list[str]:

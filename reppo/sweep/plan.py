@@ -55,7 +55,7 @@ def plan_batches(experiment: Experiment, folder: ResultsFolder, execution: Execu
     """
     with only_process(folder.path, PLANNING_SECONDS):
         pending, notices = look_through(experiment, folder)
-        _note_questions(experiment, folder)
+        _note_declared(experiment, folder)
         batches = make_batches(pending, folder, execution)
         return Planned(pending, notices, batches, next_number(folder))
 
@@ -158,14 +158,17 @@ def _explain(old: dict[str, Any], new: Spec) -> str:
     return f"Its spec differs: {shown}{'; ...' if len(changed) > 3 else ''}."
 
 
-def _note_questions(experiment: Experiment, folder: ResultsFolder) -> None:
-    """Writes down what each ablation asks, for the report, which cannot import the ablations."""
+def _note_declared(experiment: Experiment, folder: ResultsFolder) -> None:
+    """Writes down for the report, which cannot import the experiment, what each ablation asks, and the thresholds."""
     described = folder.read_experiment()
-    arms = experiment.declared_arms()
+    arms = [arm for arm in experiment.declared_arms() if not arm.search]
     asked = {a.name: a.question for arm in arms for a in arm.arm.ablations}
     for rival in (arm for arm in arms if arm.rival):
         own = [f"How does {rival.rival}, another preset, do?", *(a.question for a in rival.arm.ablations)]
         asked[rival.name] = " ".join(own)
-    questions = described.get("questions", {}) | asked
-    if questions != described.get("questions", {}):
-        folder.update_experiment(described | {"questions": questions})
+    noted = {"questions": described.get("questions", {}) | asked}
+    declared = experiment.declared_thresholds()
+    if declared or "thresholds" in described:
+        noted["thresholds"] = described.get("thresholds", {}) | declared
+    if any(described.get(name, {}) != value for name, value in noted.items()):
+        folder.update_experiment(described | noted)

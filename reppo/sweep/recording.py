@@ -170,6 +170,7 @@ class Recorder:
                 ablations=list(run.ablations),
                 rival=run.rival or None,
                 settings=run.settings,
+                search=run.search,
                 watched=[watched.to_json() for watched in run.spec.algorithm.watched()],
                 warnings=warnings_of(run),
                 versions=self._versions,

@@ -3,17 +3,16 @@
 import dataclasses
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, final
+from typing import final
 
 from reppo.ablation import Ablation, Arm
 from reppo.environments import AbstractEnvironmentSpec
 from reppo.errors import ConfigurationError, require, unknown_name
+from reppo.results.names import SEARCH
 from reppo.spec import Spec, difference, parse_value, replace_path
+from reppo.sweep.declared import BASE, checked_arms, checked_search
 
 Preset = Callable[[AbstractEnvironmentSpec], Spec]
-
-BASE = "base"
-"""The name of the arm that all others are compared with."""
 
 _NAME = re.compile(r"[a-z0-9_]+")
 
@@ -29,6 +28,7 @@ class Rival:
         preset: a function from environment spec to spec.
         name: lower-case letters, digits and `_`; that of the function by default.
         arms: ablations of this preset, or several of them joined by `+`.
+        search: settings of this preset's own hyperparameters; see `Experiment.search`.
 
     Raises:
         ConfigurationError: if one of these is something else.
@@ -37,6 +37,7 @@ class Rival:
     preset: Preset
     name: str = ""
     arms: Sequence[Ablation | Arm] = ()
+    search: Sequence[Arm] = ()
 
     def __post_init__(self) -> None:
         require(
@@ -45,50 +46,17 @@ class Rival:
         )
         object.__setattr__(self, "name", self.name or getattr(self.preset, "__name__", ""))
         require(
-            isinstance(self.name, str) and bool(_NAME.fullmatch(self.name)) and self.name != BASE,
-            f"A rival is named {self.name!r}; give it a name of lower-case letters, digits and _, other than {BASE!r}: "
-            "Rival(preset, name=...).",
+            isinstance(self.name, str) and bool(_NAME.fullmatch(self.name)) and self.name not in (BASE, SEARCH),
+            f"A rival is named {self.name!r}; give it a name of lower-case letters, digits and _, other than {BASE!r} "
+            f"and {SEARCH!r}: Rival(preset, name=...).",
         )
         object.__setattr__(self, "arms", checked_arms(self.arms, f"The rival {self.name!r} has arms that"))
+        object.__setattr__(self, "search", checked_search(self.search, f"The search of the rival {self.name!r}"))
 
     @classmethod
     def of(cls, given: "Preset | Rival") -> "Rival":
         """A rival of its preset alone, or what is one already."""
         return given if isinstance(given, cls) else cls(given)  # pyright: ignore[reportArgumentType]
-
-
-@final
-class DeclaredArm(NamedTuple):
-    """An arm of an experiment.
-
-    Attributes:
-        rival: name of the rival that it starts from; empty for the base.
-        arm: the ablations that are applied to that.
-    """
-
-    rival: str
-    arm: Arm
-
-    @property
-    def name(self) -> str:
-        """That of the arm, after the rival's if it has one."""
-        if not self.rival:
-            return self.arm.name
-        return f"{self.rival}+{self.arm.name}" if self.arm.ablations else self.rival
-
-
-def checked_arms(arms: Any, what: str = "An experiment's arms") -> tuple[Arm, ...]:
-    """A list of ablations as arms.
-
-    Raises:
-        ConfigurationError: if it is no list, or one of them is none.
-    """
-    if isinstance(arms, str) or not hasattr(arms, "__iter__"):
-        raise ConfigurationError(f"{what} must be a list, not {arms!r}.")
-    arms = tuple(arms)
-    for arm in arms:
-        require(isinstance(arm, Ablation | Arm), f"{arm!r} is no ablation; import one from the catalog, or declare it.")
-    return tuple(Arm() + arm for arm in arms)
 
 
 def make_starts(

@@ -7,11 +7,15 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from reppo.analysis.curves.learning_curves import LearningCurve
+from reppo.analysis.statistics.aggregates import trimmed_mean
 from reppo.analysis.statistics.intervals import Interval, share_interval, student_interval
 from reppo.analysis.statistics.over_time import survival
 from reppo.errors import require
 
 Unit = Literal["steps", "seconds"]
+
+LEARNED = 0.9
+"""Share of an arm's improvement that makes the threshold where none was declared."""
 
 
 @final
@@ -128,6 +132,25 @@ def time_to_threshold(
         restricted_mean=interval,
         median=float(medians[0]),
     )
+
+
+def learned_threshold(curve: LearningCurve) -> float | None:
+    """The return that is 90% of the way from an arm's first evaluation to its last, by interquartile means.
+
+    None where the arm gained no more than its seeds differ: that would be a threshold of noise.
+
+    Args:
+        curve: the evaluations of the base on one task.
+    """
+    common = curve.common_steps()
+    returns = curve.completed()
+    known = returns[np.isfinite(returns).any(axis=1)][:, common]
+    line = np.asarray(trimmed_mean(known.T))
+    if len(line) < 2 or line[-1] <= line[0]:
+        return None
+    if len(known) > 1 and line[-1] - line[0] < known[:, -1].std(ddof=1):
+        return None
+    return float(line[0] + LEARNED * (line[-1] - line[0]))
 
 
 def reliable_improvement(curve: LearningCurve, threshold: float | int, confidence: float = 0.95) -> ReliableImprovement:

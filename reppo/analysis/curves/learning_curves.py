@@ -26,7 +26,9 @@ class LearningCurve:
         environment_steps: the training steps of each column, ascending: wherever any seed was evaluated.
         returns: mean evaluation return; NaN where a seed has none: it was not evaluated there, has not come so far,
             or returned nothing finite.
-        seconds: seconds of training before each evaluation; NaN where a seed was not evaluated.
+        seconds: seconds of training and evaluation before each evaluation, without compilation; NaN where a seed was
+            not evaluated. They are a run's share of its batch: the seconds of that over the number of its runs, since
+            batches of different arms hold different numbers of them.
         diverged: which seeds diverged.
         worst: what a seed counts as once it has diverged; NaN if unknown. See `worst_returns`.
         limits: the least and the greatest return that is possible, as far as that is known.
@@ -107,7 +109,8 @@ def learning_curves(results: Sequence[RunData], base: str = "base") -> list[Lear
         returns, seconds = np.full((2, len(runs), len(steps)), np.nan)
         for i, (run, (own, means)) in enumerate(zip(runs, points, strict=True)):
             returns[i, np.searchsorted(steps, own)] = means
-            seconds[i, np.searchsorted(steps, run.evaluations.environment_steps)] = run.evaluations.seconds
+            shared = run.evaluations.seconds / run.record.runs_in_batch
+            seconds[i, np.searchsorted(steps, run.evaluations.environment_steps)] = shared
         curves.append(
             LearningCurve(
                 environment=environment,

@@ -1,5 +1,8 @@
 """Figures in one style: color-blind safe, legible in print, told apart without color. Drawn without a display."""
 
+from reppo.analysis.figures.axes import plot_reached as plot_reached
+from reppo.analysis.figures.axes import plot_searches as plot_searches
+from reppo.analysis.figures.axes import plot_tuning as plot_tuning
 from reppo.analysis.figures.comparisons import plot_aggregates as plot_aggregates
 from reppo.analysis.figures.comparisons import plot_differences as plot_differences
 from reppo.analysis.figures.comparisons import plot_effects as plot_effects

@@ -44,7 +44,8 @@ def plot_learning_curves(
     Args:
         results: runs of one experiment, with at least one finite evaluation among them, or their learning curves.
         base: the arm that is drawn in the text's color and listed first.
-        x: environment steps, or seconds of training: the median over seeds at each evaluation.
+        x: environment steps, or seconds of training, a run's share of its batch: the median over seeds at each
+            evaluation.
         against: published curves, drawn gray and dashed from their first evaluation to their last or to the last of
             one's own, whichever comes first; over steps only.
         highlight: arms that are colored where there are more than seven besides the base; the others are thin and gray.
@@ -228,7 +229,7 @@ def _draw_published(panel: Any, curve: PublishedCurve, own: Sequence[LearningCur
 
 
 def _dress(panel: Any, environment: str, x: str, letters: int) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     panel.set_title(style.plain(style.shorten(environment, letters)), loc="left")
     panel.grid(axis="y", color=style.MUTED, linewidth=0.5, alpha=0.35)
@@ -236,10 +237,17 @@ def _dress(panel: Any, environment: str, x: str, letters: int) -> None:
     if x == "steps":
         panel.xaxis.set_major_locator(MaxNLocator(nbins=3, steps=[1, 2, 2.5, 5, 10], integer=True))
     else:
-        panel.xaxis.set_major_locator(MultipleLocator(_clock_step(panel.get_xlim()[1])))
+        panel.xaxis.set_major_locator(clock_locator(panel.get_xlim()[1]))
     write = human_count if x == "steps" else human_seconds
     panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
     panel.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
+
+
+def clock_locator(end: float | int) -> Any:
+    """Where the ticks of an axis of seconds stand, up to an end."""
+    from matplotlib.ticker import MultipleLocator
+
+    return MultipleLocator(_clock_step(end))
 
 
 def _clock_step(end: float | int) -> int:

@@ -25,6 +25,7 @@ def build_report(
     scale: Scale = "auto",
     bounds: Mapping[str, Bounds] | None = None,
     questions: Mapping[str, str] | None = None,
+    thresholds: Mapping[str, float] | None = None,
     metrics: Sequence[Metrics] | None = None,
 ) -> Report:
     """Turns runs into a report.
@@ -38,12 +39,13 @@ def build_report(
             there is one task, or all have the same scale, as in the control suite; else by `scale_of`.
         bounds: the lowest and the highest return of tasks, in place of what is known of them.
         questions: what ablations ask, by their names, to be shown with the findings.
+        thresholds: by task the return that counts as learned, as it was declared; others follow from the base's curve.
         metrics: training metrics of each run; None to read those of runs that have any.
 
     Raises:
         ConfigurationError: if there are no runs, none has an evaluation, or the base is not among the arms.
     """
-    study = study_of(results, metrics, base=base, against=against, scale=scale, bounds=bounds)
+    study = study_of(results, metrics, base=base, against=against, scale=scale, bounds=bounds, thresholds=thresholds)
     ablations, asked = study.table.ablations, questions or {}
     runs, curves = runs_with_curves(study)
     return Report(
@@ -61,7 +63,7 @@ def build_report(
         sections=tuple(section for make in SECTIONS if (section := make(study)) is not None),
         runs=runs,
         curves=curves,
-        base_spec=next(run.record for run in results if run.record.arm == base).spec,
+        base_spec=next(run.record for run in study.results if run.record.arm == base).spec,
     )
 
 
@@ -95,4 +97,5 @@ def load_report(
         scale=scale,
         bounds=bounds,
         questions=described.get("questions"),
+        thresholds=described.get("thresholds"),
     )

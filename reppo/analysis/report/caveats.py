@@ -54,8 +54,9 @@ def _untrained(study: Study) -> list[str]:
 
 
 def _unfinished(study: Study) -> list[str]:
-    count = sum(run.record.status == "running" for run in study.results)
-    return [f"{count} of {len(study.results)} runs are not finished: numbers will change."] if count else []
+    results = [*study.results, *study.searched]
+    count = sum(run.record.status == "running" for run in results)
+    return [f"{count} of {len(results)} runs are not finished: numbers will change."] if count else []
 
 
 def _mixed(study: Study) -> list[str]:

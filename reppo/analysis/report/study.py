@@ -3,17 +3,19 @@
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar, final
 
 import numpy as np
 
 from reppo.analysis.comparisons.paired import PairedEffect, compare
+from reppo.analysis.curves.learning import learned_threshold
 from reppo.analysis.curves.learning_curves import LearningCurve, learning_curves
 from reppo.analysis.curves.published import PublishedCurve, published
 from reppo.analysis.figures.style import HIGHLIGHTED
+from reppo.analysis.scores.arms import apart
 from reppo.analysis.scores.bounds import Bounds
-from reppo.analysis.scores.from_runs import score_table
+from reppo.analysis.scores.from_runs import cut_offs, score_table
 from reppo.analysis.scores.scales import one_scale, scale_of
 from reppo.analysis.scores.scores import Normalization, ScoreTable
 from reppo.analysis.statistics.corrections import corrected
@@ -44,6 +46,9 @@ class Study:
         effects: differences from the base on that scale.
         raw_effects: the same, with those of single tasks in returns.
         beside: for each published variant asked for, its curves on these tasks.
+        searched: the runs of settings of searches, which are in nothing of the above.
+        searched_metrics: training metrics of each of them.
+        declared: thresholds by task, as far as some were declared.
     """
 
     results: Sequence[RunData]
@@ -58,6 +63,27 @@ class Study:
     effects: Sequence[PairedEffect]
     raw_effects: Sequence[PairedEffect]
     beside: Mapping[str, Sequence[PublishedCurve]]
+    searched: Sequence[RunData] = ()
+    searched_metrics: Sequence[Metrics] = ()
+    declared: Mapping[str, float] = field(default_factory=dict)
+
+    @functools.cached_property
+    def cuts(self) -> dict[str, int]:
+        """For each task the last step at which all runs of arms were evaluated."""
+        return cut_offs(self.results)
+
+    @functools.cached_property
+    def thresholds(self) -> dict[str, float]:
+        """For each task the return that counts as learned: the declared one, or one that follows from the base."""
+        found = {}
+        for task, steps in self.cuts.items():
+            base = next((curve for curve in self.curves if (curve.environment, curve.arm) == (task, self.base)), None)
+            short = None if base is None else base.until(steps)
+            known = short is not None and np.isfinite(short.returns).any()
+            value = self.declared.get(task, learned_threshold(short) if short is not None and known else None)
+            if value is not None:
+                found[task] = value
+        return found
 
     @property
     def several(self) -> bool:
@@ -93,12 +119,17 @@ def study_of(
     against: Sequence[str],
     scale: Scale,
     bounds: Mapping[str, Bounds] | None,
+    thresholds: Mapping[str, float] | None = None,
 ) -> Study:
     """Collects what the parts of a report start from; see `build_report` for the arguments.
 
     Raises:
         ConfigurationError: if there are no runs, none has an evaluation, or the base is not among the arms.
     """
+    if metrics is None:
+        metrics = [run.folder.read_metrics() for run in results]
+    of_run = {id(run): own for run, own in zip(results, metrics, strict=True)}
+    results, searched = apart(results)
     require(len(results) > 0, "There are no runs to report on. Run the experiment first.")
     arms = {run.record.arm for run in results}
     if base not in arms:
@@ -108,8 +139,6 @@ def study_of(
     require(bool(np.isfinite(raw.scores).any()), "No run has a finite evaluation yet, so there is nothing to report.")
     of_tasks = scale_of(results, raw, bounds)
     table, unit = _scaled(raw, of_tasks, scale)
-    if metrics is None:
-        metrics = [run.folder.read_metrics() for run in results]
     effects = compare(table)
     raw_effects = effects
     if table is not raw:  # an arm's tasks are tested after the arm over all of them, which is on the common scale
@@ -117,7 +146,7 @@ def study_of(
         raw_effects = corrected([*whole, *(effect for effect in compare(raw) if effect.task is not None)])
     return Study(
         results=results,
-        metrics=metrics,
+        metrics=[of_run[id(run)] for run in results],
         base=base,
         unequal=unequal,
         raw=raw,
@@ -128,6 +157,9 @@ def study_of(
         effects=effects,
         raw_effects=raw_effects,
         beside={variant: published(variant, table.tasks) for variant in against},
+        searched=searched,
+        searched_metrics=[of_run[id(run)] for run in searched],
+        declared=dict(thresholds or {}),
     )
 
 

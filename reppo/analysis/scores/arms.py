@@ -10,6 +10,31 @@ Settings = Mapping[str, Any]
 """The values that an arm sets: path in the spec -> value as JSON."""
 
 
+def apart(results: Sequence[RunData]) -> tuple[list[RunData], list[RunData]]:
+    """The runs of arms, which are compared one by one, and those of the settings of searches, which are not."""
+    arms = [run for run in results if not run.record.search]
+    return arms, [run for run in results if run.record.search]
+
+
+def searches_of(results: Sequence[RunData], base: str = "base") -> dict[str, list[str]]:
+    """For each arm whose hyperparameters were searched the arms of its settings, by name.
+
+    Args:
+        results: runs of arms and of settings.
+        base: the arm that comes first.
+
+    Returns:
+        That of the declared base is named by its runs, or `"base"` where it has none.
+    """
+    records = {run.record.arm: run.record for run in results}
+    starts = {r.rival: r.arm for r in records.values() if not r.ablations and not r.search}
+    found: dict[str, list[str]] = {}
+    for arm in sorted((arm for arm, record in records.items() if record.search), key=natural_order):
+        rival = records[arm].rival
+        found.setdefault(starts.get(rival) or rival or "base", []).append(arm)
+    return dict(sorted(found.items(), key=lambda item: (item[0] != base, natural_order(item[0]))))
+
+
 def settings_of(results: Sequence[RunData]) -> dict[str, Settings]:
     """What each arm sets, whose ablations all set a value; other arms are left out.
 

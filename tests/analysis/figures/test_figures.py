@@ -14,7 +14,9 @@ from reppo.analysis import (
     Picture,
     ScoreTable,
     aggregate,
+    axes,
     compare,
+    learning_curves,
     performance_profiles,
     plot_aggregates,
     plot_costs,
@@ -24,17 +26,23 @@ from reppo.analysis import (
     plot_interactions,
     plot_learning_curves,
     plot_profiles,
+    plot_reached,
+    plot_searches,
     plot_sensitivity,
+    plot_tuning,
     published,
     score_table,
+    search_scores,
     sensitivity,
     training_diagnostics,
 )
 from reppo.analysis.comparisons.factorial import interacting_pairs
 from reppo.analysis.figures.curves import _clock_step
-from reppo.analysis.figures.style import HIGHLIGHTED, _short_path, arm_looks, house_style, plain, shorten, signed
+from reppo.analysis.figures.style import HIGHLIGHTED, PAGE, _short_path, arm_looks, house_style, plain, shorten, signed
+from reppo.analysis.scores.from_runs import cut_offs
 from reppo.errors import ConfigurationError
 from reppo.results import load_results
+from tests.analysis.runs import run
 from tests.analysis.score_tables import table as table_of
 from tests.analysis.synthetic import ARMS, TASKS, make_results
 
@@ -73,6 +81,17 @@ def pictures(results: Any, table: ScoreTable) -> dict[str, Picture]:
         "aggregates": plot_aggregates(aggregate(scaled, resamples=50)),
         "profiles": plot_profiles(performance_profiles(scaled, resamples=50)),
         "costs": plot_costs(results),
+    }
+    middle = {task: float(np.nanmedian(table.scores[:, j])) for j, task in enumerate(table.tasks)}
+    some = table.select(tasks=table.tasks[:6])
+    curves = [curve for curve in learning_curves(results) if curve.environment in some.tasks]
+    rows = axes(results, curves, cut_offs(results), middle)
+    searched = search_scores(some, {"base": table.arms[1:], table.arms[-1]: table.arms[:-1]})
+    found |= {
+        "reached": plot_reached(rows),
+        "reached in seconds": plot_reached(rows, x="seconds", width=PAGE),
+        "searches": plot_searches(searched, middle),
+        "tuning": plot_tuning(searched, width=PAGE),
     }
     metrics = [run.folder.read_metrics() for run in results]
     if any(len(m.names) for m in metrics):
@@ -197,6 +216,42 @@ def test_refusals_are_explained(tmp_path: Path):
         plot_interactions(score_table(results))
     with pytest.raises(ConfigurationError, match="No training metrics"):
         plot_diagnostics({})
+    with pytest.raises(ConfigurationError, match="No task has a threshold"):
+        plot_reached(axes(results, learning_curves(results), cut_offs(results), {}))
+    for draw in (plot_searches, plot_tuning):
+        with pytest.raises(ConfigurationError, match="No setting of a search has a score"):
+            draw([])
+
+
+def test_lines_over_settings_are_of_the_settings():
+    """Down from all by one at each score; the mark of the default where its mean is."""
+    scores = {"base": np.array([[2.0, 4.0]]), "a": np.array([[1.0, 1.0]]), "b": np.array([[5.0, np.nan]])}
+    found = search_scores(table_of(scores), {"base": ["a", "b"]})
+    line, mark, threshold = plot_searches(found, {"T0": 2.5}).figure.axes[0].lines
+    np.testing.assert_array_equal(line.get_xydata(), [[1, 1], [1, 1], [5, 0.5], [5, 0]])
+    np.testing.assert_array_equal(mark.get_xydata(), [[3, 0.5]])
+    assert list(threshold.get_xdata()) == [2.5, 2.5]
+    tuned, default = plot_tuning(found).figure.axes[0].lines
+    np.testing.assert_allclose(tuned.get_xydata(), [[1, 3], [2, 5]])
+    assert list(default.get_ydata()) == [3.0, 3.0]
+
+
+def test_an_algorithm_looks_alike_in_all_figures_of_a_page():
+    rows = axes(results := [run(arm, 0, [0.0, 1.0]) for arm in ("base", "a", "z")], learning_curves(results),
+                cut_offs(results), {"E": 1.0})  # fmt: skip
+    found = search_scores(table_of({"base": np.ones((1, 1)), "z": np.ones((1, 1)), "s": np.ones((1, 1))}), {"z": ["s"]})
+    beside = [line.get_color() for line in plot_reached(rows).figure.axes[0].lines]
+    alone, among = (
+        plot_tuning(found, arms=arms).figure.axes[0].lines[0].get_color() for arms in ((), ("base", "a", "z"))
+    )
+    assert among == beside[2] != alone == beside[1]
+
+
+def test_lines_of_runs_at_the_threshold_end_where_they_were_watched_no_longer():
+    results = [run("base", 0, [0.0, 5.0, 5.0]), run("base", 1, [0.0, 0.0, 5.0]), run("base", 2, [0.0, 0.0, 0.0])]
+    (line,) = plot_reached(axes(results, learning_curves(results), cut_offs(results), {"E": 5.0})).figure.axes[0].lines
+    expected = [[0, 0], [200, 1 / 3], [300, 2 / 3], [300, 2 / 3]]
+    np.testing.assert_allclose(line.get_xydata(), expected)
 
 
 def test_names_and_numbers():

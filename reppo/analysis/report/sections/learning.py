@@ -4,31 +4,23 @@ import math
 
 import numpy as np
 
-from reppo.analysis.curves.learning import reliable_improvement, time_to_threshold
-from reppo.analysis.curves.learning_curves import LearningCurve
+from reppo.analysis.comparisons.axes import areas
+from reppo.analysis.curves.learning import LEARNED, reliable_improvement, time_to_threshold
 from reppo.analysis.report.content import Section
 from reppo.analysis.report.study import Study
-from reppo.analysis.scores.from_runs import cut_offs
 from reppo.analysis.statistics.aggregates import trimmed_mean
-from reppo.analysis.statistics.over_time import area_under_curve
 from reppo.analysis.tables.table import Table
-
-LEARNED = 0.9
-"""Share of the base's improvement that makes the threshold of the table of learning."""
 
 
 def section(study: Study) -> Section | None:
     """Steps to a threshold, and how many runs stay above it."""
-    base = study.base
     records = []
-    for environment, steps in cut_offs(study.results).items():
-        own = [curve.until(steps) for curve in study.curves if curve.environment == environment]
-        own = [curve for curve in own if np.isfinite(curve.returns).any()]
-        reference = next((curve for curve in own if curve.arm == base), None)
-        threshold = None if reference is None else _threshold(reference)
+    for environment, steps in study.cuts.items():
+        threshold = study.thresholds.get(environment)
         if threshold is None:
             continue
-        for curve in own:
+        own = [curve.until(steps) for curve in study.curves if curve.environment == environment]
+        for curve in (curve for curve in own if np.isfinite(curve.returns).any()):
             speed = time_to_threshold(curve, threshold, horizon=float(steps))
             reliable = reliable_improvement(curve, threshold)
             ends = speed.restricted_mean.low, speed.restricted_mean.high
@@ -48,7 +40,7 @@ def section(study: Study) -> Section | None:
                     "reliable_low": reliable.final.low,
                     "reliable_high": reliable.final.high,
                     "falls": int(reliable.falls.sum()),
-                    "area": _area(curve),
+                    "area": float(trimmed_mean(areas(curve))),
                 }
             )
     if not records:
@@ -64,34 +56,25 @@ def section(study: Study) -> Section | None:
         kinds={"reliable": "share", "mean_steps_to_it": "steps"},
         intervals={"mean_steps_to_it": ("low", "high"), "reliable": ("reliable_low", "reliable_high")},
         notes=(
-            f"Up to the last step at which all runs of the task were evaluated. Threshold: {LEARNED:.0%} of the way "
-            "from the base's first evaluation to its last; a task on which the base gained no more than its seeds "
-            "differ is left out. Mean steps: with Student's 95% interval, missing where all times are equal. A run "
-            "that never reaches the threshold counts with the last step: where some did not, the mean is too low, "
-            "and a difference of means may be larger or smaller. Reliable: the share of runs that reach it and never "
-            "fall below it after that (Wilson's interval); falls: how often runs fell, all together. Area: return "
-            "averaged over training, interquartile mean over seeds.",
+            f"Up to the last step at which all runs of the task were evaluated. {thresholds_in_words(study)} Mean "
+            "steps: with Student's 95% interval, missing where all times are equal. A run that never reaches the "
+            "threshold counts with the last step: where some did not, the mean is too low, and a difference of means "
+            "may be larger or smaller. Reliable: the share of runs that reach it and never fall below it after that "
+            "(Wilson's interval); falls: how often runs fell, all together. Area: return averaged over training, "
+            "interquartile mean over seeds.",
         ),
     )  # fmt: skip
     return Section(key="learning", title="Speed and reliability", tables=(table,))
 
 
-def _threshold(curve: LearningCurve) -> float | None:
-    common = curve.common_steps()
-    returns = curve.completed()
-    known = returns[np.isfinite(returns).any(axis=1)][:, common]
-    line = np.asarray(trimmed_mean(known.T))
-    if len(line) < 2 or line[-1] <= line[0]:
-        return None
-    if len(known) > 1 and line[-1] - line[0] < known[:, -1].std(ddof=1):
-        return None  # as for a scale: a threshold of noise
-    return float(line[0] + LEARNED * (line[-1] - line[0]))
-
-
-def _area(curve: LearningCurve) -> float:
-    values = []
-    for row in curve.completed():
-        known = np.isfinite(row)
-        if known.any():
-            values.append(float(area_under_curve(curve.environment_steps[known].astype(np.float64), row[known])))
-    return float(trimmed_mean(np.array(values))) if values else math.nan
+def thresholds_in_words(study: Study) -> str:
+    """Where the thresholds are from."""
+    derived = f"{LEARNED:.0%} of the way from the base's first evaluation to its last; a task on which the base gained "
+    derived += "no more than its seeds differ is left out."
+    if not study.declared:
+        return f"Threshold: {derived}"
+    declared = [task for task in study.cuts if task in study.declared]
+    others = len(study.cuts) > len(declared)
+    return "Threshold: declared with the experiment" + (
+        f" on {', '.join(declared)}; on others {derived}" if others else "."
+    )

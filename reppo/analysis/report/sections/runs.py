@@ -14,12 +14,14 @@ from reppo.results.formatting import natural_order
 
 
 def runs_with_curves(study: Study) -> tuple[Table, tuple[RunCurve, ...]]:
-    """Every run with its outcome, and its evaluations."""
+    """Every run with its outcome, and its evaluations; those of settings of searches after all others."""
     records, curves = [], []
-    watched = watched_metrics(study.results)
+    results, metrics = [*study.results, *study.searched], [*study.metrics, *study.searched_metrics]
+    watched = watched_metrics(results)
     order = {arm: i for i, arm in enumerate(arms_in_order(study.results, study.base))}
+    order |= {arm: len(order) + i for i, arm in enumerate(arms_in_order(study.searched, ""))}
     paired = sorted(
-        zip(study.results, study.metrics, strict=True),
+        zip(results, metrics, strict=True),
         key=lambda pair: (order[pair[0].record.arm], natural_order(pair[0].record.environment), pair[0].record.seed),
     )
     for run, recorded in paired:
