@@ -20,7 +20,12 @@ _PANEL_HEIGHT = 1.95
 
 
 def plot_reached(
-    rows: Sequence[Axes], base: str = "base", *, x: Literal["steps", "seconds"] = "steps", width: float | None = None
+    rows: Sequence[Axes],
+    base: str = "base",
+    *,
+    x: Literal["steps", "seconds"] = "steps",
+    highlight: Sequence[str] | None = None,
+    width: float | None = None,
 ) -> style.Picture:
     """The share of runs that have reached the threshold, over steps or seconds: one panel per task, one line per arm.
 
@@ -31,6 +36,7 @@ def plot_reached(
         rows: of `axes`, with thresholds.
         base: the arm that is drawn in the text's color.
         x: environment steps, or seconds of a run's share of its batch, without compilation.
+        highlight: as in `plot_learning_curves`.
         width: of the figure in inches; None for what so many panels take in print.
 
     Raises:
@@ -42,8 +48,7 @@ def plot_reached(
     known = [(row, time) for row in rows if (time := row.steps if x == "steps" else row.seconds) is not None]
     require(len(known) > 0, "No task has a threshold to be reached, or no run a clock.")
     arms = style.base_first([row.arm for row, _ in known], base)
-    colored = style.colored(arms, base, None)
-    with _panels([row.task for row, _ in known], arms, base, width) as (figure, panels, looks):
+    with _panels([row.task for row, _ in known], arms, base, highlight, width) as (figure, panels, looks):
         for row, time in known:
             panel, look = panels[row.task], looks.get(row.arm)
             events, left = kaplan_meier(time.times, time.reached)
@@ -65,7 +70,7 @@ def plot_reached(
     return style.Picture(
         figure,
         f"Runs that reach the threshold over {what}",
-        f"Share of runs that have reached the threshold over {what}, for {', '.join(colored)}. By the end: "
+        f"Share of runs that have reached the threshold over {what}, for {', '.join(looks)}. By the end: "
         f"{'; '.join(parts[:12])}{' and others' if len(parts) > 12 else ''}.",
     )
 
@@ -75,7 +80,7 @@ def plot_searches(
     thresholds: Mapping[str, float] | None = None,
     base: str = "base",
     *,
-    arms: Sequence[str] = (),
+    highlight: Sequence[str] | None = None,
     width: float | None = None,
 ) -> style.Picture:
     """How scores are distributed over settings: for each score the share of settings that are at least as high.
@@ -87,7 +92,7 @@ def plot_searches(
         found: of `search_scores`.
         thresholds: by task, as far as there are some.
         base: the algorithm that is drawn in the text's color.
-        arms: all arms of other figures beside, so that an algorithm looks as it does there.
+        highlight: as in `plot_learning_curves`: what is highlighted there looks alike here.
         width: of the figure in inches; None for what so many panels take in print.
 
     Raises:
@@ -95,7 +100,7 @@ def plot_searches(
     """
     require(len(found) > 0, "No setting of a search has a score to draw.")
     starts = style.base_first([one.start for one in found], base)
-    with _panels([one.task for one in found], starts, base, width, arms) as (figure, panels, looks):
+    with _panels([one.task for one in found], starts, base, highlight, width) as (figure, panels, looks):
         for one in found:
             panel, look = panels[one.task], looks.get(one.start, {"color": style.MUTED})
             ordered = np.sort(one.scores)
@@ -126,7 +131,11 @@ def plot_searches(
 
 
 def plot_tuning(
-    found: Sequence[SearchScores], base: str = "base", *, arms: Sequence[str] = (), width: float | None = None
+    found: Sequence[SearchScores],
+    base: str = "base",
+    *,
+    highlight: Sequence[str] | None = None,
+    width: float | None = None,
 ) -> style.Picture:
     """What tuning finds: the best of so many settings, on average over which, against their number.
 
@@ -135,7 +144,7 @@ def plot_tuning(
     Args:
         found: of `search_scores`.
         base: the algorithm that is drawn in the text's color.
-        arms: all arms of other figures beside, so that an algorithm looks as it does there.
+        highlight: as in `plot_learning_curves`: what is highlighted there looks alike here.
         width: of the figure in inches; None for what so many panels take in print.
 
     Raises:
@@ -145,7 +154,7 @@ def plot_tuning(
     """
     require(len(found) > 0, "No setting of a search has a score to draw.")
     starts = style.base_first([one.start for one in found], base)
-    with _panels([one.task for one in found], starts, base, width, arms) as (figure, panels, looks):
+    with _panels([one.task for one in found], starts, base, highlight, width) as (figure, panels, looks):
         for one in found:
             panel, look = panels[one.task], looks.get(one.start, {"color": style.MUTED})
             counts = list(range(1, len(one.scores) + 1))
@@ -169,19 +178,14 @@ def plot_tuning(
 
 @contextmanager
 def _panels(
-    tasks: Sequence[str], arms: Sequence[str], base: str, width: float | None, beside: Sequence[str] = ()
+    tasks: Sequence[str], arms: Sequence[str], base: str, highlight: Sequence[str] | None, width: float | None
 ) -> Iterator[tuple[Any, dict[str, Any], dict[str, dict[str, Any]]]]:
-    """A figure with a panel for each task and a legend of arms; and the look of each arm that is told apart.
-
-    Looks are by the order of the arms beside, where those can all be told apart.
-    """
+    """A figure with a panel for each task and a legend of arms; and the look of each arm that is told apart."""
     from matplotlib.lines import Line2D
 
     tasks = list(dict.fromkeys(tasks))
-    colored = style.colored(arms, base, None)
-    every = style.colored(style.base_first([*beside, *arms], base), base, None)
-    of_all = style.arm_styles(every if set(colored) <= set(every) else colored, base)
-    looks = {arm: of_all[arm] for arm in colored}
+    looks = style.arm_looks(arms, base, highlight)
+    colored = list(looks)
     columns = panel_columns(len(tasks))
     lines = math.ceil(len(tasks) / columns)
     width = max(2.35 * columns if columns > 1 else 5.6, 5.2, width or 0.0)

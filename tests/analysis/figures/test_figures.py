@@ -242,7 +242,7 @@ def test_an_algorithm_looks_alike_in_all_figures_of_a_page():
     found = search_scores(table_of({"base": np.ones((1, 1)), "z": np.ones((1, 1)), "s": np.ones((1, 1))}), {"z": ["s"]})
     beside = [line.get_color() for line in plot_reached(rows).figure.axes[0].lines]
     alone, among = (
-        plot_tuning(found, arms=arms).figure.axes[0].lines[0].get_color() for arms in ((), ("base", "a", "z"))
+        plot_tuning(found, highlight=arms).figure.axes[0].lines[0].get_color() for arms in (None, ("a", "z"))
     )
     assert among == beside[2] != alone == beside[1]
 

@@ -40,9 +40,14 @@ def section(study: Study) -> Section | None:
 def _pictures(rows: Sequence[Axes], study: Study) -> list[tuple[str, Picture]]:
     pictures = []
     if any(row.steps is not None for row in rows):
-        pictures.append(("reached", figures.plot_reached(rows, study.base, width=PAGE)))
+        pictures.append(("reached", figures.plot_reached(rows, study.base, highlight=study.highlight, width=PAGE)))
     if any(row.seconds is not None for row in rows):
-        pictures.append(("reached_seconds", figures.plot_reached(rows, study.base, x="seconds", width=PAGE)))
+        pictures.append(
+            (
+                "reached_seconds",
+                figures.plot_reached(rows, study.base, x="seconds", highlight=study.highlight, width=PAGE),
+            )
+        )
     return pictures
 
 
@@ -134,8 +139,8 @@ def _robustness(study: Study) -> tuple[list[tuple[str, Picture]], list[Table], s
     if not found:
         return [], [], " No setting of a search has been evaluated yet."
     pictures = [
-        ("searches", figures.plot_searches(found, study.thresholds, study.base, arms=study.table.arms, width=PAGE)),
-        ("tuning", figures.plot_tuning(found, study.base, arms=study.table.arms, width=PAGE)),
+        ("searches", figures.plot_searches(found, study.thresholds, study.base, highlight=study.highlight, width=PAGE)),
+        ("tuning", figures.plot_tuning(found, study.base, highlight=study.highlight, width=PAGE)),
     ]
     tables = [_distribution(found, study.thresholds)]
     words = " Robustness: " + "; ".join(
