@@ -58,6 +58,8 @@ def _run(arguments: argparse.Namespace) -> int:
     settings = Settings(**{field.name: getattr(arguments, field.name) for field in dataclasses.fields(Settings)})
     require(arguments.rounds >= 1, f"--rounds is {arguments.rounds}; give at least 1.")
     require(min(arguments.seeds) >= 1, f"--seeds has {min(arguments.seeds)}; give numbers of at least 1.")
+    kept = arguments.out / "benchmark.json"
+    require(not kept.exists(), f"{str(kept)!r} is there already: give another folder with --out, or remove it.")
     places = arguments.environments or default_folder()
     for folder in (arguments.out, places):
         check_folder(folder)
@@ -79,7 +81,7 @@ def _run(arguments: argparse.Namespace) -> int:
             continue
         commands[peer.name] = _command([str(python), str(peer.script)], settings)
     say = lambda line: print(line, flush=True)
-    benchmark.run(commands, arguments.seeds, arguments.rounds, arguments.turn_seconds, say)
+    benchmark.run(commands, sorted(set(arguments.seeds)), arguments.rounds, arguments.turn_seconds, say)
     print(f"\n{format_benchmark(benchmark.to_json())}\nTable: {arguments.out / 'benchmark.md'}")
     return int(any(turn.fault for turn in benchmark.turns))
 

@@ -18,6 +18,12 @@ class NotInstalled(RuntimeError):
     """A peer's environment could not be made; the message says why, and what to do."""
 
 
+def own_environment() -> dict[str, str]:
+    """The variables of this process, without those by which one Python would import another's packages."""
+    hidden = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+    return {name: text for name, text in os.environ.items() if name not in hidden}
+
+
 def default_folder() -> Path:
     """Where environments are kept."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reppo" / "peers"
@@ -64,7 +70,12 @@ def _run(command: list[str], log: Path, peer: Peer, mode: str) -> None:
     with open(log, mode, encoding="utf-8") as stream:
         try:
             done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, timeout=INSTALL_SECONDS
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                timeout=INSTALL_SECONDS,
+                env=own_environment(),
             )
         except subprocess.TimeoutExpired:
             raise NotInstalled(f"Installing {peer.name} took over {INSTALL_SECONDS:.0f} s; see {str(log)!r}.") from None

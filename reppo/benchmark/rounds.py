@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
+from reppo.benchmark.places import own_environment
 from reppo.results.files import write_atomically, write_json
 
 NUMBERS = ("compile_seconds", "seconds", "cpu_seconds", "steps", "memory")
@@ -126,15 +126,13 @@ def _told(command: Sequence[str], log: Path, limit: float) -> tuple[dict[str, An
     try:
         found = json.loads(done.stdout.strip().splitlines()[-1])
         told = {name: float(found[name]) for name in NUMBERS} | {"returns": [float(one) for one in found["returns"]]}
+        if not (told["seconds"] > 0 and told["steps"] > 0):
+            raise ValueError(f"{told['steps']:.0f} steps in {told['seconds']} s")
         return {**found, **told, "memory": told["memory"] * MEMORY_UNIT}, ""
     except (IndexError, KeyError, TypeError, ValueError) as error:
         return {}, f"its last line is not what it should tell ({type(error).__name__}: {error}); see {str(log)!r}"
 
 
 def _environment() -> dict[str, str]:
-    """Without what would let one of them import another's packages, or compile less than it needs."""
-    hidden = ("PYTHONPATH", "PYTHONHOME", "JAX_COMPILATION_CACHE_DIR", "VIRTUAL_ENV")
-    return {name: text for name, text in os.environ.items() if name not in hidden} | {
-        "JAX_ENABLE_COMPILATION_CACHE": "false",
-        "JAX_PLATFORMS": "cpu",
-    }
+    """On the CPU, and everything compiled anew."""
+    return own_environment() | {"JAX_ENABLE_COMPILATION_CACHE": "false", "JAX_PLATFORMS": "cpu"}

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any, final
 
 from reppo.environments.suites import find_suite
-from reppo.errors import require
+from reppo.errors import require, unknown_name
 
 
 @final
@@ -13,7 +13,7 @@ class Settings:
     """PPO on a task of gymnax, as far as every implementation can be told.
 
     Attributes:
-        task: its name.
+        task: its name; actions are continuous.
         iterations: rollouts that are collected and learned from, at least 2.
         num_environments: environments of each seed, at least 1.
         rollout_length: steps that each takes between two updates, at least 1.
@@ -25,7 +25,7 @@ class Settings:
         learning_rate: of Adam, positive.
         gamma: discount factor, in [0, 1].
         lam: lambda of generalized advantage estimation, in [0, 1].
-        clip: of the ratio, and of the value's change in an iteration, positive.
+        clip: of the ratio, and of the value's change in an iteration, between 0 and 1.
         reward_scale: factor on rewards in what is learned, positive; returns are unscaled.
         action_scale: standard deviation of the first policy, where actions are in [-1, 1]; positive.
         episodes: whole episodes of the last policy's mean action, which each seed's return is the mean of.
@@ -53,6 +53,14 @@ class Settings:
         require(
             self.iterations >= 2, f"iterations is {self.iterations}; give at least 2: Brax is timed after its first."
         )
+        for name in ("learning_rate", "reward_scale", "action_scale"):
+            require(getattr(self, name) > 0, f"{name} is {getattr(self, name)}; give a positive one.")
+        for name in ("gamma", "lam"):
+            require(0 <= getattr(self, name) <= 1, f"{name} is {getattr(self, name)}; give one in [0, 1].")
+        require(0 < self.clip < 1, f"clip is {self.clip}; give one between 0 and 1.")
+        tasks = [name for name, entry in find_suite("gymnax").tasks.items() if not entry.discrete]
+        if self.task not in tasks:
+            raise unknown_name("task with continuous actions", self.task, tasks)
         require(
             self.num_environments % self.minibatches == 0,
             f"{self.minibatches} minibatches do not divide {self.num_environments} environments. Choose a number that "

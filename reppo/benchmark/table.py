@@ -81,7 +81,7 @@ def format_benchmark(data: Mapping[str, Any]) -> str:
     """The table of what `benchmark.json` holds: numbers of each, ratios of this library to each, and what failed."""
     turns = data["turns"]
     lines = ["# PPO here and elsewhere", "", _settings(data)]
-    for seeds in sorted({turn["seeds"] for turn in turns}):
+    for seeds in sorted({turn["seeds"] for turn in turns if turn["found"]}):
         names = list(dict.fromkeys(turn["name"] for turn in turns if turn["seeds"] == seeds and turn["found"]))
         lines += [
             "",

@@ -13,6 +13,8 @@ import pytest
 from reppo.benchmark import places
 from reppo.benchmark.__main__ import main
 from reppo.benchmark.own import measure, spec_of
+from reppo.benchmark.parts import format_parts
+from reppo.benchmark.parts import measure as measure_parts
 from reppo.benchmark.peers import OWN, PEERS, Peer, find_peers
 from reppo.benchmark.places import NotInstalled, place_of, python_of
 from reppo.benchmark.rounds import Benchmark, Turn
@@ -51,16 +53,18 @@ def test_turns_move_on_by_one_and_a_failure_loses_no_other_number(tmp_path):
             "raises": [sys.executable, "-c", "raise ValueError('the fault | in words')"],
             "half": [sys.executable, "-c", "print('{\"seconds\": 1}')"],
             "absent": [str(tmp_path / "no-python")],
+            "timeless": says({**told(), "seconds": 0.0}),
             "peer": says(told(100.0)),
         },
     )
     assert [(turn.round, turn.name) for turn in turns] == [
-        *((0, name) for name in (OWN, "raises", "half", "absent", "peer")),
+        *((0, name) for name in (OWN, "raises", "half", "absent", "timeless", "peer")),
         *((1, name) for name in ("peer", OWN)),
     ]
     faults = {turn.name: turn.fault for turn in turns if turn.fault}
     assert faults["raises"] == "ValueError: the fault | in words"
     assert "compile_seconds" in faults["half"] and "No such file" in faults["absent"]
+    assert "1000 steps in 0.0 s" in faults["timeless"]
     data = json.loads((tmp_path / "benchmark.json").read_text())
     assert [turn["name"] for turn in data["turns"]] == [turn.name for turn in turns]
     table = (tmp_path / "benchmark.md").read_text()
@@ -123,6 +127,10 @@ def test_the_difference_of_returns_has_the_interval_of_welch():
         (["--seeds", "0"], "--seeds has 0"),
         (["--minibatches", "7"], "do not divide 64 environments"),
         (["--iterations", "1"], "give at least 2"),
+        (["--clip", "1"], "clip is 1.0"),
+        (["--gamma", "1.5"], "gamma is 1.5"),
+        (["--task", "Pendulum"], "Did you mean 'Pendulum-v1'"),
+        (["--task", "CartPole-v1"], "task with continuous actions 'CartPole-v1'"),
         (["--out", "{file}"], "is a file"),
         (["--environments", "{file}"], "is a file"),
     ],
@@ -133,6 +141,19 @@ def test_what_cannot_be_used_is_refused_before_anything_runs(arguments, said, tm
     assert main([one.format(file=tmp_path / "file") for one in arguments]) == 2
     assert said in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_earlier_benchmark_is_not_overwritten(tmp_path, capsys):
+    (tmp_path / "benchmark.json").write_text("{}")
+    assert main(["--out", str(tmp_path)]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert (tmp_path / "benchmark.json").read_text() == "{}"
+
+
+def test_one_that_is_not_installed_stands_in_the_table_alone():
+    absent = dataclasses.asdict(Turn("a", 0, 0, {}, "no network"))
+    table = format_benchmark({**FACTS, "turns": [absent, turn(OWN, 0, told())]})
+    assert "| a |  | no network |" in table and "0 seed" not in table
 
 
 def test_usual_peers_are_those_whose_packages_are_small():
@@ -189,6 +210,20 @@ def test_our_side_trains_all_seeds_and_tells_what_is_asked():
     assert found["steps"] == 2 * TOY.steps == 2 * 2 * 4 * 8
     assert len(found["returns"]) == 2 and all(-2000 < one < 0 for one in found["returns"])
     assert min(found[name] for name in ("compile_seconds", "seconds", "cpu_seconds", "memory")) > 0
+
+
+@pytest.mark.slow
+def test_the_parts_of_an_iteration_are_timed():
+    seconds = measure_parts(dataclasses.replace(TOY, num_environments=64, rollout_length=64), repetitions=5)
+    whole, *parts = seconds.values()
+    assert all(0 < part < 2 * whole for part in parts)
+
+
+def test_shares_are_those_of_the_whole_iteration():
+    assert format_parts({"all": 0.02, "half": 0.01}).splitlines()[2:] == [
+        "| all | 20.00 ms | 100% |",
+        "| half | 10.00 ms | 50% |",
+    ]
 
 
 @pytest.mark.slow

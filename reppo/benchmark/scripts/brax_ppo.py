@@ -1,7 +1,5 @@
 """PPO of Brax, run by a Python that has Brax and gymnax: settings as JSON in, one JSON line out."""
 
-# pyright: reportMissingImports=false
-
 import functools
 import json
 import math
@@ -125,11 +123,12 @@ def one_seed(task, settings, seed):
     policy = make_policy(parameters, deterministic=True)
 
     def episode(key):
-        def step(state, _):
+        def step(carry, _):
+            state, going_on = carry
             state = task.step(state, policy(state.obs, key)[0])
-            return state, state.reward
+            return (state, going_on * (1 - state.done)), going_on * state.reward
 
-        return jax.lax.scan(step, task.reset(key), None, horizon)[1].sum()
+        return jax.lax.scan(step, (task.reset(key), jax.numpy.ones(())), None, horizon)[1].sum()
 
     keys = jax.random.split(jax.random.PRNGKey(2**31), settings["episodes"])
     mean_return = float(jax.jit(jax.vmap(episode))(keys).mean())

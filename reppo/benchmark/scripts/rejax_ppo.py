@@ -1,7 +1,5 @@
 """PPO of rejax, run by a Python that has rejax and gymnax: settings as JSON in, one JSON line out."""
 
-# pyright: reportMissingImports=false
-
 import json
 import resource
 import sys
@@ -94,13 +92,14 @@ def returns(algorithm, task, params, parameters, episodes):
         space = task.action_space(params)
 
         def step(carry, _):
-            observation, state = carry
+            observation, state, going_on = carry
             action = algorithm.actor.apply(parameters, observation[None], method="_action_dist").mean()[0]
             action = jnp.clip(action, space.low, space.high)
-            observation, state, reward, _, _ = task.step_env(key, state, action, params)
-            return (observation, state), reward
+            observation, state, reward, done, _ = task.step_env(key, state, action, params)
+            return (observation, state, going_on & ~done), jnp.where(going_on, reward, 0.0)
 
-        return jax.lax.scan(step, task.reset_env(key, params), None, params.max_steps_in_episode)[1].sum()
+        start = (*task.reset_env(key, params), jnp.array(True))
+        return jax.lax.scan(step, start, None, params.max_steps_in_episode)[1].sum()
 
     keys = jax.random.split(jax.random.PRNGKey(2**31), episodes)
     return jax.jit(jax.vmap(lambda own: jax.vmap(episode, in_axes=(None, 0))(own, keys).mean()))(parameters)

@@ -1,7 +1,5 @@
 """PPO of Stable-Baselines3, run by a Python that has it: settings as JSON in, one JSON line out."""
 
-# pyright: reportMissingImports=false
-
 import json
 import resource
 import sys
