@@ -7,6 +7,7 @@
 # make picture      runs the quickstart anew and draws the picture of its report; needs Chromium
 # make lint         checks style and types
 # make gpu-check    finds out what works on this GPU; REHEARSAL=1: tiny sizes on the CPU
+# make benchmark    PPO here against rejax and Brax; PEERS=..., SEEDS="1 4", ROUNDS=5
 # For a GPU: make quickstart EXTRAS=cuda12
 # For another Python: make test PYTHON=python3.12 builds .venv anew where it has another version
 # Without network: make gpu-check WHEELS=folder, beside the packages that PYTHON has; see docs/gpu.md
@@ -22,7 +23,7 @@ STARTED := $(shell date +%s)
 CHECK := -m reppo.gpu_check --out $(OUT) --budget-seconds $(BUDGET) --started $(STARTED) $(if $(REHEARSAL),--rehearsal) $(if $(ONLY),--only $(ONLY))
 version = $(shell $(1) -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null)
 
-.PHONY: install quickstart test test-slow test-browser test-slurm docs picture lint gpu-check clean another-version
+.PHONY: install quickstart test test-slow test-browser test-slurm docs picture lint gpu-check benchmark clean another-version
 
 install: .venv/.installed
 
@@ -61,6 +62,10 @@ else
 gpu-check: .venv/.installed
 	$(BIN)/python $(CHECK)
 endif
+
+benchmark: .venv/.installed
+	$(BIN)/python -m reppo.benchmark $(if $(PEERS),--peers $(PEERS)) $(if $(SEEDS),--seeds $(SEEDS)) \
+		$(if $(ROUNDS),--rounds $(ROUNDS))
 
 .venv/pyvenv.cfg: $(if $(filter $(call version,$(PYTHON)),$(call version,$(BIN)/python)),,another-version)
 	$(PYTHON) -m venv --clear .venv

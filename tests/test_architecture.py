@@ -48,6 +48,7 @@ ORDER = [
     "sweep",
     "cluster",
     "gpu_check",
+    "benchmark",
     "analysis",
     "descriptions",
     "cli",

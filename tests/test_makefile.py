@@ -53,7 +53,7 @@ def planned(tmp_path):
         ("3.12", (), None),  # what is there is kept, also where python3 is another version
     ],
 )
-@pytest.mark.parametrize("target", ["test", "quickstart", "gpu-check"])
+@pytest.mark.parametrize("target", ["test", "quickstart", "gpu-check", "benchmark"])
 def test_the_environment_is_of_the_python_that_was_asked_for(planned, existing, arguments, built_by, target):
     lines = planned(existing, target, *arguments)
     builds = [line for line in lines if "-m venv" in line]

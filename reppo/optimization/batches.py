@@ -4,6 +4,8 @@ from abc import abstractmethod
 from typing import final
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Int, Key
 
 from reppo.component import Component, static
@@ -49,7 +51,7 @@ class Epochs(AbstractBatches):
 
     def indices(self, rows: int, key: Key[Array, ""]) -> Int[Array, "updates batch"]:
         keys = jax.random.split(subkey(key, "shuffle"), self.epochs)
-        shuffled = jax.vmap(lambda k: jax.random.permutation(k, rows))(keys)
+        shuffled = jax.vmap(lambda k: _permutation(k, rows))(keys)
         return shuffled.reshape(self.epochs * self.num_minibatches, rows // self.num_minibatches)
 
     def check(self, rows: int) -> None:
@@ -85,3 +87,23 @@ class Sampled(AbstractBatches):
     def validate(self) -> None:
         require(self.updates >= 1, f"The number of updates is {self.updates}; give at least 1.")
         require(self.size >= 1, f"The size of a minibatch is {self.size}; give at least 1.")
+
+
+def _permutation(key: Key[Array, ""], rows: int) -> Int[Array, " rows"]:
+    """What `jax.random.permutation(key, rows)` gives, number by number, in less than a third of its time on a CPU.
+
+    Both sort the rows by random bits, as often as keeps ties rare. JAX sorts pairs of bits and row, which XLA does on a
+    CPU by calls of a comparison; here each pair is one number of 64 bits, whose order is the same.
+
+    Args:
+        key: consumed.
+        rows: how many, at least 1.
+    """
+    order = jnp.arange(rows, dtype=jnp.int32)
+    for _ in range(int(np.ceil(3 * np.log(rows) / np.log(np.iinfo(np.uint32).max)))):
+        key, bits_key = jax.random.split(key)
+        bits = jax.random.bits(bits_key, (rows,), jnp.uint32)
+        with jax.enable_x64(True):
+            pairs = bits.astype(jnp.uint64) << jnp.uint64(32) | jnp.arange(rows, dtype=jnp.uint64)
+            order = order[jnp.sort(pairs, stable=False).astype(jnp.uint32).astype(jnp.int32)]
+    return order

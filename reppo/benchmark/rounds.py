@@ -1,0 +1,138 @@
+"""Rounds in which all take turns, each in a process of its own. Imports no JAX."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, final
+
+from reppo.benchmark.places import own_environment
+from reppo.results.files import write_atomically, write_json
+
+NUMBERS = ("compile_seconds", "seconds", "cpu_seconds", "steps", "memory")
+"""What every script tells as a number, beside `returns`."""
+
+MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes in the unit of `resource.getrusage`, in which scripts tell their peak memory; turns hold bytes."""
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Turn:
+    """What became of one implementation in one round.
+
+    Attributes:
+        name: of the implementation.
+        seeds: how many it trained.
+        round: from 0.
+        found: what its script told; empty where it failed.
+        fault: why it failed; empty where it did not.
+    """
+
+    name: str
+    seeds: int
+    round: int
+    found: Mapping[str, Any]
+    fault: str = ""
+
+
+@final
+class Benchmark:
+    """Turns, on disk after each: `benchmark.json` and `benchmark.md` in a folder."""
+
+    def __init__(self, folder: Path, facts: Mapping[str, Any], table: Callable[[dict[str, Any]], str]):
+        """Begins with no turns.
+
+        Args:
+            folder: where it writes; logs of the turns come into it too.
+            facts: settings and machine, plain data.
+            table: makes the table from what is written as JSON.
+        """
+        self.folder = folder
+        self.turns: list[Turn] = []
+        self._facts = dict(facts)
+        self._table = table
+        (folder / "logs").mkdir(parents=True, exist_ok=True)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {**self._facts, "turns": [dataclasses.asdict(turn) for turn in self.turns]}
+
+    def note(self, turn: Turn) -> None:
+        """Keeps a turn and writes both files."""
+        self.turns.append(turn)
+        data = self.to_json()
+        write_json(self.folder / "benchmark.json", data)
+        write_atomically(self.folder / "benchmark.md", self._table(data).encode())
+
+    def run(
+        self,
+        commands: Mapping[str, Callable[[int], list[str]]],
+        seeds: Sequence[int],
+        rounds: int,
+        limit: float,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        """All rounds. In each, every implementation has a turn with every number of seeds; the first moves on by one.
+
+        One that failed with a number of seeds has no further turn with it.
+
+        Args:
+            commands: by name, from a number of seeds to a command whose last line of output is a JSON object.
+            seeds: numbers of seeds.
+            rounds: how many.
+            limit: seconds after which a turn is stopped.
+            say: is given a line for each turn.
+        """
+        names, failed = list(commands), set()
+        for number in range(rounds):
+            for lanes in seeds:
+                for name in names[number % len(names) :] + names[: number % len(names)]:
+                    if (name, lanes) in failed:
+                        continue
+                    log = self.folder / "logs" / f"{name}-{lanes}-{number}.log"
+                    found, fault = _told(commands[name](lanes), log, limit)
+                    if fault:
+                        failed.add((name, lanes))
+                    self.note(Turn(name, lanes, number, found, fault))
+                    speed = f"{found['steps'] / found['seconds']:.0f} steps/s" if found else f"failed: {fault}"
+                    say(f"round {number + 1}, {lanes} seed{'s' * (lanes > 1)}, {name}: {speed}")
+
+
+def _told(command: Sequence[str], log: Path, limit: float) -> tuple[dict[str, Any], str]:
+    """What a command told in its last line, or why it did not."""
+    with open(log, "w", encoding="utf-8") as stream:
+        try:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=stream,
+                timeout=limit,
+                env=_environment(),
+                encoding="utf-8",
+                errors="replace",
+            )
+        except subprocess.TimeoutExpired:
+            return {}, f"stopped after {limit:.0f} s"
+        except OSError as error:
+            return {}, f"{command[0]}: {error.strerror or error}"
+        stream.write(done.stdout)
+    if done.returncode:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return {}, (lines[-1][:300] if lines else f"exit code {done.returncode}, and nothing in its log")
+    try:
+        found = json.loads(done.stdout.strip().splitlines()[-1])
+        told = {name: float(found[name]) for name in NUMBERS} | {"returns": [float(one) for one in found["returns"]]}
+        if not (told["seconds"] > 0 and told["steps"] > 0):
+            raise ValueError(f"{told['steps']:.0f} steps in {told['seconds']} s")
+        return {**found, **told, "memory": told["memory"] * MEMORY_UNIT}, ""
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        return {}, f"its last line is not what it should tell ({type(error).__name__}: {error}); see {str(log)!r}"
+
+
+def _environment() -> dict[str, str]:
+    """On the CPU, and everything compiled anew."""
+    return own_environment() | {"JAX_ENABLE_COMPILATION_CACHE": "false", "JAX_PLATFORMS": "cpu"}
