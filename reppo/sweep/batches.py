@@ -57,12 +57,17 @@ class Batch:
     @property
     def label(self) -> str:
         """What it is, for people."""
-        return f"{self.environment} {', '.join(dict.fromkeys(run.group for _, run in self.own))}"
+        return f"{self.environment} {', '.join(self.groups)}"
 
     @property
     def arms(self) -> list[str]:
         """Names of its arms, in the order of lanes."""
         return list(dict.fromkeys(run.arm for _, run in self.own))
+
+    @property
+    def groups(self) -> list[str]:
+        """Names of its arms, all settings of a search as one, in the order of lanes."""
+        return list(dict.fromkeys(run.group for _, run in self.own))
 
 
 def arrange_batches(

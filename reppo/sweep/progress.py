@@ -64,7 +64,7 @@ class Progress:
         return ChunkFinished(
             label=batch.label,
             environment=batch.environment,
-            arms=batch.arms,
+            arms=batch.groups,
             environment_steps=self._steps(batch.spec, iteration),
             lanes=lanes,
             steps_done=self.steps_done,

@@ -81,7 +81,7 @@ class Recorder:
         ]
         self.tracker.receive(
             BatchStarted(
-                label=batch.label, environment=batch.environment, arms=batch.arms, runs=len(batch.own), lanes=lanes
+                label=batch.label, environment=batch.environment, arms=batch.groups, runs=len(batch.own), lanes=lanes
             )
         )
 
@@ -107,6 +107,7 @@ class Recorder:
                     seed=run.seed,
                     returns=returns.tolist(),
                     metrics=metrics,
+                    group=run.group,
                 )
             )
         return lanes

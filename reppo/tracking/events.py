@@ -71,7 +71,7 @@ class BatchStarted:
     Attributes:
         label: names the batch for people, such as `"CartpoleBalance, structure 1"`.
         environment: the environment of its runs.
-        arms: the arms of its runs, base first.
+        arms: the arms of its runs, base first; all settings of a search as one, `search` or `RIVAL+search`.
         runs: its number of runs, padding not counted.
         lanes: its runs.
     """
@@ -137,6 +137,7 @@ class LaneReport:
         seed: its seed.
         returns: the return of each evaluation episode at the end of the chunk; empty if nothing was evaluated.
         metrics: name -> mean, minimum and maximum over the updates of the chunk.
+        group: what stands for its arm in `BatchStarted.arms`; the arm itself by default.
     """
 
     run_id: str
@@ -145,6 +146,7 @@ class LaneReport:
     seed: int
     returns: Sequence[float] = ()
     metrics: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    group: str = ""
 
 
 @final
@@ -155,7 +157,7 @@ class ChunkFinished:
     Attributes:
         label: the batch's label.
         environment: the environment of its runs.
-        arms: the arms of its runs.
+        arms: the arms of its runs, as in `BatchStarted`.
         environment_steps: environment steps that each run of the batch has done by now.
         lanes: one report per run; padding lanes have none.
         steps_done: environment steps done by now over all runs, with those of earlier sessions.

@@ -24,7 +24,7 @@ class ArmReturns:
         for lane in lanes:
             if len(lane.returns):
                 finite = [value for value in lane.returns if math.isfinite(value)]
-                means = self._means.setdefault((lane.environment, lane.arm), {})
+                means = self._means.setdefault((lane.environment, lane.group or lane.arm), {})
                 means[lane.run_id] = sum(finite) / len(finite) if finite else math.nan
 
     def table(self, environment: str, columns: int) -> list[str]:

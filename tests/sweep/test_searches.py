@@ -18,7 +18,8 @@ from reppo.sweep.batches import arrange_batches
 from reppo.sweep.execution import Execution
 from reppo.sweep.experiment import Run
 from reppo.sweep.forecast import forecast, format_forecast
-from reppo.tracking import NoTracker
+from reppo.tracking import LaneReport, NoTracker
+from reppo.tracking.returns import ArmReturns
 from tests.tiny import tiny_ppo, tiny_preset
 
 TASK = environments.probe("BestAction")
@@ -66,6 +67,16 @@ def test_settings_of_a_search_are_runs_of_its_seeds_that_share_the_program_of_wh
     assert [group.arms for group in planned.groups] == [("base", "search"), ("kl/no_kl",), ("second", "second+search")]
     assert [(group.runs, group.searched) for group in planned.groups] == [(5, 3), (2, 0), (4, 2)]
     assert "5 runs (3 of searches) in 1 of the batches" in format_forecast(planned)
+
+
+def test_progress_shows_a_search_as_one():
+    batch = arrange_batches(declare().runs(), Execution("map", 16, 1))[0]
+    assert batch.label == "BestAction base, search" and batch.groups == ["base", "search"] and len(batch.arms) == 4
+    lane = LaneReport(run_id="", arm=batch.arms[1], environment="E", seed=0, returns=[2.0], group="search")
+    returns = ArmReturns()
+    returns.take_in([lane, dataclasses.replace(lane, run_id="b", returns=[4.0]), dataclasses.replace(lane, group="")])
+    assert returns.in_words("E", ["search"]) == "search 3.00"
+    assert returns.in_words("E", [batch.arms[1]]) == f"{batch.arms[1]} 2.00"
 
 
 def test_a_search_changes_no_other_run():

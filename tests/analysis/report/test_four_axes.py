@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from reppo.analysis import Report, write_report
+from reppo.analysis.report.sections.costs import memory_growth
 from reppo.results import RunData
 from tests.analysis.runs import made_by, report_on, run
 
@@ -162,3 +163,30 @@ def test_unfinished_settings_are_counted_and_hold_all_of_their_task_back(report)
     assert f"1 of {len(results)} runs are not finished: numbers will change." in found.caveats
     row = rows(found, "searches", task="A", algorithm="base")[0]
     assert row["default"] == 4.5 and row["above"] == pytest.approx(2 / 5)  # all at the step that the short one has
+
+
+def sized(name: str, bytes: int, lanes: int = 1, rival: str | None = None, **settings) -> RunData:
+    one = run(name, 0, [1.0], "A")
+    ablations = [f"{path}={value}" for path, value in settings.items()]
+    record = {"program_bytes": bytes, "width": lanes, "rival": rival, "settings": settings}
+    return made_by(one, *ablations, **record)
+
+
+def test_what_memory_grows_with_is_told_of_programs_with_as_many_lanes():
+    results = [
+        sized("base", 100 * 2**20),
+        sized("envs=2", 180 * 2**20, envs=2),
+        sized("envs=4", 400 * 2**20, lanes=2, envs=4),  # with other lanes than the base
+        sized("gamma=1", 100 * 2**20, gamma=1),  # no size
+        sized("ours", 50 * 2**20, rival="ours"),
+        sized("ours+a=1+b=1", 75 * 2**20, rival="ours", a=1, b=1),
+        sized("lost+envs=2", 75 * 2**20, rival="lost", envs=2),  # without what it starts from
+    ]
+    table = memory_growth(results)
+    assert [(row["start"], row["sets"], row["times"]) for row in table.rows()] == [
+        ("base", "envs=2", 1.8),
+        ("ours", "a=1, b=1", 1.5),
+    ]
+    assert list(table["mebibytes"]) == [180.0, 75.0] and list(table["start_mebibytes"]) == [100.0, 50.0]
+    assert len(memory_growth(results[:1])) == 0
+    assert report_on(results).table("memory_growth").rows() == table.rows()
