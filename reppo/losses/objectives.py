@@ -159,5 +159,35 @@ class Unconstrained(AbstractObjective):
         return jnp.asarray(temperature * log_prob - q)
 
 
+@final
+class WithoutEntropy(AbstractObjective):
+    """Another objective, at a temperature of 0: only the critic's targets know of entropy then.
+
+    Attributes:
+        objective: what is minimized; holds the bound.
+    """
+
+    objective: AbstractObjective = ClippedKL()
+
+    @property
+    def kl_bound(self) -> Scalar:
+        """That of the objective."""
+        return self.objective.kl_bound
+
+    def __call__(
+        self,
+        *,
+        q: Number,
+        log_prob: Number,
+        kl: Number,
+        temperature: Number,
+        kl_multiplier: Number,
+        inside: Bool[Array, ""] | None = None,
+    ) -> Float[Array, ""]:
+        return self.objective(
+            q=q, log_prob=log_prob, kl=kl, temperature=0.0, kl_multiplier=kl_multiplier, inside=inside
+        )
+
+
 def _require_bound(bound: Scalar) -> None:
     require(bound > 0, f"The KL bound is {bound!s}; give a positive one (0.1 is the published value).")
