@@ -2,7 +2,7 @@
 
 from reppo.algorithms.acting import Acted, ActorPolicy, build_actor
 from reppo.algorithms.contract import AbstractAlgorithm, AlgorithmState
-from reppo.algorithms.learning import ActorParts, Learner
+from reppo.algorithms.learning import ActorParts, Learner, critic_step
 from reppo.algorithms.ppo import Ppo
 from reppo.algorithms.reppo import Reppo
 
@@ -16,4 +16,5 @@ __all__ = [
     "Ppo",
     "Reppo",
     "build_actor",
+    "critic_step",
 ]

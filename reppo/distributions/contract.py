@@ -72,7 +72,7 @@ class AbstractDistribution(eqx.Module):
         key; else samples, all of one weight. No gradient flows through them.
 
         Args:
-            number: how many samples.
+            number: how many samples, at least 1.
             key: consumed.
         """
         drawn = jax.lax.stop_gradient(jax.vmap(self.draw)(jax.random.split(key, number)))
