@@ -1,7 +1,7 @@
 """What the actor minimizes at one state."""
 
 from abc import abstractmethod
-from typing import final
+from typing import Any, final
 
 import jax.numpy as jnp
 import numpy as np
@@ -170,7 +170,7 @@ class WithoutEntropy(AbstractObjective):
     objective: AbstractObjective = ClippedKL()
 
     @property
-    def kl_bound(self) -> Scalar:
+    def kl_bound(self) -> Any:
         """That of the objective."""
         return self.objective.kl_bound
 

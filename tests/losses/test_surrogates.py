@@ -214,6 +214,7 @@ def test_where_actions_are_a_set_the_baseline_is_exact():
     np.testing.assert_allclose(one, -advantage[:, None] * (batch.action - p) / 2, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_without_a_constraint_advantages_by_the_critic_keep_the_laws_as_well():
     testing.check_actor_loss(LambdaAdvantageLoss(objective=Unconstrained(), num_samples=2))
 

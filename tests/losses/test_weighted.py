@@ -141,6 +141,7 @@ def choices(loss, logits, old, values, seed):
     return jax.value_and_grad(lambda logits: loss(jax.vmap(Categorical)(logits), *arguments)[0])(logits)
 
 
+@pytest.mark.slow
 def test_without_a_constraint_it_keeps_the_laws_as_well():
     testing.check_actor_loss(WeightedLikelihoodLoss(Unconstrained(), num_samples=4))
 
