@@ -2,7 +2,7 @@
 
 from reppo.ablation import ablation
 from reppo.errors import require
-from reppo.losses import FixedMultiplier, LearnedMultiplier
+from reppo.losses import FixedMultiplier, LearnedMultiplier, WithoutEntropy
 from reppo.spec import Spec, get_path
 from reppo.targets import BonusAlways, NoBonus
 
@@ -10,6 +10,7 @@ from .edit import replace
 
 TEMPERATURE = "algorithm.temperature"
 BONUS = "algorithm.entropy_bonus"
+OBJECTIVE = "algorithm.actor_loss.objective"
 TARGET = "algorithm.head.entropy_target"
 
 
@@ -70,6 +71,19 @@ def low_target(spec: Spec) -> Spec:
 def hard_targets(spec: Spec) -> Spec:
     """No entropy bonus in the critic's targets; the actor is rewarded for entropy as before."""
     return replace(spec, {BONUS: NoBonus()})
+
+
+@ablation(
+    "entropy/only_in_targets",
+    question="Must the policy itself be rewarded for its entropy, if the critic's targets are soft?",
+    touches=[OBJECTIVE],
+    expects="worse",
+)
+def only_in_targets(spec: Spec) -> Spec:
+    """The actor minimizes no entropy term; the critic's targets have their bonus as before."""
+    algorithm = type(spec.algorithm).__name__
+    require(hasattr(spec.algorithm, "entropy_bonus"), f"The targets of {algorithm} have no entropy bonus anyway.")
+    return replace(spec, {OBJECTIVE: WithoutEntropy(get_path(spec, OBJECTIVE))})
 
 
 @ablation(

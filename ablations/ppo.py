@@ -1,11 +1,25 @@
-"""What holds the policy of PPO back, and the details around it.
+"""What holds the policy of PPO back, the details around it, and parts of REPPO in it.
 
 Lambda, truncation, normalization, entropy and the rest of what PPO has in common with REPPO is asked by the entries of
 those themes.
 """
 
 from reppo.ablation import ablation
-from reppo.losses import ClippedValueLoss, PlainAdvantages, PlainRatio, StandardizedRollouts
+from reppo.algorithms import Ppo, SharedEncoder
+from reppo.errors import require
+from reppo.losses import (
+    ClippedKL,
+    ClippedValueLoss,
+    HLGauss,
+    LearnedMultiplier,
+    PlainAdvantages,
+    PlainRatio,
+    SelfPrediction,
+    StandardizedRollouts,
+    SupportFromRewards,
+)
+from reppo.networks import RMSNorm, ZeroOffset
+from reppo.normalization import RunningReturnScale
 from reppo.optimization import LinearAnnealing, TargetKL
 from reppo.spec import Spec, get_path
 
@@ -15,6 +29,12 @@ SURROGATE = "algorithm.actor_loss.surrogate"
 CLIP = "algorithm.actor_loss.surrogate.ratio_clip"
 ADVANTAGES = "algorithm.advantages"
 STOP = "algorithm.stop"
+VALUE = "algorithm.value"
+OFFSET = "algorithm.critic_offset"
+NORMS = ("algorithm.actor.norm", "algorithm.critic.norm")
+OBJECTIVE = "algorithm.actor_loss.objective"
+KL_MULTIPLIER = "algorithm.kl_multiplier"
+AUXILIARY = "algorithm.auxiliary"
 
 
 @ablation(
@@ -109,3 +129,87 @@ def annealing(spec: Spec) -> Spec:
     """Learning rates fall linearly to a tenth: over 64 iterations, or a million steps where that is longer."""
     horizon = max(1_000_000, 64 * spec.algorithm.steps_per_iteration)
     return replace(spec, {"algorithm.annealing": LinearAnnealing(horizon=horizon, rate_floor=0.1)})
+
+
+@ablation(
+    "ppo/categorical_value",
+    question="Does PPO gain by the categorical critic of REPPO?",
+    touches=[VALUE, OFFSET],
+    reference="arXiv 2403.03950",
+    expects="better",
+)
+def categorical_value(spec: Spec) -> Spec:
+    """HL-Gauss over 51 bins that begins at the value 0, as a scalar does; the support is that of the task's returns."""
+    _require_ppo(spec)
+    return replace(spec, {VALUE: HLGauss(support=SupportFromRewards(), num_bins=51), OFFSET: ZeroOffset()})
+
+
+@ablation(
+    "ppo/normalization_layers",
+    question="Does PPO gain by the normalization layers of REPPO?",
+    touches=NORMS,
+    reference="arXiv 2507.11019",
+    expects="better",
+)
+def normalization_layers(spec: Spec) -> Spec:
+    """RMSNorm before each activation of both networks."""
+    _require_ppo(spec)
+    return replace(spec, dict.fromkeys(NORMS, RMSNorm()))
+
+
+@ablation(
+    "ppo/kl_gate",
+    question="Can the constraint of REPPO take the place of PPO's clip?",
+    touches=[SURROGATE, OBJECTIVE, KL_MULTIPLIER],
+    reference="arXiv 2507.11019",
+    expects="same",
+)
+def kl_gate(spec: Spec) -> Spec:
+    """No clip of the ratio: states within a KL of 0.1 follow it, others return, by a learned multiplier.
+
+    It begins at 1, since advantages have a deviation of 1.
+    """
+    _require_ppo(spec)
+    return replace(spec, {SURROGATE: PlainRatio(), OBJECTIVE: ClippedKL(0.1), KL_MULTIPLIER: LearnedMultiplier(1.0)})
+
+
+@ablation(
+    "ppo/auxiliary_task",
+    question="Does PPO gain by the auxiliary task of REPPO?",
+    touches=[AUXILIARY],
+    reference="arXiv 2507.11019",
+    expects="same",
+)
+def auxiliary_task(spec: Spec) -> Spec:
+    """The critic predicts reward and next embedding: of a state, so that it is their mean over the policy's actions."""
+    _require_ppo(spec)
+    return replace(spec, {AUXILIARY: SelfPrediction()})
+
+
+@ablation(
+    "ppo/running_reward_scale",
+    question="Can a running scale of rewards take the place of one that is known from the task?",
+    touches=["algorithm.reward_scaling"],
+    reference="arXiv 2005.12729",
+    expects="same",
+)
+def running_reward_scale(spec: Spec) -> Spec:
+    """Rewards are divided by the running deviation of their discounted sums, in which `reward_scale` cancels out."""
+    return replace(spec, {"algorithm.reward_scaling": RunningReturnScale()})
+
+
+@ablation(
+    "ppo/shared_trunk",
+    question="May policy and value share their hidden layers?",
+    touches=["algorithm.sharing"],
+    reference="arXiv 2006.05990",
+    expects="worse",
+)
+def shared_trunk(spec: Spec) -> Spec:
+    """One network with two last layers, which learns by the policy's loss plus half of the value's in one step."""
+    return replace(spec, {"algorithm.sharing": SharedEncoder()})
+
+
+def _require_ppo(spec: Spec) -> None:
+    name = type(spec.algorithm).__name__
+    require(isinstance(spec.algorithm, Ppo), f"It is about parts of REPPO in Ppo, and the algorithm is {name}.")

@@ -1,5 +1,6 @@
 """The Python of README and documentation runs as it stands."""
 
+import dataclasses
 import re
 import shutil
 from pathlib import Path
@@ -13,7 +14,9 @@ import reppo
 from reppo import environments, presets, sweep
 from reppo.ablation import all_ablations
 from reppo.ablation.ablation import _registered
+from reppo.results import load_results
 from reppo.sweep import Experiment
+from reppo.tracking import NoTracker
 from tests.analysis.synthetic import make_results
 from tests.tiny import tiny_preset
 
@@ -23,6 +26,7 @@ HERE = [
     "README.md",
     "docs/discrete.md",
     "docs/first-study.md",
+    "docs/hybrids.md",
     "docs/index.md",
     "docs/policies.md",
     "docs/ppo.md",
@@ -64,10 +68,31 @@ def test_python_is_run_here_or_by_a_test_that_names_its_page(page):
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/index.md", "docs/first-study.md", "docs/discrete.md", "docs/ppo.md"]
+    "page",
+    ["README.md", "docs/index.md", "docs/first-study.md", "docs/discrete.md", "docs/ppo.md", "docs/hybrids.md"],
 )
 def test_a_page_declares_an_experiment(run_page, page):
     assert isinstance(run_page(page)["experiment"], Experiment)
+
+
+@pytest.mark.slow  # trains all arms on both tasks, in small
+def test_the_hybrids_of_the_page_train(run_page, tmp_path):
+    small = {
+        "algorithm.num_environments": 16,
+        "algorithm.rollout_length": 8,
+        "algorithm.batches.num_minibatches": 2,
+        "algorithm.actor.width": 16,
+        "algorithm.critic.width": 16,
+        "evaluation.interval": 128,
+        "evaluation.episodes": 2,
+    }
+    overrides = [f"{path}={value}" for path, value in small.items()]
+    declared = run_page("docs/hybrids.md")["experiment"]
+    experiment = dataclasses.replace(declared, seeds=[0], steps=256, overrides=overrides)
+    sweep.execute(experiment, tmp_path, NoTracker())
+    runs = load_results(tmp_path)
+    assert len(runs) == len(experiment.runs()) == 2 * (1 + len(declared.arms) + 1 + len(declared.rivals[0].arms))
+    assert {(run.status, run.record.environment_steps) for run in runs} == {("finished", 256)}
 
 
 def test_readme_and_home_show_the_quickstart():

@@ -1,6 +1,7 @@
-"""What algorithms with an actor and a critic share: their learner, and the actor's step."""
+"""What algorithms with an actor and a critic share: their learner, and the steps of both networks."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, final
 
 import equinox as eqx
@@ -10,11 +11,35 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Key, PyTree
 
+from reppo.component import Scalar
 from reppo.distributions import AbstractHead
 from reppo.errors import require
 from reppo.losses import AbstractActorLoss, AbstractMultiplier, FixedMultiplier, Minibatch, multiplier_gradients
 from reppo.optimization import optimizer_step, trainable
 from reppo.summary import Summary
+from reppo.watched import Watched
+
+CRITIC_WATCHED = (
+    Watched(
+        "targets/outside_support",
+        "targets outside the support",
+        needs="support",
+        warn_above=0.01,
+        warning="Value targets lay outside the support, where the critic cannot follow them",
+    ),
+    Watched("critic/explained_variance", "explained variance"),
+    Watched("critic/gradient_norm", "critic gradient norm", logarithmic=True),
+)
+"""What is watched of a critic and its targets."""
+
+Weights = tuple[Float[Array, ""] | Scalar, Float[Array, ""] | Scalar]
+"""Temperature and KL multiplier."""
+
+RowLosses = Callable[[Any, Minibatch], tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]]
+"""From a critic network and one row to the loss of its value, that of the auxiliary task, and the value."""
+
+CriticRows = tuple[Float[Array, " rows"], Float[Array, " rows"], Float[Array, " rows"]]
+"""Those of every row."""
 
 
 @final
@@ -85,14 +110,49 @@ class ActorParts(eqx.Module):
             batch: the minibatch.
             key: consumed.
         """
-        temperature = self.temperature.value(learner.temperature)
-        kl_multiplier = self.kl_multiplier.value(learner.kl_multiplier)
-
-        def loss(actor: Any) -> tuple[Float[Array, ""], dict[str, Float[Array, " rows"]]]:
-            new = jax.vmap(lambda observation: self.head(actor(observation)))(batch.observation.actor)
-            return self.loss(new, critic, batch, temperature, kl_multiplier, key)
-
+        weights = self.weights(learner)
+        loss = lambda actor: self.objective(actor, critic, batch, weights, key)
         (value, seen), gradient = eqx.filter_value_and_grad(loss, has_aux=True)(learner.actor)
+        return self.moved(learner, batch, gradient, weights, value, seen)
+
+    def weights(self, learner: Learner) -> Weights:
+        """Temperature and KL multiplier."""
+        return self.temperature.value(learner.temperature), self.kl_multiplier.value(learner.kl_multiplier)
+
+    def objective(
+        self, actor: Any, critic: Any, batch: Minibatch, weights: Weights, key: Key[Array, ""]
+    ) -> tuple[Float[Array, ""], dict[str, Float[Array, " rows"]]]:
+        """The loss of an actor network, and what it saw of every row.
+
+        Args:
+            actor: what is differentiated.
+            critic: as for `step`.
+            batch: the minibatch.
+            weights: temperature and KL multiplier.
+            key: consumed.
+        """
+        new = jax.vmap(lambda observation: self.head(actor(observation)))(batch.observation.actor)
+        return self.loss(new, critic, batch, *weights, key)
+
+    def moved(
+        self,
+        learner: Learner,
+        batch: Minibatch,
+        gradient: Any,
+        weights: Weights,
+        value: Float[Array, ""],
+        seen: dict[str, Float[Array, " rows"]],
+    ) -> tuple[Learner, dict[str, Summary]]:
+        """The learner after a step, and the metrics.
+
+        Args:
+            learner: before the step.
+            batch: the minibatch.
+            gradient: of the loss, in what `learner.actor` is.
+            weights: temperature and KL multiplier.
+            value: the loss.
+            seen: what it saw of every row.
+        """
         means = {name: one.mean() for name, one in seen.items()}
         slacks = (means["entropy"] - self.head.aimed_entropy(batch.old), self.loss.kl_bound - means["kl"])
         multipliers = (learner.temperature, learner.kl_multiplier)
@@ -104,8 +164,8 @@ class ActorParts(eqx.Module):
             "actor/loss": Summary.of(value),
             **{f"actor/{name}": Summary.of(mean) for name, mean in means.items()},
             "actor/gradient_norm": Summary.of(optax.tree.norm(gradient)),
-            "actor/temperature": Summary.of(jnp.asarray(temperature)),
-            "actor/kl_multiplier": Summary.of(jnp.asarray(kl_multiplier)),
+            "actor/temperature": Summary.of(jnp.asarray(weights[0])),
+            "actor/kl_multiplier": Summary.of(jnp.asarray(weights[1])),
         }
         learner = dataclasses.replace(
             learner,
@@ -115,6 +175,56 @@ class ActorParts(eqx.Module):
             kl_multiplier=multipliers[1],
         )
         return learner, metrics
+
+
+def critic_step(
+    learner: Learner, batch: Minibatch, row_losses: RowLosses, transform: optax.GradientTransformation, says: str
+) -> tuple[Learner, dict[str, Summary]]:
+    """One gradient step of the critic, over the rows that count.
+
+    Args:
+        learner: before the step.
+        batch: the minibatch.
+        row_losses: what the critic says of a row, and what that costs.
+        transform: moves its parameters.
+        says: what its value is called among the metrics, such as `q`.
+    """
+    loss = lambda critic: critic_loss(critic, batch, row_losses)
+    gradient, rows = eqx.filter_grad(loss, has_aux=True)(learner.critic)
+    critic, optimizer = optimizer_step(transform, gradient, learner.critic_optimizer, learner.critic)
+    metrics = critic_metrics(rows, batch, gradient, says)
+    return dataclasses.replace(learner, critic=critic, critic_optimizer=optimizer), metrics
+
+
+def critic_loss(critic: Any, batch: Minibatch, row_losses: RowLosses) -> tuple[Float[Array, ""], CriticRows]:
+    """The loss of a critic network over the rows that count, and what it is made of.
+
+    Args:
+        critic: what is differentiated.
+        batch: the minibatch.
+        row_losses: what the critic says of a row, and what that costs.
+    """
+    losses = jax.vmap(lambda row: row_losses(critic, row))(batch)
+    return jnp.mean(jnp.where(batch.counts, losses[0] + losses[1], 0.0)), losses
+
+
+def critic_metrics(rows: CriticRows, batch: Minibatch, gradient: Any, says: str) -> dict[str, Summary]:
+    """The metrics of a step of the critic.
+
+    Args:
+        rows: what `critic_loss` is made of.
+        batch: the minibatch.
+        gradient: of the critic's parameters.
+        says: what its value is called, such as `q`.
+    """
+    value_loss, auxiliary_loss, value = rows
+    return {
+        "critic/loss": Summary.of(value_loss.mean()),
+        "critic/auxiliary_loss": Summary.of(auxiliary_loss.mean()),
+        f"critic/{says}": Summary.of(value.mean()),
+        "critic/explained_variance": Summary.of(1 - jnp.var(batch.target - value) / (jnp.var(batch.target) + 1e-8)),
+        "critic/gradient_norm": Summary.of(optax.tree.norm(gradient)),
+    }
 
 
 def require_common(algorithm: Any) -> None:

@@ -1,6 +1,7 @@
 """Proximal Policy Optimization (Schulman et al. 2017, arXiv 1707.06347)."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, final
 
 import equinox as eqx
@@ -11,8 +12,9 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from reppo.algorithms.acting import ActorPolicy, build_actor
 from reppo.algorithms.contract import AbstractAlgorithm, AlgorithmState
-from reppo.algorithms.learning import ActorParts, Learner, require_common
-from reppo.component import Scalar, hyper, static
+from reppo.algorithms.learning import CRITIC_WATCHED, ActorParts, Learner, critic_step, require_common
+from reppo.algorithms.sharing import AbstractSharing, NoSharing, joint_learner, joint_step
+from reppo.component import Scalar, hyper, slot, static
 from reppo.distributions import AbstractHead, NormalHead
 from reppo.environments import Interface, Observation
 from reppo.errors import require
@@ -36,6 +38,8 @@ from reppo.losses import (
 from reppo.networks import AbstractActorBuilder, AbstractCriticBuilder, AbstractOffset, Actor, Critic, NoNorm, NoOffset
 from reppo.normalization import (
     AbstractNormalizer,
+    AbstractRewardScaling,
+    NoRewardScaling,
     RunningMeanVariance,
     init_statistics,
     normalize_rollout,
@@ -54,7 +58,6 @@ from reppo.optimization import (
     NoAnnealing,
     NoClip,
     NoStop,
-    optimizer_step,
 )
 from reppo.rollout import Trajectory, as_rows
 from reppo.summary import Summary
@@ -69,10 +72,12 @@ class PpoStatistics(eqx.Module):
     Attributes:
         observations: statistics of observations.
         iterations: updates that were made.
+        rewards: statistics of rewards.
     """
 
     observations: Observation
     iterations: Int[Array, ""]
+    rewards: Any = ()
 
 
 @final
@@ -99,14 +104,16 @@ class Ppo(AbstractAlgorithm):
     details, Huang et al. 2022 (iclr-blog-track.github.io/2022/03/25/ppo-implementation-details) and Andrychowicz et al.
     2020 (arXiv 2006.05990).
 
-    Slots that `Reppo` has too take the same components. Actor and critic have no layer in common, and an optimizer
-    each: under Adam that is one optimizer of both, but for a clip of gradients, which then is of each network's own.
+    Slots that `Reppo` has too take the same components. Unless `sharing` says otherwise actor and critic have no layer
+    in common, and an optimizer each: under Adam that is one optimizer of both, but for a clip of gradients, which then
+    is of each network's own.
 
     Attributes:
         num_environments: environments that run in parallel, at least 1.
         rollout_length: steps that each takes between two updates, at least 1.
         gamma: discount factor, in [0, 1].
         reward_scale: factor on rewards in everything that is learned, positive; reported returns are unscaled.
+        reward_scaling: a further factor, by the rewards that were collected.
         normalizer: normalization of observations.
         actor: builder of the actor network.
         head: distribution that the actor's outputs stand for.
@@ -129,6 +136,7 @@ class Ppo(AbstractAlgorithm):
         actor_optimizer: optimizer of the actor.
         critic_optimizer: optimizer of the critic.
         multiplier_optimizer: optimizer of temperature and KL multiplier, where they are learned.
+        sharing: which layers actor and critic have in common.
     """
 
     num_environments: int = static(1024)
@@ -156,6 +164,8 @@ class Ppo(AbstractAlgorithm):
     actor_optimizer: AbstractOptimizer = Adam()
     critic_optimizer: AbstractOptimizer = Adam()
     multiplier_optimizer: AbstractMultiplierOptimizer = Adam(clip=NoClip())
+    reward_scaling: AbstractRewardScaling = slot(NoRewardScaling(), added=True)
+    sharing: AbstractSharing = slot(NoSharing(), added=True)  # pyright: ignore[reportCallIssue]
 
     def init(self, key: Key[Array, ""], interface: Interface) -> AlgorithmState:
         """Networks, multipliers and optimizers before training."""
@@ -165,8 +175,16 @@ class Ppo(AbstractAlgorithm):
         critic = self.critic.build(subkey(key, "critic"), shapes.for_critic, 0, self.value.size, prediction_size)
         critic = self.critic_offset.build(critic, self.value.start)
         rate = jnp.ones(())
-        learner = self._actor_parts(rate).init(actor, critic, self._critic_transform(rate))
-        statistics = PpoStatistics(init_statistics(self.normalizer, shapes), iterations=jnp.zeros((), jnp.int32))
+        parts = self._actor_parts(rate)
+        if self.sharing.jointly:
+            learner = joint_learner(self.sharing, parts, actor, critic)
+        else:
+            learner = parts.init(actor, critic, self._critic_transform(rate))
+        statistics = PpoStatistics(
+            init_statistics(self.normalizer, shapes),
+            iterations=jnp.zeros((), jnp.int32),
+            rewards=self.reward_scaling.init(self.num_environments),
+        )
         return AlgorithmState(learner, statistics)
 
     def policy(self, state: AlgorithmState) -> ActorPolicy:
@@ -192,21 +210,18 @@ class Ppo(AbstractAlgorithm):
             Watched("actor/stopped", "steps of the policy left out", needs="target_kl"),
             Watched("actor/behind_gate", "states behind the KL gate", needs="kl_bound"),
             Watched("actor/entropy", "entropy, nats"),
-            Watched(
-                "targets/outside_support",
-                "targets outside the support",
-                needs="support",
-                warn_above=0.01,
-                warning="Value targets lay outside the support, where the critic cannot follow them",
-            ),
-            Watched("critic/explained_variance", "explained variance"),
-            Watched("critic/gradient_norm", "critic gradient norm", logarithmic=True),
+            *CRITIC_WATCHED,
         )
 
     def update(
         self, state: AlgorithmState, trajectory: Trajectory, key: Key[Array, ""]
     ) -> tuple[AlgorithmState, dict[str, Summary]]:
         """Advantages once, with the networks that collected the rollout; then minibatches; then the statistics."""
+        ended = trajectory.terminated | trajectory.truncated
+        rewards = self.reward_scaling.update(
+            state.statistics.rewards, self.reward_scale * trajectory.reward, ended, self.gamma
+        )
+        state = dataclasses.replace(state, statistics=dataclasses.replace(state.statistics, rewards=rewards))
         data, metrics = self.prepare(state, trajectory)
         updates_key = subkey(key, "schedule")
         steps = jnp.float32(self.steps_per_iteration) * state.statistics.iterations
@@ -215,18 +230,21 @@ class Ppo(AbstractAlgorithm):
             start,
             data,
             self.batches.indices(data.size, updates_key),
-            {"critic": self.critic_step, "actor": self.actor_step},
+            {"joint": self.joint_step}
+            if self.sharing.jointly
+            else {"critic": self.critic_step, "actor": self.actor_step},
             updates_key,
         )
         observations = update_statistics(self.normalizer, state.statistics.observations, trajectory.observation)
-        statistics = PpoStatistics(observations, state.statistics.iterations + 1)
+        statistics = PpoStatistics(observations, state.statistics.iterations + 1, rewards)
         metrics |= update_metrics | {"optimizer/rate": Summary.of(start.rate)}
         return AlgorithmState(progress.learner, statistics), metrics
 
     def prepare(self, state: AlgorithmState, trajectory: Trajectory) -> tuple[Minibatch, dict[str, Summary]]:
         """The rollout as rows, with normalized observations, values, targets and advantages."""
         statistics, v = state.statistics.observations, StateValue(state.learner.critic, self.value)
-        reward = self.reward_scale * trajectory.reward
+        factor = self.reward_scaling.factor(state.statistics.rewards)
+        reward = factor * self.reward_scale * trajectory.reward
         observation, following = normalize_rollout(
             self.normalizer, statistics, trajectory.observation, trajectory.final_observation
         )
@@ -254,6 +272,7 @@ class Ppo(AbstractAlgorithm):
         metrics = {
             "targets/value": Summary.of(data.target, where=data.counts),
             "targets/advantage": Summary.of(data.advantage, where=data.counts),
+            "targets/reward_factor": Summary.of(factor),
             "targets/outside_support": Summary.of(self.value.outside(data.target), where=data.counts),
             "observations/far": Summary.of(self.normalizer.far(statistics.actor, trajectory.observation.actor)),
         }
@@ -263,46 +282,50 @@ class Ppo(AbstractAlgorithm):
         self, progress: Progress, batch: Minibatch, key: Key[Array, ""]
     ) -> tuple[Progress, dict[str, Summary]]:
         """One gradient step of the critic towards the targets."""
-        learner = progress.learner
-
-        def loss(critic: Any) -> tuple[Float[Array, ""], tuple[Array, Array, Array]]:
-            def per_row(row: Minibatch) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
-                value, output = StateValue(critic, self.value).with_output(row.observation.for_critic)
-                value_loss = self.value_loss(self.value, output.logits, row.value, row.target)
-                auxiliary_loss = self.auxiliary.loss(
-                    output.prediction, row.next_embedding, row.reward, row.terminated, row.truncated
-                )
-                return value_loss, auxiliary_loss, value
-
-            losses = jax.vmap(per_row)(batch)
-            return jnp.mean(jnp.where(batch.counts, losses[0] + losses[1], 0.0)), losses
-
-        gradient, (value_loss, auxiliary_loss, value) = eqx.filter_grad(loss, has_aux=True)(learner.critic)
-        critic, optimizer = optimizer_step(
-            self._critic_transform(progress.rate), gradient, learner.critic_optimizer, learner.critic
-        )
-        metrics = {
-            "critic/loss": Summary.of(value_loss.mean()),
-            "critic/auxiliary_loss": Summary.of(auxiliary_loss.mean()),
-            "critic/value": Summary.of(value.mean()),
-            "critic/explained_variance": Summary.of(1 - jnp.var(batch.target - value) / (jnp.var(batch.target) + 1e-8)),
-            "critic/gradient_norm": Summary.of(optax.tree.norm(gradient)),
-        }
-        learner = dataclasses.replace(learner, critic=critic, critic_optimizer=optimizer)
+        transform = self._critic_transform(progress.rate)
+        learner, metrics = critic_step(progress.learner, batch, self._row_losses, transform, says="value")
         return dataclasses.replace(progress, learner=learner), metrics
 
     def actor_step(
         self, progress: Progress, batch: Minibatch, key: Key[Array, ""]
     ) -> tuple[Progress, dict[str, Summary]]:
         """One gradient step of the actor and of the multipliers, unless the policy has stopped."""
+        parts = self._actor_parts(progress.rate)
+        return self._unless_stopped(progress, batch, lambda learner, batch: parts.step(learner, None, batch, key))
+
+    def joint_step(
+        self, progress: Progress, batch: Minibatch, key: Key[Array, ""]
+    ) -> tuple[Progress, dict[str, Summary]]:
+        """One gradient step of both networks and of the multipliers, unless the policy has stopped."""
+
+        def step(learner: Learner, batch: Minibatch) -> tuple[Learner, dict[str, Summary]]:
+            parts = self._actor_parts(progress.rate)
+            return joint_step(self.sharing, parts, learner, batch, self._row_losses, "value", key)
+
+        return self._unless_stopped(progress, batch, step)
+
+    def _unless_stopped(
+        self,
+        progress: Progress,
+        batch: Minibatch,
+        step: Callable[[Learner, Minibatch], tuple[Learner, dict[str, Summary]]],
+    ) -> tuple[Progress, dict[str, Summary]]:
         before, stopped = progress.learner, progress.stopped
         batch = dataclasses.replace(batch, advantage=self.advantages.of_minibatch(batch.advantage))
-        after, metrics = self._actor_parts(progress.rate).step(before, None, batch, key)
+        after, metrics = step(before, batch)
         if stopped is not None:
             stopped |= self.stop(metrics["actor/kl"].mean)
             after = jax.tree.map(lambda a, b: jnp.where(stopped, b, a) if eqx.is_array(a) else a, after, before)
         metrics["actor/stopped"] = Summary.of(jnp.zeros(()) if stopped is None else 1.0 * stopped)
         return dataclasses.replace(progress, learner=after, stopped=stopped), metrics
+
+    def _row_losses(self, critic: Any, row: Minibatch) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+        value, output = StateValue(critic, self.value).with_output(row.observation.for_critic)
+        value_loss = self.value_loss(self.value, output.logits, row.value, row.target)
+        auxiliary_loss = self.auxiliary.loss(
+            output.prediction, row.next_embedding, row.reward, row.terminated, row.truncated
+        )
+        return value_loss, auxiliary_loss, value
 
     def _actor_parts(self, rate: Float[Array, ""]) -> ActorParts:
         actor = optax.chain(self.actor_optimizer.transform(), optax.scale(rate))  # pyright: ignore[reportArgumentType]

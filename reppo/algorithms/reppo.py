@@ -1,17 +1,14 @@
 """Relative Entropy Pathwise Policy Optimization (Voelcker et al., arXiv 2507.11019)."""
 
-import dataclasses
 from typing import Any, final
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Bool, Float, Key
 
 from reppo.algorithms.acting import ActorPolicy, build_actor
 from reppo.algorithms.contract import AbstractAlgorithm, AlgorithmState
-from reppo.algorithms.learning import ActorParts, Learner, require_common
+from reppo.algorithms.learning import CRITIC_WATCHED, ActorParts, Learner, critic_step, require_common
 from reppo.component import Scalar, hyper, slot, static
 from reppo.distributions import AbstractHead, Action, TanhNormalHead
 from reppo.environments import Interface, Observation
@@ -46,7 +43,6 @@ from reppo.optimization import (
     Alternating,
     Epochs,
     NoClip,
-    optimizer_step,
 )
 from reppo.rollout import Trajectory, as_rows
 from reppo.summary import Summary
@@ -159,15 +155,7 @@ class Reppo(AbstractAlgorithm):
             Watched("actor/entropy", "entropy, nats"),
             Watched("actor/temperature", "temperature", logarithmic=True),
             Watched("actor/kl_multiplier", "KL multiplier", logarithmic=True, needs="kl_bound"),
-            Watched(
-                "targets/outside_support",
-                "targets outside the support",
-                needs="support",
-                warn_above=0.01,
-                warning="Value targets lay outside the support, where the critic cannot follow them",
-            ),
-            Watched("critic/explained_variance", "explained variance"),
-            Watched("critic/gradient_norm", "critic gradient norm", logarithmic=True),
+            *CRITIC_WATCHED,
         )
 
     def update(
@@ -242,30 +230,15 @@ class Reppo(AbstractAlgorithm):
     ) -> tuple[Learner, dict[str, Summary]]:
         """One gradient step of the critic towards the targets."""
 
-        def loss(critic: Any) -> tuple[Float[Array, ""], tuple[Array, Array, Array]]:
-            def per_row(row: Minibatch) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
-                q, output = QFunction(critic, self.value).with_output(row.observation.for_critic, row.action)
-                value_loss = self.value.loss(output.logits, row.target)
-                auxiliary_loss = self.auxiliary.loss(
-                    output.prediction, row.next_embedding, row.reward, row.terminated, row.truncated
-                )
-                return value_loss, auxiliary_loss, q
+        def row_losses(critic: Any, row: Minibatch) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+            q, output = QFunction(critic, self.value).with_output(row.observation.for_critic, row.action)
+            value_loss = self.value.loss(output.logits, row.target)
+            auxiliary_loss = self.auxiliary.loss(
+                output.prediction, row.next_embedding, row.reward, row.terminated, row.truncated
+            )
+            return value_loss, auxiliary_loss, q
 
-            value_loss, auxiliary_loss, q = jax.vmap(per_row)(batch)
-            return jnp.mean(jnp.where(batch.counts, value_loss + auxiliary_loss, 0.0)), (value_loss, auxiliary_loss, q)
-
-        gradient, (value_loss, auxiliary_loss, q) = eqx.filter_grad(loss, has_aux=True)(learner.critic)
-        critic, optimizer = optimizer_step(
-            self.critic_optimizer.transform(), gradient, learner.critic_optimizer, learner.critic
-        )
-        metrics = {
-            "critic/loss": Summary.of(value_loss.mean()),
-            "critic/auxiliary_loss": Summary.of(auxiliary_loss.mean()),
-            "critic/q": Summary.of(q.mean()),
-            "critic/explained_variance": Summary.of(1 - jnp.var(batch.target - q) / (jnp.var(batch.target) + 1e-8)),
-            "critic/gradient_norm": Summary.of(optax.tree.norm(gradient)),
-        }
-        return dataclasses.replace(learner, critic=critic, critic_optimizer=optimizer), metrics
+        return critic_step(learner, batch, row_losses, self.critic_optimizer.transform(), says="q")
 
     def actor_step(self, learner: Learner, batch: Minibatch, key: Key[Array, ""]) -> tuple[Learner, dict[str, Summary]]:
         """One gradient step of the actor, and one of the multipliers by what the actor's loss saw."""

@@ -129,6 +129,11 @@ _METRICS = (
         "about 0 in the mean: the critic neither over- nor underestimates.",
     ),
     Metric(
+        "targets/reward_factor",
+        "what rewards are multiplied by besides `reward_scale`",
+        "1 where no running scale is set; else it settles within the first iterations.",
+    ),
+    Metric(
         "targets/outside_support",
         "share of targets that the value support clips",
         "0. What lies outside is clipped, and the critic cannot follow it: widen the support, or scale the rewards.",

@@ -53,6 +53,10 @@ class Categorical(AbstractDistribution):
         """The entropy, exact, in [0, log n]."""
         return -jnp.sum(jnp.exp(self.log_probs) * self.log_probs)
 
+    def weighted_draws(self, number: int, key: Key[Array, ""]) -> tuple[Int[Array, " choice"], Float[Array, " choice"]]:
+        """The numbers of all actions, and their log-probabilities."""
+        return jnp.arange(self.logits.shape[-1]), jax.lax.stop_gradient(self.log_probs)
+
     def mode(self) -> Float[Array, " choice"]:
         """The most probable action, the first of equals."""
         return self.action_of(jnp.argmax(self.logits))

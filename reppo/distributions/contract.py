@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
 Action = Float[Array, " action"]
@@ -62,6 +64,19 @@ class AbstractDistribution(eqx.Module):
         Exact where actions can be enumerated, without use of the key; else estimated from one sample, through which the
         gradient flows if the sample is differentiable.
         """
+
+    def weighted_draws(self, number: int, key: Key[Array, ""]) -> tuple[Draw, Float[Array, " draws"]]:
+        """Draws that stand for the distribution, leaves `[draws, ...]`, and the logs of their weights, which sum to 1.
+
+        All that there are, with their log-probabilities, where actions can be enumerated, without use of number and
+        key; else samples, all of one weight. No gradient flows through them.
+
+        Args:
+            number: how many samples, at least 1.
+            key: consumed.
+        """
+        drawn = jax.lax.stop_gradient(jax.vmap(self.draw)(jax.random.split(key, number)))
+        return drawn, jnp.full(number, -jnp.log(number))
 
     def sample(self, key: Key[Array, ""]) -> Action:
         """Draws an action."""

@@ -17,6 +17,8 @@ from reppo.distributions.tanh_normal import TanhNormal
 from reppo.environments import ActionSpace, Box, Discrete
 from reppo.errors import require
 
+_WITH = ", and in the other slots what goes with it, as presets such as presets.reppo_small do by the task."
+
 
 class AbstractHead(Component):
     """Turns the actor network's outputs into a distribution, and its draws into what is done."""
@@ -118,6 +120,13 @@ class AbstractBoxHead(AbstractHead):
     def aimed_entropy(self, distribution: Any) -> Any:
         return self.entropy_target * distribution.loc.shape[-1]
 
+    def fits(self, spec: Any) -> None:
+        require(
+            spec.environment.discrete is not True,
+            f"{type(self).__name__} is for actions in a box, and those of {spec.environment.name} are a discrete set. "
+            f"Choose CategoricalHead(){_WITH}",
+        )
+
 
 @final
 class TanhNormalHead(AbstractBoxHead):
@@ -150,13 +159,6 @@ class TanhNormalHead(AbstractBoxHead):
 
     def take(self, distribution: AbstractDistribution, drawn: Float[Array, " action"]) -> Action:
         return jnp.clip(distribution.action_of(drawn), -self.max_action, self.max_action)
-
-    def fits(self, spec: Any) -> None:
-        require(
-            spec.environment.discrete is not True,
-            f"TanhNormalHead is for actions in a box, and those of {spec.environment.name} are a discrete set. Choose "
-            "CategoricalHead(), with ExpectedLoss() and ExpectedAction(), as presets.reppo and presets.reppo_small do.",
-        )
 
     def validate(self) -> None:
         require(0 <= self.floor <= 10, f"The floor of the standard deviation is {self.floor!s}; give one in [0, 10].")
@@ -226,8 +228,7 @@ class CategoricalHead(AbstractHead):
         require(
             spec.environment.discrete is not False,
             f"CategoricalHead is for a discrete set of actions, and those of {spec.environment.name} are in a box. "
-            "Choose TanhNormalHead(), with PathwiseLoss() and FreshAction(), as presets.reppo and presets.reppo_small "
-            "do.",
+            f"Choose TanhNormalHead(){_WITH}",
         )
 
     def validate(self) -> None:

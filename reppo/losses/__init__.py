@@ -36,9 +36,16 @@ from reppo.losses.divergences import (
 from reppo.losses.gates import AbstractGate, NoGate, PerBatch, PerState
 from reppo.losses.minibatch import Minibatch
 from reppo.losses.multipliers import AbstractMultiplier, FixedMultiplier, LearnedMultiplier, multiplier_gradients
-from reppo.losses.objectives import AbstractObjective, ClippedKL, OutweighedKL, PenalizedKL, Unconstrained
+from reppo.losses.objectives import (
+    AbstractObjective,
+    ClippedKL,
+    OutweighedKL,
+    PenalizedKL,
+    Unconstrained,
+    WithoutEntropy,
+)
 from reppo.losses.supports import AbstractSupport, FixedSupport, SupportFromRewards
-from reppo.losses.surrogates import AbstractSurrogate, ClippedRatio, PlainRatio, SurrogateLoss
+from reppo.losses.surrogates import AbstractSurrogate, ClippedRatio, LambdaAdvantageLoss, PlainRatio, SurrogateLoss
 from reppo.losses.value_losses import AbstractValueLoss, ClippedValueLoss, PlainValueLoss
 from reppo.losses.values import (
     AbstractValue,
@@ -51,6 +58,7 @@ from reppo.losses.values import (
     hl_gauss,
     two_hot,
 )
+from reppo.losses.weighted import WeightedLikelihoodLoss
 
 __all__ = [
     "AbstractActorLoss",
@@ -78,6 +86,7 @@ __all__ = [
     "FixedMultiplier",
     "FixedSupport",
     "HLGauss",
+    "LambdaAdvantageLoss",
     "LearnedMultiplier",
     "LowVarianceKL",
     "Minibatch",
@@ -107,7 +116,9 @@ __all__ = [
     "TwoHot",
     "Unconstrained",
     "UnlessTruncated",
+    "WeightedLikelihoodLoss",
     "WithinEpisodes",
+    "WithoutEntropy",
     "hl_gauss",
     "multiplier_gradients",
     "two_hot",

@@ -1,7 +1,7 @@
 """What the actor minimizes at one state."""
 
 from abc import abstractmethod
-from typing import final
+from typing import Any, final
 
 import jax.numpy as jnp
 import numpy as np
@@ -157,6 +157,36 @@ class Unconstrained(AbstractObjective):
         inside: Bool[Array, ""] | None = None,
     ) -> Float[Array, ""]:
         return jnp.asarray(temperature * log_prob - q)
+
+
+@final
+class WithoutEntropy(AbstractObjective):
+    """Another objective, at a temperature of 0: only the critic's targets know of entropy then.
+
+    Attributes:
+        objective: what is minimized; holds the bound.
+    """
+
+    objective: AbstractObjective = ClippedKL()
+
+    @property
+    def kl_bound(self) -> Any:
+        """That of the objective."""
+        return self.objective.kl_bound
+
+    def __call__(
+        self,
+        *,
+        q: Number,
+        log_prob: Number,
+        kl: Number,
+        temperature: Number,
+        kl_multiplier: Number,
+        inside: Bool[Array, ""] | None = None,
+    ) -> Float[Array, ""]:
+        return self.objective(
+            q=q, log_prob=log_prob, kl=kl, temperature=0.0, kl_multiplier=kl_multiplier, inside=inside
+        )
 
 
 def _require_bound(bound: Scalar) -> None:

@@ -1,5 +1,6 @@
 """Actor losses from advantages: the surrogates of PPO, with or without a constraint beside the clip."""
 
+import dataclasses
 from abc import abstractmethod
 from typing import Any, final
 
@@ -7,14 +8,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
-from reppo.component import Component, Scalar, hyper
+from reppo.component import Component, Scalar, hyper, static
 from reppo.distributions import AbstractDistribution
 from reppo.errors import require
-from reppo.losses.actor import AbstractActorLoss, gated, over_states, taken_log_ratios
+from reppo.keys import subkey
+from reppo.losses.actor import AbstractActorLoss, Q, gated, over_states, taken_log_ratios
 from reppo.losses.divergences import MAX_LOG_RATIO, AbstractDivergence, ExactKL
 from reppo.losses.gates import AbstractGate, PerState
 from reppo.losses.minibatch import Minibatch
-from reppo.losses.objectives import AbstractObjective, Unconstrained
+from reppo.losses.objectives import AbstractObjective, ClippedKL, Unconstrained
 from reppo.numerics import limit
 
 
@@ -123,3 +125,62 @@ class SurrogateLoss(AbstractActorLoss):
         loss, metrics = gated(self.objective, self.gate, gains, -entropy, kl, temperature, kl_multiplier)
         cut = gains < jax.vmap(PlainRatio())(log_ratios, batch.advantage)
         return loss, metrics | {"clipped": jax.lax.stop_gradient(1.0 * cut)}
+
+
+@final
+class LambdaAdvantageLoss(AbstractActorLoss):
+    """Generalized advantage estimation with the critic of REPPO, within its constraint.
+
+    At each state `gain = ratio * A` takes the place of Q in the objective, where `ratio` is new over old density of the
+    action that was taken, and `A = target - mean of Q(s, a)` over actions of the old policy. The target is the
+    lambda-return that the critic learns, so that `A` sums up what happened after the action as generalized advantage
+    estimation does; it is in the units of Q, and not standardized. Q is asked for its values alone; where actions can
+    be enumerated, its mean is exact.
+
+    At the old policy, with a critic that is right, this is in expectation the gradient of `PathwiseLoss`.
+
+    Attributes:
+        surrogate: what is gained at each state.
+        objective: what is minimized there; holds the bound.
+        kl: the divergence from the old policy.
+        gate: which states count as within the bound.
+        num_samples: actions that estimate the value of a state, at least 1, where they cannot be enumerated.
+
+    Reference: Schulman et al. 2016 (arXiv 1506.02438).
+    """
+
+    surrogate: AbstractSurrogate = PlainRatio()
+    objective: AbstractObjective = ClippedKL()
+    kl: AbstractDivergence = ExactKL()
+    gate: AbstractGate = PerState()
+    num_samples: int = static(4)
+
+    @property
+    def kl_bound(self) -> Any:
+        """The objective's bound."""
+        return self.objective.kl_bound
+
+    def __call__(
+        self,
+        new: Any,
+        critic: Q,
+        batch: Minibatch,
+        temperature: Float[Array, ""] | Scalar,
+        kl_multiplier: Float[Array, ""] | Scalar,
+        key: Key[Array, ""],
+    ) -> tuple[Float[Array, ""], dict[str, Float[Array, " batch"]]]:
+        def value(old: AbstractDistribution, observation: PyTree[Array], key: Key[Array, ""]) -> Float[Array, ""]:
+            drawn, log_weights = old.weighted_draws(self.num_samples, key)
+            values = jax.vmap(lambda one: critic(observation, old.action_of(one)))(drawn)
+            return jnp.sum(jnp.exp(log_weights) * values)
+
+        keys = jax.random.split(subkey(key, "baseline"), batch.size)
+        advantage = batch.target - jax.vmap(value)(batch.old, batch.observation.for_critic, keys)
+        if batch.counts is not None:
+            advantage = jnp.where(batch.counts, advantage, 0.0)
+        batch = dataclasses.replace(batch, advantage=jax.lax.stop_gradient(advantage))
+        surrogate = SurrogateLoss(self.surrogate, self.objective, self.kl, self.gate)
+        return surrogate(new, None, batch, temperature, kl_multiplier, key)
+
+    def validate(self) -> None:
+        require(self.num_samples >= 1, f"The number of actions of the baseline is {self.num_samples}; give at least 1.")

@@ -1,4 +1,4 @@
-"""Running statistics of observations."""
+"""Running statistics of observations and rewards."""
 
 from reppo.normalization.observations import (
     AbstractNormalizer,
@@ -9,16 +9,21 @@ from reppo.normalization.observations import (
     RunningMeanDeviation,
     RunningMeanVariance,
 )
+from reppo.normalization.rewards import AbstractRewardScaling, NoRewardScaling, RunningReturns, RunningReturnScale
 from reppo.normalization.statistics import init_statistics, normalize_rollout, update_statistics
 
 __all__ = [
     "AbstractNormalizer",
+    "AbstractRewardScaling",
     "MeanVariance",
     "MergedTwice",
     "NoNormalization",
+    "NoRewardScaling",
     "PerStepStatistics",
     "RunningMeanDeviation",
     "RunningMeanVariance",
+    "RunningReturnScale",
+    "RunningReturns",
     "init_statistics",
     "normalize_rollout",
     "update_statistics",

@@ -6,10 +6,9 @@ from reppo.algorithms import Ppo
 from reppo.distributions import AbstractHead, CategoricalHead, FreeScale, NormalHead, SoftplusScale, TanhNormalHead
 from reppo.environments import AbstractEnvironmentSpec
 from reppo.losses import ClippedRatio, FixedMultiplier, SurrogateLoss
-from reppo.networks import Actor, Convolution, Critic, Flat, NoNorm, Orthogonal, Tanh
-from reppo.normalization import NoNormalization, RunningMeanVariance
+from reppo.networks import Actor, Critic, NoNorm, Orthogonal, Tanh
 from reppo.optimization import Adam, Epochs, NoClip
-from reppo.presets.reppo import unit_reward_scale
+from reppo.presets.fitting import fitting_normalizer, fitting_trunk, unit_reward_scale
 from reppo.spec import Evaluation, Spec
 
 
@@ -27,8 +26,7 @@ def ppo(environment: AbstractEnvironmentSpec) -> Spec:
 
     References: Zakka et al. 2025, MuJoCo Playground, arXiv 2502.08844; Freeman et al. 2021, Brax, arXiv 2106.13281.
     """
-    gamma, image = 0.995, environment.observes_image
-    trunk = Convolution() if image else Flat()
+    gamma, trunk = 0.995, fitting_trunk(environment)
     return Spec(
         environment=environment,
         algorithm=Ppo(
@@ -36,7 +34,7 @@ def ppo(environment: AbstractEnvironmentSpec) -> Spec:
             rollout_length=480,
             gamma=gamma,
             reward_scale=10 * unit_reward_scale(environment, gamma),
-            normalizer=NoNormalization() if image else RunningMeanVariance(epsilon=1e-8),
+            normalizer=fitting_normalizer(environment, epsilon=1e-8),
             actor=Actor(width=32, depth=4, norm=NoNorm(), trunk=trunk),
             head=_head(environment, TanhNormalHead(max_action=1.0, scale=SoftplusScale(0.001))),
             critic=Critic(width=256, encoder_depth=4, head_depth=0, norm=NoNorm(), trunk=trunk),
@@ -59,16 +57,19 @@ def ppo_small(environment: AbstractEnvironmentSpec) -> Spec:
 
     Reference: Huang et al. 2022 (iclr-blog-track.github.io/2022/03/25/ppo-implementation-details).
     """
-    image = environment.observes_image
-    network: dict[str, Any] = {"width": 128, "norm": NoNorm(), "activation": Tanh()}
-    network["trunk"] = Convolution() if image else Flat()
+    network: dict[str, Any] = {
+        "width": 128,
+        "norm": NoNorm(),
+        "activation": Tanh(),
+        "trunk": fitting_trunk(environment),
+    }
     return Spec(
         environment=environment,
         algorithm=Ppo(
             num_environments=64,
             rollout_length=32,
             reward_scale=unit_reward_scale(environment),
-            normalizer=NoNormalization() if image else RunningMeanVariance(),
+            normalizer=fitting_normalizer(environment),
             actor=Actor(**network, initializer=Orthogonal(last_gain=0.01)),
             head=_head(environment, NormalHead(scale=FreeScale(1.0))),
             critic=Critic(**network, head_depth=0, initializer=Orthogonal()),

@@ -20,26 +20,15 @@ from reppo.networks import (
     ActionAsOutput,
     ActivatedEmbedding,
     Actor,
-    Convolution,
     Critic,
-    Flat,
     LayerNorm,
     ZeroOffset,
 )
-from reppo.normalization import NoNormalization, PerStepStatistics, RunningMeanVariance
+from reppo.normalization import PerStepStatistics, RunningMeanVariance
 from reppo.optimization import Adam, Epochs, NoClip, WithActor
+from reppo.presets.fitting import fitting_normalizer, fitting_trunk, unit_reward_scale
 from reppo.spec import Evaluation, Spec
 from reppo.targets import BonusAlways, ExpectedAction, FreshValueClippedBonus, MaskedFlag, ShiftedFlag
-
-
-def unit_reward_scale(environment: AbstractEnvironmentSpec, gamma: float = 0.99) -> float:
-    """The factor that brings a task's returns to a range of length 1 / (1 - gamma), as those of the control suite have.
-
-    Where any reward can come at every step, rewards then have a range of length 1. Temperature, KL multiplier and their
-    learning rates are tuned for that. 1 where the range is not known.
-    """
-    returns = environment.return_range(gamma)
-    return 1.0 if returns is None else float(f"{1 / ((1 - gamma) * (returns[1] - returns[0])):.6g}")
 
 
 def fitting_parts(environment: AbstractEnvironmentSpec, width: int) -> dict[str, Any]:
@@ -55,15 +44,17 @@ def fitting_parts(environment: AbstractEnvironmentSpec, width: int) -> dict[str,
         environment: the task.
         width: units of the hidden layers of both networks.
     """
-    trunk = Convolution() if environment.observes_image else Flat()
+    trunk = fitting_trunk(environment)
     place = ActionAsOutput() if environment.discrete else ActionAsInput()
-    parts: dict[str, Any] = {"actor": Actor(width, trunk=trunk), "critic": Critic(width, trunk=trunk, action=place)}
+    parts: dict[str, Any] = {
+        "normalizer": fitting_normalizer(environment),
+        "actor": Actor(width, trunk=trunk),
+        "critic": Critic(width, trunk=trunk, action=place),
+    }
     if environment.discrete:
         parts["head"] = CategoricalHead(entropy_target=0.5)
         parts["actor_loss"] = ExpectedLoss()
         parts["next_value"] = ExpectedAction()
-    if environment.observes_image:
-        parts["normalizer"] = NoNormalization()
     return parts
 
 

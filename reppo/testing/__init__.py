@@ -32,7 +32,7 @@ from reppo.testing.networks import (
     check_norm,
     check_offset,
 )
-from reppo.testing.normalization import check_normalizer
+from reppo.testing.normalization import check_normalizer, check_reward_scaling
 from reppo.testing.objectives import check_objective
 from reppo.testing.optimization import (
     check_annealing,
@@ -44,6 +44,7 @@ from reppo.testing.optimization import (
     check_stop,
 )
 from reppo.testing.policies import check_policy
+from reppo.testing.sharing import check_sharing
 from reppo.testing.strategies import (
     Rows,
     components,
@@ -94,7 +95,9 @@ __all__ = [
     "check_offset",
     "check_optimizer",
     "check_policy",
+    "check_reward_scaling",
     "check_scale",
+    "check_sharing",
     "check_step_order",
     "check_stop",
     "check_support",

@@ -42,9 +42,16 @@ def _actor_loss(actor_loss: AbstractActorLoss, loc: Any, scale: Any, best: Any, 
     return _moved_loss(actor_loss, (loc, scale), (loc, np.log(scale)), best, np.float32(1e-3), seed)
 
 
-@eqx.filter_jit
 def _moved_loss(actor_loss: AbstractActorLoss, old: Any, new: Any, best: Any, temperature: Any, seed: Any) -> Any:
     """The same where the policy has moved from `old`, (loc, scale), to `new`, (loc, log scale)."""
+    return _weighted_loss(actor_loss, old, new, best, temperature, np.float32(1), seed)
+
+
+@eqx.filter_jit
+def _weighted_loss(
+    actor_loss: AbstractActorLoss, old: Any, new: Any, best: Any, temperature: Any, kl_multiplier: Any, seed: Any
+) -> Any:
+    """The same with another weight of the divergence."""
     drawn = _collected(old[0], old[1], seed)
     actions = jnp.clip(jnp.tanh(drawn), -0.999, 0.999)
     repeated = lambda x: jnp.broadcast_to(x, (_BATCH, *x.shape))
@@ -62,7 +69,7 @@ def _moved_loss(actor_loss: AbstractActorLoss, old: Any, new: Any, best: Any, te
         policy = jax.vmap(TanhNormal)(repeated(parameters[0]), repeated(jnp.exp(parameters[1])))
         critic = lambda _, action: -jnp.sum((action - best) ** 2)
         key = jax.random.fold_in(jax.random.key(seed), 1)
-        return actor_loss(policy, critic, batch, temperature, jnp.float32(1.0), key)
+        return actor_loss(policy, critic, batch, temperature, kl_multiplier, key)
 
     return jax.value_and_grad(loss, has_aux=True)(new)
 
@@ -142,3 +149,21 @@ def _actor_loss_way_back(actor_loss: AbstractActorLoss) -> None:
             ensure(slope < 0, f"a slope of {slope} towards the best action, from a mean of {new[0]}")
 
     for_all(body, 8, seed=seeds())
+
+
+@law(
+    AbstractActorLoss, "bound", "where it has a bound, a heavy multiplier leads a policy beyond it back to the old one"
+)
+def _actor_loss_bound(actor_loss: AbstractActorLoss) -> None:
+    if not np.isfinite(actor_loss.kl_bound):
+        return
+
+    def body(loc: Any, scale: Any, seed: Any) -> None:
+        best = np.array([0.95, -0.95], np.float32)
+        beyond = np.float32(np.sign(best) * scale * np.sqrt(8 * actor_loss.kl_bound))  # a KL of 8 times the bound
+        moved = (loc + beyond, np.log(scale))
+        zero, heavy = np.float32(0), np.float32(1e4)
+        gradient = np.asarray(_weighted_loss(actor_loss, (loc, scale), moved, best, zero, heavy, seed)[1][0])
+        ensure(gradient @ beyond > 0, f"a gradient in the mean of {gradient}, {beyond} away from the old one")
+
+    for_all(body, 8, **_drawn_policy())

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import Any
 
+from reppo.algorithms import AbstractSharing
 from reppo.distributions import AbstractHead, AbstractScale
 from reppo.environments import AbstractEnvironment, AbstractEnvironmentSpec
 from reppo.losses import (
@@ -30,7 +31,7 @@ from reppo.networks import (
     AbstractOffset,
     AbstractTrunk,
 )
-from reppo.normalization import AbstractNormalizer
+from reppo.normalization import AbstractNormalizer, AbstractRewardScaling
 from reppo.optimization import (
     AbstractAnnealing,
     AbstractBatches,
@@ -54,6 +55,7 @@ from reppo.testing import (
     normalization,
     objectives,
     optimization,
+    sharing,
     surrogates,
     targets,
 )
@@ -87,7 +89,9 @@ CHECKS: dict[type, Callable[..., None]] = {
     # After AbstractOptimizer, which is one too.
     AbstractMultiplierOptimizer: optimization.check_multiplier_optimizer,
     AbstractBatches: optimization.check_batches,
+    AbstractRewardScaling: normalization.check_reward_scaling,
     AbstractScale: distributions.check_scale,
+    AbstractSharing: sharing.check_sharing,
     AbstractStepOrder: optimization.check_step_order,
     AbstractStop: optimization.check_stop,
     AbstractSupport: critic.check_support,

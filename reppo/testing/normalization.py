@@ -1,4 +1,4 @@
-"""Laws of the normalization of observations."""
+"""Laws of the normalization of observations, and of the scaling of rewards."""
 
 from collections.abc import Collection
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from reppo.normalization import AbstractNormalizer
+from reppo.normalization import AbstractNormalizer, AbstractRewardScaling
 from reppo.testing.laws import ensure, for_all, hold, law
 from reppo.testing.strategies import floats
 
@@ -184,3 +184,55 @@ def _undoes(normalizer: AbstractNormalizer) -> None:
 
     if hasattr(normalizer, "inverse"):
         for_all(body, batch=_BATCH, new=_BATCH)
+
+
+def check_reward_scaling(scaling: AbstractRewardScaling, *, skip: Collection[str] = ()) -> None:
+    """Holds a scaling of rewards against the laws of its slot: `LAWS[AbstractRewardScaling]`.
+
+    Arguments and errors as for `check_normalizer`.
+    """
+    hold(AbstractRewardScaling, scaling, skip)
+
+
+@eqx.filter_jit
+def _scaled(scaling: AbstractRewardScaling, rollouts: Any, ended: Any) -> Any:
+    """The statistics of nothing and after each rollout, `[number, time, environment]`, and the factors after each."""
+    statistics, factors = [scaling.init(_SIZE)], []
+    for reward in rollouts:
+        statistics.append(scaling.update(statistics[-1], reward, ended, jnp.float32(0.5)))
+        factors.append(scaling.factor(statistics[-1]))
+    return statistics, jnp.stack(factors)
+
+
+_REWARDS = arrays(np.float32, (2, _ROWS, _SIZE), elements=floats(-10, 10))
+_ENDED = arrays(bool, (_ROWS, _SIZE))
+
+
+@law(AbstractRewardScaling, "factor", "a finite number of shape (), above 0, also where all rewards are 0")
+def _factor(scaling: AbstractRewardScaling) -> None:
+    def body(rewards: Any, ended: Any) -> None:
+        for seen in (rewards, 0 * rewards):
+            factors = _scaled(scaling, seen, ended)[1]
+            ensure(factors.shape == (2,) and np.isfinite(factors).all() and np.all(factors > 0), f"{factors}")
+
+    for_all(body, rewards=_REWARDS, ended=_ENDED)
+
+
+@law(AbstractRewardScaling, "carry", "an update keeps the structure, shapes and dtypes of the statistics")
+def _reward_carry(scaling: AbstractRewardScaling) -> None:
+    statistics, _ = _scaled(scaling, jnp.ones((2, _ROWS, _SIZE)), jnp.zeros((_ROWS, _SIZE), bool))
+    describe = lambda tree: jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf)), tree)
+    before, *after = map(describe, statistics)
+    ensure(all(one == before for one in after), f"{after[0]}, where it was {before}")
+
+
+@law(AbstractRewardScaling, "size", "rewards of 100 times the size become the same, or stay 100 times the size")
+def _reward_size(scaling: AbstractRewardScaling) -> None:
+    def body(rewards: Any, ended: Any) -> None:
+        one, large = (_scaled(scaling, size * rewards, ended)[1] for size in (np.float32(1), np.float32(100)))
+        if np.ptp(rewards) < 1 or one.max() > 100:  # as good as constant
+            return
+        same = np.allclose(one, 100 * large, rtol=1e-3)
+        ensure(same or np.allclose(one, large, rtol=1e-3), f"a factor of {one}, and of {large} for larger rewards")
+
+    for_all(body, rewards=_REWARDS, ended=_ENDED)

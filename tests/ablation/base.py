@@ -44,7 +44,7 @@ PPO = Spec(
         num_environments=16,
         rollout_length=8,
         actor=Actor(width=16, depth=1, norm=NoNorm()),
-        critic=Critic(width=16, head_depth=0, norm=NoNorm()),
+        critic=Critic(width=16, encoder_depth=0, head_depth=0, norm=NoNorm()),
         batches=Epochs(epochs=4, num_minibatches=4),
     ),
     evaluation=Evaluation(interval=128, episodes=4),

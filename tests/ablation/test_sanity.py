@@ -222,7 +222,13 @@ def arms(only=()):
             try:
                 found[preset, entry] = resolve(base if entry == "base" else CATALOG[entry](base))
             except ConfigurationError as error:
-                reasons = ("changes nothing in", "is not a path of", "does not fit this base", "asks a critic for the")
+                reasons = (
+                    "changes nothing in",
+                    "is not a path of",
+                    "does not fit this base",
+                    "asks a critic for the",
+                    "needs the same hidden layers",
+                )
                 assert any(reason in str(error) for reason in reasons), error
     return found
 

@@ -29,9 +29,11 @@ from reppo.losses import (
     SurrogateLoss,
 )
 from reppo.networks import Critic, LayerNorm, ZeroOffset
+from reppo.normalization import RunningReturnScale
 from reppo.optimization import Epochs, LinearAnnealing, TargetKL
 from reppo.spec import Evaluation, Spec, resolve, validate
 from reppo.targets import ShiftedFlag, SoftLambda, TruncationAsTermination
+from reppo.training import Checkpoints
 from tests.algorithms.trajectories import ENVIRONMENTS, TIME, make_trajectory
 from tests.tiny import tiny_ppo, tiny_reppo, tiny_spec, train_alone
 
@@ -175,6 +177,34 @@ def test_a_stop_leaves_out_the_policys_later_steps_and_the_critics_none(learned)
     assert jax.tree.structure(again) == jax.tree.structure(state)
 
 
+def test_a_running_scale_of_rewards_goes_on_from_rollout_to_rollout_and_through_a_checkpoint(learned, tmp_path):
+    algorithm = dataclasses.replace(learned[0], reward_scaling=RunningReturnScale(), reward_scale=7.0)
+    update = eqx.filter_jit(lambda s, t: algorithm.update(s, t, jax.random.key(1)))
+    states, sums, seen = [started(algorithm)], np.zeros(ENVIRONMENTS), []
+    for seed in range(2):
+        trajectory = make_trajectory(algorithm, states[-1], seed)
+        state, metrics = update(states[-1], trajectory)
+        states.append(state)
+        ended = np.asarray(trajectory.terminated | trajectory.truncated)
+        for reward, end in zip(np.asarray(trajectory.reward, float), ended):
+            sums = 0.99 * sums + 7 * reward
+            seen.append(sums)
+            sums = np.where(end, 0, sums)
+        np.testing.assert_allclose(metrics["targets/reward_factor"].mean, 1 / np.std(seen), rtol=1e-4)
+    terminated = np.asarray(trajectory.terminated)
+    target = np.asarray(algorithm.prepare(state, trajectory)[0].target).reshape(TIME, ENVIRONMENTS)
+    expected = 7 * np.asarray(trajectory.reward)[terminated] / np.std(seen)
+    np.testing.assert_allclose(target[terminated], expected, rtol=1e-4)
+
+    arrays, static = eqx.partition(states[1], eqx.is_array)
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(1, {"state": arrays}, {})
+    restored = checkpoints.restore(1, jax.eval_shape(lambda: {"state": arrays}))["state"]
+    again, _ = update(eqx.combine(restored, static), trajectory)
+    for a, b in zip(*(jax.tree.leaves(eqx.filter(one, eqx.is_array)) for one in (again, states[2])), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -240,6 +270,13 @@ def test_a_choice_of_actions_is_learned_by_the_same_loss():
 def test_what_does_not_fit_is_refused_with_its_cure(algorithm, message):
     with pytest.raises(ConfigurationError, match=message):
         validate(tiny_spec(algorithm=algorithm()))
+
+
+@pytest.mark.parametrize("head", [NormalHead(), TanhNormalHead()], ids=lambda head: type(head).__name__)
+def test_a_policy_for_a_box_is_refused_where_actions_are_a_set(head):
+    message = rf"{type(head).__name__} is for actions in a box.* DelayedChoice are a discrete set. Choose Categorical"
+    with pytest.raises(ConfigurationError, match=message):
+        validate(tiny_spec("DelayedChoice", algorithm=tiny_ppo(head=head)))
 
 
 def test_the_best_action_is_learned():

@@ -19,6 +19,7 @@ from reppo.losses import (
     PerBatch,
     PerState,
     Unconstrained,
+    WithoutEntropy,
 )
 
 GOLDEN = np.load(pathlib.Path(__file__).parents[1] / "data" / "golden.npz")
@@ -67,6 +68,17 @@ def test_outweighed_kl_keeps_the_gradient_of_q_beyond_the_bound(x, bound):
     beyond = x["kl"] >= bound
     penalty = x["kl_multiplier"] * x["kl"] if beyond else 0
     check(result, free(x) + penalty, -1, x["temperature"], x["kl_multiplier"] if beyond else 0)
+
+
+@given(INPUTS, st.sampled_from([ClippedKL(1.0), PenalizedKL(1.0), OutweighedKL(1.0)]))
+def test_without_entropy_an_objective_is_that_of_temperature_0(x, objective):
+    without = WithoutEntropy(objective)
+    check(evaluate(without, x), *flattened(evaluate(objective, x | {"temperature": 0.0})))
+    assert without.kl_bound == objective.kl_bound
+
+
+def flattened(result):
+    return [result[0], *(result[1][name] for name in ("q", "log_prob", "kl"))]
 
 
 @given(INPUTS, st.booleans())

@@ -1,23 +1,32 @@
 """Surrogates and value losses against slow references, and against numbers of another library."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reppo.distributions import Normal
+from reppo import testing
+from reppo.distributions import Categorical, Normal, TanhNormal
 from reppo.environments import Observation
+from reppo.errors import ConfigurationError
+from reppo.keys import subkey
 from reppo.losses import (
     ClippedKL,
     ClippedRatio,
     ClippedValueLoss,
     HLGauss,
+    LambdaAdvantageLoss,
     Minibatch,
+    PathwiseLoss,
     PlainRatio,
     PlainValueLoss,
     ScalarValue,
     SurrogateLoss,
+    Unconstrained,
 )
 
 NUMBERS = st.floats(-10, 10, width=32)
@@ -124,3 +133,92 @@ def test_golden_loss_and_gradient():
     np.testing.assert_allclose(value, 0.45496014, rtol=1e-5)
     golden = [-0.010352, 0.1095, 0.174834, 0.054387, 0.0, 0.0, 0.03007, 0.028521]
     np.testing.assert_allclose(gradient, golden, atol=2e-6)
+
+
+def q_value(observation, action):
+    return observation[0] - jnp.sum((action - 0.25) ** 2)
+
+
+@jax.jit
+def lambda_loss(loss, new, batch, temperature, kl_multiplier, key):
+    return loss(new, q_value, batch, temperature, kl_multiplier, key)
+
+
+@jax.jit
+def baseline_actions(old, key):
+    keys = jax.random.split(subkey(key, "baseline"), ROWS)
+    return jax.vmap(lambda old, key: jax.vmap(old.sample)(jax.random.split(key, 3)))(old, keys)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**31 - 1), st.sampled_from([1.5, np.inf]))
+def test_advantages_by_the_critic_row_by_row(seed, bound):
+    old, new, drawn, _, policy, batch = problem(seed)
+    random, key = np.random.default_rng(seed), jax.random.key(seed)
+    target, counts, seen = random.normal(size=ROWS), random.random(ROWS) < 0.8, random.normal(size=(ROWS, 1))
+    batch = dataclasses.replace(
+        batch,
+        observation=Observation(jnp.asarray(seen, jnp.float32)),
+        target=jnp.asarray(target, jnp.float32),
+        counts=jnp.asarray(counts),
+    )
+    objective = Unconstrained() if bound == np.inf else ClippedKL(bound)
+    loss = LambdaAdvantageLoss(objective=objective, num_samples=3)
+    made, metrics = lambda_loss(loss, policy, batch, np.float32(0.3), np.float32(0.7), key)
+    actions = np.asarray(baseline_actions(batch.old, key), float)
+    advantage = target - np.mean(seen - np.sum((actions - 0.25) ** 2, axis=2), axis=1)
+    gain = np.where(counts, np.exp(log_density(new, drawn) - log_density(old, drawn)) * advantage, 0)
+    entropy = np.sum(0.5 * np.log(2 * np.pi * np.e * new[1] ** 2), axis=1)
+    kl = divergence(old, new)
+    if np.abs(kl - bound).min() > 1e-3:
+        expected = np.mean(np.where(kl < bound, -gain - 0.3 * entropy, 0.7 * kl))
+        np.testing.assert_allclose(made, expected, rtol=1e-3, atol=1e-3 * (1 + np.abs(gain).max()))
+        np.testing.assert_array_equal(metrics["behind_gate"], kl >= bound)
+
+
+def test_at_the_old_policy_with_a_critic_that_is_right_its_gradient_is_the_pathwise_one():
+    rows, start = 100_000, (jnp.array([0.3, -0.2]), jnp.array([-0.5, -0.9]))
+    made = lambda loc, log_scale: jax.vmap(TanhNormal)(
+        *(jnp.broadcast_to(x, (rows, 2)) for x in (loc, jnp.exp(log_scale)))
+    )
+    old = made(*start)
+    drawn = jax.vmap(lambda one, key: one.draw(key))(old, jax.random.split(jax.random.key(0), rows))
+    action, seen = jnp.tanh(drawn), jnp.zeros((rows, 1))
+    target = jax.vmap(q_value)(seen, action)
+    batch = Minibatch(observation=Observation(seen), action=action, drawn=drawn, old=old, target=target)
+    arguments = (q_value, batch, jnp.float32(0.2), jnp.float32(1), jax.random.key(1))
+    gradient = jax.jit(lambda loss: jax.grad(lambda new: loss(made(*new), *arguments)[0])(start))
+    advantage, pathwise = gradient(LambdaAdvantageLoss()), gradient(PathwiseLoss())
+    np.testing.assert_allclose(advantage, pathwise, atol=0.02)
+    assert np.abs(pathwise).max() > 0.2  # the tolerance can fail
+
+
+def test_where_actions_are_a_set_the_baseline_is_exact():
+    logits, values = jnp.array([[0.5, -0.2, 0.1], [1.0, 0.0, -1.0]]), jnp.array([[1.0, 2.0, -1.0], [0.0, 0.5, 3.0]])
+    batch = Minibatch(
+        observation=Observation(values),
+        action=jnp.eye(3)[jnp.array([0, 2])],
+        old=jax.vmap(Categorical)(logits),
+        target=jnp.array([1.5, -0.5]),
+    )
+    critic = lambda observation, action: jnp.sum(observation * action)
+
+    def loss(logits, key):
+        arguments = (critic, batch, jnp.float32(0), jnp.float32(1), key)
+        return LambdaAdvantageLoss()(jax.vmap(Categorical)(logits), *arguments)[0]
+
+    one, other = (jax.grad(loss)(logits, jax.random.key(seed)) for seed in (0, 1))
+    np.testing.assert_array_equal(one, other)
+    p = np.exp(jax.nn.log_softmax(logits))
+    advantage = np.asarray(batch.target) - np.sum(p * values, axis=1)
+    np.testing.assert_allclose(one, -advantage[:, None] * (batch.action - p) / 2, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_without_a_constraint_advantages_by_the_critic_keep_the_laws_as_well():
+    testing.check_actor_loss(LambdaAdvantageLoss(objective=Unconstrained(), num_samples=2))
+
+
+def test_a_baseline_of_no_actions_is_refused():
+    with pytest.raises(ConfigurationError, match="number of actions of the baseline is 0; give at least 1"):
+        LambdaAdvantageLoss(num_samples=0).validate()

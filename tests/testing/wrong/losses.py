@@ -27,6 +27,7 @@ from reppo.losses import (
     ScalarValue,
     SelfPrediction,
     TwoHot,
+    Unconstrained,
     WithinEpisodes,
 )
 from tests.testing.wrong.changing import calls, wrong
@@ -124,6 +125,9 @@ ACTOR = {
     (AbstractActorLoss, "metrics"): loss_like(lambda loss, metrics: (loss, {"kl": metrics["kl"]})),
     (AbstractActorLoss, "improves"): loss_like(lambda loss, metrics: (-loss, metrics)),
     (AbstractActorLoss, "finite"): surrogate(lambda log_ratio: log_ratio),
+    (AbstractActorLoss, "bound"): calls(
+        PathwiseLoss(), lambda self, *arguments: PathwiseLoss.__call__(PathwiseLoss(Unconstrained()), *arguments)
+    ),
     (AbstractActorLoss, "choices"): calls(
         ExpectedLoss(), lambda self, *arguments: jax.tree.map(jnp.negative, ExpectedLoss.__call__(self, *arguments))
     ),

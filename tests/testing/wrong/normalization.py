@@ -3,7 +3,13 @@
 import equinox as eqx
 import jax.numpy as jnp
 
-from reppo.normalization import AbstractNormalizer, RunningMeanVariance
+from reppo.normalization import (
+    AbstractNormalizer,
+    AbstractRewardScaling,
+    NoRewardScaling,
+    RunningMeanVariance,
+    RunningReturnScale,
+)
 from tests.testing.wrong.changing import COUNTER, calls, wrong
 
 RUNNING = RunningMeanVariance()
@@ -42,5 +48,12 @@ NORMALIZATION = {
     (AbstractNormalizer, "rollout"): wrong(
         RUNNING, rollout=lambda self, s, observation, following: (observation, following)
     ),
+    (AbstractRewardScaling, "factor"): wrong(
+        RunningReturnScale(), factor=lambda self, s: 1 / jnp.sqrt(s.seen.variance)
+    ),
+    (AbstractRewardScaling, "carry"): wrong(
+        NoRewardScaling(), update=lambda self, s, reward, *_: reward, factor=lambda self, s: jnp.ones(())
+    ),
+    (AbstractRewardScaling, "size"): wrong(RunningReturnScale(), factor=lambda self, s: 1 / (1 + s.seen.variance)),
     (AbstractNormalizer, "inverse"): wrong(RUNNING, inverse=lambda self, s, normalized: normalized),
 }

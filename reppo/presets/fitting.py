@@ -1,0 +1,30 @@
+"""What presets of every algorithm choose by the task."""
+
+from reppo.environments import AbstractEnvironmentSpec
+from reppo.networks import AbstractTrunk, Convolution, Flat
+from reppo.normalization import AbstractNormalizer, NoNormalization, RunningMeanVariance
+
+
+def unit_reward_scale(environment: AbstractEnvironmentSpec, gamma: float = 0.99) -> float:
+    """The factor that brings a task's returns to a range of length 1 / (1 - gamma), as those of the control suite have.
+
+    Where any reward can come at every step, rewards then have a range of length 1. Temperature, KL multiplier and their
+    learning rates are tuned for that. 1 where the range is not known.
+    """
+    returns = environment.return_range(gamma)
+    return 1.0 if returns is None else float(f"{1 / ((1 - gamma) * (returns[1] - returns[0])):.6g}")
+
+
+def fitting_trunk(environment: AbstractEnvironmentSpec) -> AbstractTrunk:
+    """What stands before the hidden layers of both networks: a convolution where an image is observed."""
+    return Convolution() if environment.observes_image else Flat()
+
+
+def fitting_normalizer(environment: AbstractEnvironmentSpec, epsilon: float = 1e-2) -> AbstractNormalizer:
+    """Running mean and variance; none of pixels.
+
+    Args:
+        environment: the task.
+        epsilon: added to the variance.
+    """
+    return NoNormalization() if environment.observes_image else RunningMeanVariance(epsilon)
