@@ -110,3 +110,28 @@ def test_sampled_rows_are_any_of_those_that_there_are():
     assert not np.array_equal(indices, Sampled(updates=3, size=200).indices(7, jax.random.key(1)))
     with pytest.raises(ConfigurationError, match="0 rows to draw from"):
         Sampled().check(0)
+
+
+def test_metrics_are_those_of_every_step_in_turn():
+    """Their extremes, their number, and when the first was not finite."""
+    data = {"value": jnp.array([1.0, 5.0, jnp.nan, 2.0])}
+    indices = jnp.array([[1], [0], [2], [3]])
+
+    def step(learner, minibatch, key):
+        own = Summary.of(minibatch["value"][0])
+        return learner + 1, {"a/value": own, "a/squares": Summary.of(minibatch["value"][0] ** 2, where=learner < 2)}
+
+    learner, metrics = jax.jit(lambda: Alternating().run(jnp.array(0), data, indices, {"a": step}, jax.random.key(0)))()
+    assert learner == 4 and set(metrics) == {"a/value", "a/squares"}
+    squares = metrics["a/squares"]
+    assert (squares.total, squares.minimum, squares.maximum, squares.count) == (26.0, 1.0, 25.0, 2.0)
+    assert squares.broken == jnp.inf
+    assert jnp.isnan(metrics["a/value"].total) and metrics["a/value"].count == 4 and metrics["a/value"].broken == 2
+
+
+def test_a_step_may_have_no_metrics():
+    step = lambda learner, minibatch, key: (learner + minibatch.sum(), {})
+    learner, metrics = Alternating().run(
+        jnp.zeros(()), jnp.arange(4.0), jnp.arange(4).reshape(2, 2), {"a": step}, jax.random.key(0)
+    )
+    assert learner == 6 and metrics == {}
