@@ -36,6 +36,9 @@ def soft_lambda_returns(
     Returns:
         The return at every step.
 
+    Raises:
+        ConfigurationError: if the arrays are not of one length.
+
     Reference: Sutton & Barto 2018, section 12.1, with the soft rewards of arXiv 2507.11019, section 3.
     """
     shapes = [x.shape for x in (soft_reward, next_value, terminated, truncated)]

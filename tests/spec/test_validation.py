@@ -6,7 +6,7 @@ import pytest
 
 from reppo import environments
 from reppo.ablation import grid, setting
-from reppo.algorithms import Ppo, Reppo
+from reppo.algorithms import Ppo, Reppo, SharedEncoder
 from reppo.component import Component, concrete_components, is_hyper
 from reppo.distributions import CategoricalHead, FixedScale, FreeScale, SoftplusScale, TanhNormalHead
 from reppo.errors import ConfigurationError
@@ -20,6 +20,7 @@ from reppo.losses import (
     FixedMultiplier,
     FixedSupport,
     HLGauss,
+    LambdaAdvantageLoss,
     LearnedMultiplier,
     LowVarianceKL,
     MismatchedKL,
@@ -34,9 +35,10 @@ from reppo.losses import (
     SupportFromRewards,
     TwoHot,
     Unconstrained,
+    WeightedLikelihoodLoss,
 )
 from reppo.networks import Actor, Convolution, Critic, Orthogonal, ZeroBias, ZeroOffset
-from reppo.normalization import RunningMeanDeviation, RunningMeanVariance
+from reppo.normalization import RunningMeanDeviation, RunningMeanVariance, RunningReturnScale
 from reppo.optimization import Adam, AdamW, ClipByGlobalNorm, Epochs, LinearAnnealing, Sampled, TargetKL
 from reppo.presets import reppo, reppo_small
 from reppo.spec import (
@@ -146,6 +148,11 @@ RANGES = [
         [NAN, -0.1, 1.5],
         r"floor of the learning rate is 1\.5 of it; give one in \[0, 1\]",
     ),
+    (LambdaAdvantageLoss, "num_samples", [-1, 0], r"actions of the baseline is 0; give at least 1"),
+    (WeightedLikelihoodLoss, "num_samples", [0, 1], r"number of weighted actions is 1; give at least 2"),
+    (WeightedLikelihoodLoss, "weight_bound", [NAN, -1, 0], r"bound on the weights is 0\.0; give a positive one"),
+    (SharedEncoder, "value_weight", [NAN, -1, 0], r"weight of the value's loss is 0\.0; give a positive one"),
+    (RunningReturnScale, "epsilon", [NAN, -1, 0], r"epsilon of the reward scaling is 0\.0; give a positive one"),
     (TargetKL, "target_kl", [NAN, -1, 0], r"target of the KL is 0\.0 nats; give a positive one, or NoStop"),
     (ClipByGlobalNorm, "max_norm", [NAN, -1, 0], r"limit on the gradient norm is 0\.0; give a positive one, or NoClip"),
 ]

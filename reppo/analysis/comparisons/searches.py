@@ -43,19 +43,29 @@ class SearchScores:
     def above(self, threshold: float | int) -> Interval:
         """The share of the settings that score at least so much, with Wilson's 95% interval: settings are the sample.
 
+        Args:
+            threshold: any finite score.
+
         Raises:
             ConfigurationError: if no setting has a score.
         """
         return share_interval(int((self.scores >= threshold).sum()), len(self.scores))
 
     def best(self, count: int) -> float:
-        """The highest score of so many settings, on average over which; see `best_of`."""
+        """The highest score of so many settings, on average over which; see `best_of`.
+
+        Args:
+            count: of settings, at least 1 and at most as many as there are.
+        """
         return float(best_of(self.scores, [count])[0])
 
     def luck(self, count: int) -> float:
         """What the best of so many settings would score if all were as good as the default, by the default's seeds.
 
         NaN where the default has fewer than two runs, whose spread nothing tells.
+
+        Args:
+            count: of settings, at least 1.
         """
         if len(self.default) < 2:
             return float("nan")
