@@ -19,8 +19,8 @@ class NotInstalled(RuntimeError):
 
 
 def own_environment() -> dict[str, str]:
-    """The variables of this process, without those by which one Python would import another's packages."""
-    hidden = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+    """The variables of this process, without those by which one Python would use another's packages or programs."""
+    hidden = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "JAX_COMPILATION_CACHE_DIR")
     return {name: text for name, text in os.environ.items() if name not in hidden}
 
 
