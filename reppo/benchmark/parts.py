@@ -32,7 +32,8 @@ def functions_of(spec: Spec, state: TrainState) -> dict[str, tuple[Callable[...,
         spec: a resolved spec of PPO.
         state: of a run of it.
     """
-    algorithm, key = spec.algorithm, jax.random.key(0)
+    algorithm: Any = spec.algorithm
+    key = jax.random.key(0)
     environments = jax.random.split(key, algorithm.num_environments)
 
     def collected(state: TrainState) -> Any:

@@ -125,10 +125,11 @@ def _told(command: Sequence[str], log: Path, limit: float) -> tuple[dict[str, An
         return {}, (lines[-1][:300] if lines else f"exit code {done.returncode}, and nothing in its log")
     try:
         found = json.loads(done.stdout.strip().splitlines()[-1])
-        told = {name: float(found[name]) for name in NUMBERS} | {"returns": [float(one) for one in found["returns"]]}
+        told = {name: float(found[name]) for name in NUMBERS}
+        returns = [float(one) for one in found["returns"]]
         if not (told["seconds"] > 0 and told["steps"] > 0):
             raise ValueError(f"{told['steps']:.0f} steps in {told['seconds']} s")
-        return {**found, **told, "memory": told["memory"] * MEMORY_UNIT}, ""
+        return {**found, **told, "returns": returns, "memory": told["memory"] * MEMORY_UNIT}, ""
     except (IndexError, KeyError, TypeError, ValueError) as error:
         return {}, f"its last line is not what it should tell ({type(error).__name__}: {error}); see {str(log)!r}"
 

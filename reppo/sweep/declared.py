@@ -92,7 +92,7 @@ def checked_search_seeds(given: Any, seeds: Sequence[int]) -> tuple[int, ...]:
     Raises:
         ConfigurationError: if they are not some of the experiment's, or no number of them.
     """
-    given: Any = as_plain(given)
+    given = as_plain(given)
     if type(given) is int:
         require(
             1 <= given <= len(seeds),
@@ -103,7 +103,7 @@ def checked_search_seeds(given: Any, seeds: Sequence[int]) -> tuple[int, ...]:
         hasattr(given, "__iter__") and not isinstance(given, str),
         f"An experiment's search_seeds must be a number or a list, not {given!r}.",
     )
-    found: tuple[int, ...] = tuple(given)
+    found: tuple[Any, ...] = tuple(given)
     require(
         bool(found) and all(found.count(seed) == 1 and seed in seeds for seed in found),
         f"The experiment's search_seeds are {found!r}; give some of its seeds, each once: settings of a search are "
