@@ -8,10 +8,21 @@ Parts of it are chosen on the command line, and each goes on where it stopped:
 """
 
 from reppo import Experiment, Rival, designs, environments, presets
-from reppo.ablations import actor
+from reppo.ablations import actor, ppo
 
-HYBRIDS = [actor.score_function, actor.clipped_surrogate]
-"""REPPO with one part of what PPO does; a further one is a further line."""
+HYBRIDS = [
+    actor.score_function,
+    actor.lambda_advantage,
+    actor.weighted_likelihood,
+    actor.clipped_surrogate,
+]
+"""REPPO whose policy follows another gradient; a further one is a further line."""
+
+PPO_HYBRIDS = [
+    ppo.kl_gate,
+    ppo.categorical_value + ppo.normalization_layers + ppo.auxiliary_task,
+]
+"""PPO with the constraint of REPPO, and with what makes its critic learnable."""
 
 SETTINGS = 32
 """Drawn for each algorithm; with a greater number the first ones stay."""
@@ -44,7 +55,7 @@ experiment = Experiment(
     base=presets.reppo_small,
     arms=HYBRIDS,
     search=designs.random_search(REPPO, SETTINGS),
-    rivals=[Rival(presets.ppo_small, search=designs.random_search(PPO, SETTINGS))],
+    rivals=[Rival(presets.ppo_small, arms=PPO_HYBRIDS, search=designs.random_search(PPO, SETTINGS))],
     environments=[
         environments.playground("CartpoleBalance"),
         environments.playground("CartpoleSwingup"),

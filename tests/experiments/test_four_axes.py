@@ -40,7 +40,7 @@ def test_every_algorithm_and_hybrid_has_eight_seeds_and_each_search_shares_the_p
     experiment = study.experiment
     tasks, shared_by = {"CartpoleBalance", "CartpoleSwingup", "Pendulum-v1", "CartPole-v1"}, programs(experiment)
     assert {run.environment for run in experiment.runs()} == tasks == set(experiment.thresholds)
-    hybrids = {hybrid.name for hybrid in study.HYBRIDS}
+    hybrids = {hybrid.name for hybrid in study.HYBRIDS} | {f"ppo_small+{hybrid.name}" for hybrid in study.PPO_HYBRIDS}
     for task in tasks:
         runs = [run for run in experiment.runs() if run.environment == task]
         for arm in {"base", "ppo_small", *hybrids}:
