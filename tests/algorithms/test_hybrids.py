@@ -63,7 +63,7 @@ def base(name, environment, **changes):
 @pytest.mark.parametrize("environment", [CONTINUOUS, DISCRETE], ids=lambda task: task.name)
 @pytest.mark.parametrize("name", [*OF_REPPO, *OF_PPO])
 def test_the_best_action_is_learned(name, environment):
-    _, reports = train_alone(arm(name)(base(name, environment)), seed=0, steps=128 * 100)
+    _, reports = train_alone(arm(name)(base(name, environment)), seed=0, steps=128 * 200)
     before, after = (np.asarray(report.evaluated.episode_return) for report in (reports[0], reports[-1]))
     if environment.discrete:
         assert np.all(after == 1)
