@@ -2,6 +2,7 @@
 
 from reppo.losses.actor import (
     AbstractActorLoss,
+    AbstractBoundedLoss,
     AbstractConstrainedLoss,
     ClippedSurrogateLoss,
     ExpectedLoss,
@@ -64,6 +65,7 @@ __all__ = [
     "AbstractActorLoss",
     "AbstractAdvantages",
     "AbstractAuxiliary",
+    "AbstractBoundedLoss",
     "AbstractConstrainedLoss",
     "AbstractDivergence",
     "AbstractGate",

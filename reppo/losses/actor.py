@@ -63,8 +63,8 @@ class AbstractActorLoss(Component):
         """
 
 
-class AbstractConstrainedLoss(AbstractActorLoss):
-    """REPPO's objective within a bound on the divergence; what is particular is how a state's value is estimated.
+class AbstractBoundedLoss(AbstractActorLoss):
+    """An objective within a bound on the divergence from the old policy.
 
     Attributes:
         objective: what is minimized at each state; holds the bound.
@@ -80,6 +80,10 @@ class AbstractConstrainedLoss(AbstractActorLoss):
     def kl_bound(self) -> Any:
         """The objective's bound."""
         return self.objective.kl_bound
+
+
+class AbstractConstrainedLoss(AbstractBoundedLoss):
+    """REPPO's objective within the bound; what is particular is how a state's value is estimated."""
 
     @abstractmethod
     def at_state(

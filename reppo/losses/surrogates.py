@@ -12,7 +12,7 @@ from reppo.component import Component, Scalar, hyper, static
 from reppo.distributions import AbstractDistribution
 from reppo.errors import require
 from reppo.keys import subkey
-from reppo.losses.actor import AbstractActorLoss, Q, gated, over_states, taken_log_ratios
+from reppo.losses.actor import AbstractBoundedLoss, Q, gated, over_states, taken_log_ratios
 from reppo.losses.divergences import MAX_LOG_RATIO, AbstractDivergence, ExactKL
 from reppo.losses.gates import AbstractGate, PerState
 from reppo.losses.minibatch import Minibatch
@@ -70,7 +70,7 @@ class ClippedRatio(AbstractSurrogate):
 
 
 @final
-class SurrogateLoss(AbstractActorLoss):
+class SurrogateLoss(AbstractBoundedLoss):
     """The loss of PPO: at each state `temperature * -entropy - gain`, the gain being that of the action taken there.
 
     Advantages are those of the minibatch, made before. Objective, divergence and gate are those of `PathwiseLoss`, with
@@ -95,11 +95,6 @@ class SurrogateLoss(AbstractActorLoss):
     def asks_q(self) -> bool:
         """False: it learns from advantages."""
         return False
-
-    @property
-    def kl_bound(self) -> Any:
-        """The objective's bound."""
-        return self.objective.kl_bound
 
     def __call__(
         self,
@@ -128,7 +123,7 @@ class SurrogateLoss(AbstractActorLoss):
 
 
 @final
-class LambdaAdvantageLoss(AbstractActorLoss):
+class LambdaAdvantageLoss(AbstractBoundedLoss):
     """Generalized advantage estimation with the critic of REPPO, within its constraint.
 
     At each state `gain = ratio * A` takes the place of Q in the objective, where `ratio` is new over old density of the
@@ -155,11 +150,6 @@ class LambdaAdvantageLoss(AbstractActorLoss):
     gate: AbstractGate = PerState()
     num_samples: int = static(4)
 
-    @property
-    def kl_bound(self) -> Any:
-        """The objective's bound."""
-        return self.objective.kl_bound
-
     def __call__(
         self,
         new: Any,
@@ -179,7 +169,7 @@ class LambdaAdvantageLoss(AbstractActorLoss):
         if batch.counts is not None:
             advantage = jnp.where(batch.counts, advantage, 0.0)
         batch = dataclasses.replace(batch, advantage=jax.lax.stop_gradient(advantage))
-        surrogate = SurrogateLoss(self.surrogate, self.objective, self.kl, self.gate)
+        surrogate = SurrogateLoss(surrogate=self.surrogate, objective=self.objective, kl=self.kl, gate=self.gate)
         return surrogate(new, None, batch, temperature, kl_multiplier, key)
 
     def validate(self) -> None:

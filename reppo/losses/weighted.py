@@ -10,7 +10,7 @@ from reppo.component import Scalar, hyper, static
 from reppo.distributions import AbstractDistribution
 from reppo.errors import require
 from reppo.keys import subkey
-from reppo.losses.actor import AbstractActorLoss, Q, gated, over_states
+from reppo.losses.actor import AbstractBoundedLoss, Q, gated, over_states
 from reppo.losses.divergences import AbstractDivergence, ExactKL
 from reppo.losses.gates import AbstractGate, PerState
 from reppo.losses.minibatch import Minibatch
@@ -21,7 +21,7 @@ _SHARPEST, _FLATTEST = 1e-3, 1e3
 
 
 @final
-class WeightedLikelihoodLoss(AbstractActorLoss):
+class WeightedLikelihoodLoss(AbstractBoundedLoss):
     """The weighted maximum likelihood of MPO with the critic of REPPO, within its constraint.
 
     At each state actions are drawn from the old policy and weighted by `softmax(Q / eta)`; the new policy is fitted to
@@ -48,11 +48,6 @@ class WeightedLikelihoodLoss(AbstractActorLoss):
     gate: AbstractGate = PerState()
     weight_bound: Scalar = hyper(0.1)
     num_samples: int = static(16)
-
-    @property
-    def kl_bound(self) -> Any:
-        """The objective's bound."""
-        return self.objective.kl_bound
 
     def __call__(
         self,
