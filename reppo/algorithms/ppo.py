@@ -224,15 +224,16 @@ class Ppo(AbstractAlgorithm):
         state = dataclasses.replace(state, statistics=dataclasses.replace(state.statistics, rewards=rewards))
         data, metrics = self.prepare(state, trajectory)
         updates_key = subkey(key, "schedule")
-        steps = jnp.float32(self.steps_per_iteration) * state.statistics.iterations
-        start = Progress(state.learner, rate=self.annealing(steps), stopped=self.stop.init())
+        done = jnp.float32(self.steps_per_iteration) * state.statistics.iterations
+        start = Progress(state.learner, rate=self.annealing(done), stopped=self.stop.init())
+        steps = {"critic": self.critic_step, "actor": self.actor_step}
+        if self.sharing.jointly:
+            steps = {"joint": self.joint_step}
         progress, update_metrics = self.step_order.run(
             start,
             data,
             self.batches.indices(data.size, updates_key),
-            {"joint": self.joint_step}
-            if self.sharing.jointly
-            else {"critic": self.critic_step, "actor": self.actor_step},
+            steps,
             updates_key,
         )
         observations = update_statistics(self.normalizer, state.statistics.observations, trajectory.observation)
