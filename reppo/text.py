@@ -2,7 +2,7 @@
 
 import html
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -110,3 +110,14 @@ def cell_text(value: Any) -> Any:
 def markdown_text(text: str) -> str:
     """Text in one line of Markdown: no markup of HTML, and no line break."""
     return " ".join(html.escape(text, quote=False).split())
+
+
+def markdown_rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table in Markdown.
+
+    Args:
+        header: a text for each column.
+        rows: as many texts each; a vertical bar or a line break within one divides no cells.
+    """
+    cells = ([cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows)
+    return [f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *cells)]

@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import json
-import os
 import platform
 import sys
 import time
@@ -11,12 +10,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from reppo.benchmark.peers import OWN, PEERS, Peer, find_peers
-from reppo.benchmark.places import NotInstalled, default_folder, python_of
+from reppo.benchmark.places import NotInstalled, python_of
 from reppo.benchmark.rounds import Benchmark, Turn
 from reppo.benchmark.settings import Settings
 from reppo.benchmark.table import format_benchmark
 from reppo.errors import ConfigurationError, require
 from reppo.results.files import check_folder
+from reppo.runtime.cache import user_folder
+from reppo.runtime.machine import usable_cores
 
 SOURCE = Path(__file__).parents[2]
 
@@ -60,12 +61,12 @@ def _run(arguments: argparse.Namespace) -> int:
     require(min(arguments.seeds) >= 1, f"--seeds has {min(arguments.seeds)}; give numbers of at least 1.")
     kept = arguments.out / "benchmark.json"
     require(not kept.exists(), f"{str(kept)!r} is there already: give another folder with --out, or remove it.")
-    places = arguments.environments or default_folder()
+    places = arguments.environments or user_folder() / "peers"
     for folder in (arguments.out, places):
         check_folder(folder)
     facts = {
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "machine": f"{len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}",
+        "machine": f"{usable_cores()} cores, Python {platform.python_version()}",
         "settings": dataclasses.asdict(settings),
         "requirements": {peer.name: list(peer.requirements) for peer in peers},
     }

@@ -21,6 +21,7 @@ from reppo.environments import Episodes
 from reppo.losses import StateValue
 from reppo.rollout import collect
 from reppo.spec import Spec, resolve
+from reppo.text import markdown_rows
 from reppo.training.faults import all_finite, first_fault
 from reppo.training.loop import MOST_STARTS, TrainState, init, iterate, make_environment
 
@@ -110,8 +111,8 @@ def _compiled(function: Callable[..., PyTree], arguments: tuple[Any, ...]) -> Ca
 def format_parts(seconds: Mapping[str, float]) -> str:
     """A table in Markdown; shares are those of the whole iteration, the first."""
     whole = next(iter(seconds.values()))
-    rows = [f"| {name} | {spent * 1e3:.2f} ms | {spent / whole:.0%} |" for name, spent in seconds.items()]
-    return "\n".join(["| part | time of the processor | share |", "| --- | --- | --- |", *rows])
+    rows = [[name, f"{spent * 1e3:.2f} ms", f"{spent / whole:.0%}"] for name, spent in seconds.items()]
+    return "\n".join(markdown_rows(("part", "time of the processor", "share"), rows))
 
 
 if __name__ == "__main__":

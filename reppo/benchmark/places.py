@@ -24,11 +24,6 @@ def own_environment() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if name not in hidden}
 
 
-def default_folder() -> Path:
-    """Where environments are kept."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reppo" / "peers"
-
-
 def place_of(peer: Peer, folder: Path) -> Path:
     """The folder of a peer's environment: another one for other requirements or another Python."""
     version = "{}.{}".format(*sys.version_info[:2])

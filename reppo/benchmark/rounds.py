@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, final
 
 from reppo.benchmark.places import own_environment
-from reppo.results.files import write_atomically, write_json
+from reppo.results.files import last_words, write_atomically, write_json
+from reppo.text import counted
 
 NUMBERS = ("compile_seconds", "seconds", "cpu_seconds", "steps", "memory")
 """What every script tells as a number, beside `returns`."""
@@ -98,7 +99,7 @@ class Benchmark:
                         failed.add((name, lanes))
                     self.note(Turn(name, lanes, number, found, fault))
                     speed = f"{found['steps'] / found['seconds']:.0f} steps/s" if found else f"failed: {fault}"
-                    say(f"round {number + 1}, {lanes} seed{'s' * (lanes > 1)}, {name}: {speed}")
+                    say(f"round {number + 1}, {counted(lanes, 'seed')}, {name}: {speed}")
 
 
 def _told(command: Sequence[str], log: Path, limit: float) -> tuple[dict[str, Any], str]:
@@ -121,8 +122,7 @@ def _told(command: Sequence[str], log: Path, limit: float) -> tuple[dict[str, An
             return {}, f"{command[0]}: {error.strerror or error}"
         stream.write(done.stdout)
     if done.returncode:
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return {}, (lines[-1][:300] if lines else f"exit code {done.returncode}, and nothing in its log")
+        return {}, last_words(log, done.returncode)
     try:
         found = json.loads(done.stdout.strip().splitlines()[-1])
         told = {name: float(found[name]) for name in NUMBERS}

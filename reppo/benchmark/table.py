@@ -8,6 +8,7 @@ import scipy.stats
 
 from reppo.benchmark.peers import OWN
 from reppo.results.formatting import human_bytes, human_count
+from reppo.text import counted, markdown_rows
 
 FASTEST = "faster peer"
 """The name of whichever peer was the fastest in a round, among those that compile."""
@@ -85,20 +86,18 @@ def format_benchmark(data: Mapping[str, Any]) -> str:
         names = list(dict.fromkeys(turn["name"] for turn in turns if turn["seeds"] == seeds and turn["found"]))
         lines += [
             "",
-            f"## {seeds} seed{'s' * (seeds > 1)}",
+            f"## {counted(seeds, 'seed')}",
             "",
-            *_rows(_NUMBERS, (_numbers(turns, n, seeds) for n in names)),
+            *markdown_rows(_NUMBERS, (_numbers(turns, n, seeds) for n in names)),
         ]
         others = [name for name in names if name != OWN]
         if OWN in names and others:
             fastest = [FASTEST] if len(_compiled(turns, seeds)) > 1 else []
-            lines += ["", *_rows(_RATIOS, (_ratios(turns, name, seeds) for name in [*others, *fastest]))]
+            lines += ["", *markdown_rows(_RATIOS, (_ratios(turns, name, seeds) for name in [*others, *fastest]))]
     faults = {(turn["name"], turn["seeds"]): turn["fault"] for turn in turns if turn["fault"]}
     if faults:
-        rows = [
-            [name, str(seeds) if seeds else "", fault.replace("|", "\\|")] for (name, seeds), fault in faults.items()
-        ]
-        lines += ["", "## Failed", "", *_rows(("", "seeds", "why"), rows)]
+        rows = [[name, str(seeds) if seeds else "", fault] for (name, seeds), fault in faults.items()]
+        lines += ["", "## Failed", "", *markdown_rows(("", "seeds", "why"), rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -180,7 +179,3 @@ def _fastest(
 def _first_returns(turns: Iterable[Mapping[str, Any]], name: str, seeds: int) -> list[float]:
     mine = (turn["found"] for turn in turns if (turn["name"], turn["seeds"]) == (name, seeds) and turn["found"])
     return next(mine, {}).get("returns", [])
-
-
-def _rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows)]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, final
 
 from reppo.gpu_check.plan import Part
-from reppo.results.files import write_atomically, write_json
+from reppo.results.files import last_words, write_atomically, write_json
 
 POLL_SECONDS = 0.2
 
@@ -139,7 +139,7 @@ class _Process:
             self.stop()
         else:
             self.outcome.status = "failed" if code else "passed"
-            self.outcome.fault = self._last_line() if code else ""
+            self.outcome.fault = last_words(self._log, code) if code else ""
         return True
 
     def stop(self) -> None:
@@ -156,7 +156,3 @@ class _Process:
             if line.endswith("\n"):
                 found |= json.loads(line)
         return found
-
-    def _last_line(self) -> str:
-        lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1][:300] if lines else f"exit code {self._process.returncode}, and nothing in its log"

@@ -1,10 +1,11 @@
 """The table of a check, in Markdown. Imports no JAX."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from reppo.gpu_check.plan import published_suite
 from reppo.results.formatting import human_bytes, human_count
+from reppo.text import markdown_rows
 
 _HIDDEN = ("lanes", "backend", "program_bytes")
 
@@ -15,7 +16,7 @@ def format_check(data: Mapping[str, Any]) -> str:
     found = {name: outcome["found"] for name, outcome in outcomes.items()}
     lines = ["# GPU check", "", *_machine(data, found.get("machine", {}))]
     lines += _throughput(found) + _precisions(found) + _repetitions(found)
-    lines += ["", "## Parts", "", *_rows(("part", "status", "seconds", "found"), map(_part, outcomes.values()))]
+    lines += ["", "## Parts", "", *markdown_rows(("part", "status", "seconds", "found"), map(_part, outcomes.values()))]
     return "\n".join(lines) + "\n"
 
 
@@ -57,7 +58,7 @@ def _throughput(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
         "memory",
     )
     title = f"## `reppo` on {published_suite().device.published}, steps per second of all lanes together"
-    return ["", title, "", *_rows(header, rows)] if rows else []
+    return ["", title, "", *markdown_rows(header, rows)] if rows else []
 
 
 def _precisions(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -68,7 +69,7 @@ def _precisions(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
         for name, seconds in part.get("update_seconds", {}).items()
     ]
     header = ("matmul precision", "one update", "distance from highest, per length of the step")
-    return ["", "## Precision", "", *_rows(header, rows)] if rows else []
+    return ["", "## Precision", "", *markdown_rows(header, rows)] if rows else []
 
 
 def _repetitions(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -80,15 +81,14 @@ def _repetitions(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
         if kind in part
     ]
     header = ("part", "what was repeated", "bit for bit", "largest difference")
-    return ["", "## Repetition", "", *_rows(header, rows)] if rows else []
+    return ["", "## Repetition", "", *markdown_rows(header, rows)] if rows else []
 
 
 def _part(outcome: Mapping[str, Any]) -> list[str]:
     shown = "; ".join(f"{key} {_short(value)}" for key, value in outcome["found"].items() if key not in _HIDDEN)
     if outcome["part"] == "machine":
         shown = ""
-    fault = outcome["fault"].replace("|", "\\|").replace("\n", " ")
-    return [outcome["part"], outcome["status"], f"{outcome['seconds']:.0f}", fault or shown]
+    return [outcome["part"], outcome["status"], f"{outcome['seconds']:.0f}", outcome["fault"] or shown]
 
 
 def _short(value: Any) -> str:
@@ -101,7 +101,3 @@ def _short(value: Any) -> str:
             return "(" + ", ".join(f"{key} {_short(item)}" for key, item in value.items()) + ")"
         case _:
             return str(value)
-
-
-def _rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows)]

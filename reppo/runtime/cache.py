@@ -27,7 +27,16 @@ def cache_folder() -> Path | None:
         return None
     if chosen:
         return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reppo" / "compiled"
+    return user_folder() / "compiled"
+
+
+def user_folder() -> Path:
+    """Where the library keeps what can be made again, of this user on this machine; it need not exist.
+
+    Raises:
+        RuntimeError: if there is no home to keep it in.
+    """
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reppo"
 
 
 def use_compilation_cache() -> Path | None:
