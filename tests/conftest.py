@@ -1,6 +1,9 @@
 """Settings of all tests: no broadcasting by accident, compiled programs kept between runs."""
 
+import gc
+import itertools
 import os
+from pathlib import Path
 
 # Two devices, so that lanes are split over devices in the tests as in real use; set before JAX starts.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -53,3 +56,20 @@ def unchecked():
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+MAPPINGS = Path("/proc/self/maps")
+MOST_MAPPINGS = 30_000
+tests_done = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def room_for_programs():
+    """Compiled programs are dropped before there are more than Linux lets a process map, by default 65530 areas.
+
+    A small one takes a thousand. Where there is no room JAX does not raise, but ends the process.
+    """
+    yield
+    if next(tests_done) % 4 == 0 and MAPPINGS.exists() and MAPPINGS.read_bytes().count(b"\n") > MOST_MAPPINGS:
+        jax.clear_caches()
+        gc.collect()

@@ -63,12 +63,13 @@ def base(name, environment, **changes):
 @pytest.mark.parametrize("environment", [CONTINUOUS, DISCRETE], ids=lambda task: task.name)
 @pytest.mark.parametrize("name", [*OF_REPPO, *OF_PPO])
 def test_the_best_action_is_learned(name, environment):
-    _, reports = train_alone(arm(name)(base(name, environment)), seed=0, steps=128 * 200)
-    before, after = (np.asarray(report.evaluated.episode_return) for report in (reports[0], reports[-1]))
+    steps = 128 * (200 if environment.discrete else 800)
+    _, reports = train_alone(arm(name)(base(name, environment)), seed=0, steps=steps)
+    returns = np.stack([report.evaluated.episode_return for report in reports])
     if environment.discrete:
-        assert np.all(after == 1)
-    else:
-        assert after.mean() > -0.05 and after.mean() > before.mean(), (before.mean(), after.mean())
+        assert np.all(returns[-1] == 1)
+    else:  # at a learning rate of 0.01 a single evaluation may fall on a bad moment
+        assert np.median(returns.mean(1)[-3:]) > -0.05 > returns[0].mean(), returns.mean(1)
 
 
 @pytest.mark.slow  # two programs

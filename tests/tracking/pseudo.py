@@ -74,11 +74,12 @@ class Session:
             for part in re.split(r"(\x1b\]\d+;\d+\x07)", whole):
                 if size := re.fullmatch(r"\x1b\](\d+);(\d+)\x07", part):
                     self.terminal.resize(int(size[1]), int(size[2]))
-                else:
-                    self.terminal.write(part)
-            if not self.seen or self.terminal.visible != self.seen[-1]:
-                self.seen.append(self.terminal.visible)
-                changes.append(time.monotonic())
+                    continue
+                for drawing in re.split(r"(?<=A\r)", part):  # several may come at once
+                    self.terminal.write(drawing)
+                    if not self.seen or self.terminal.visible != self.seen[-1]:
+                        self.seen.append(self.terminal.visible)
+                        changes.append(time.monotonic())
         self.code = process.wait()
         os.close(master)
         self.first = changes[0] - begun if changes else time.monotonic() - begun
