@@ -116,8 +116,9 @@ def test_arms_of_one_seed_meet_the_same_environments_and_start_from_the_same_wei
     if spec.algorithm.num_environments == base.algorithm.num_environments:
         assert same(a.episodes, b.episodes)
     touched = " ".join(one.touches)
-    for network in ("actor", "critic"):
-        if not any(f"algorithm.{part}" in touched for part in (network, "head", "value", "auxiliary", "actor_loss")):
+    shaped_by = ("head", "value", "auxiliary", "actor_loss")
+    for network, parts in {"actor": shaped_by, "critic": (*shaped_by, "sharing")}.items():
+        if not any(f"algorithm.{part}" in touched for part in (network, *parts)):
             assert same(getattr(a.algorithm.learner, network), getattr(b.algorithm.learner, network))
 
 
