@@ -92,7 +92,7 @@ def test_the_hybrids_of_the_page_train(run_page, tmp_path):
     sweep.execute(experiment, tmp_path, NoTracker())
     runs = load_results(tmp_path)
     assert len(runs) == len(experiment.runs()) == 2 * (1 + len(declared.arms) + 1 + len(declared.rivals[0].arms))
-    assert {(run.status, run.record.environment_steps) for run in runs} == {("finished", 256)}
+    assert {(run.record.status, run.record.environment_steps) for run in runs} == {("finished", 256)}
 
 
 def test_readme_and_home_show_the_quickstart():
