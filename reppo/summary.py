@@ -11,14 +11,15 @@ class Summary(eqx.Module):
     """What is kept of a metric: enough for its mean and extremes over a whole chunk of training.
 
     A value that is not finite is kept as such: it shows up in the mean. `broken` is how many values were seen before
-    the first array of values with one that is not finite; infinity if all are finite.
+    the first array of values with one that is not finite; infinity if all are finite. Of several metrics in one, each
+    of these is `[metric]`.
     """
 
-    total: Float[Array, ""]
-    minimum: Float[Array, ""]
-    maximum: Float[Array, ""]
-    count: Float[Array, ""]
-    broken: Float[Array, ""]
+    total: Float[Array, "*metrics"]
+    minimum: Float[Array, "*metrics"]
+    maximum: Float[Array, "*metrics"]
+    count: Float[Array, "*metrics"]
+    broken: Float[Array, "*metrics"]
 
     @classmethod
     def of(cls, values: Float[Array, "..."], where: Bool[Array, "..."] | None = None) -> "Summary":
@@ -49,7 +50,7 @@ class Summary(eqx.Module):
         )
 
     @property
-    def mean(self) -> Float[Array, ""]:
+    def mean(self) -> Float[Array, "*metrics"]:
         """The mean; NaN if nothing was seen."""
         return self.total / self.count
 

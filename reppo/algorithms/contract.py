@@ -5,7 +5,7 @@ from typing import Any, final
 
 import equinox as eqx
 from equinox import AbstractVar
-from jaxtyping import Array, Key, PyTree
+from jaxtyping import Array, Key
 
 from reppo.component import Component
 from reppo.environments import Interface
@@ -63,10 +63,6 @@ class AbstractAlgorithm(Component):
     @abstractmethod
     def policy(self, state: AlgorithmState) -> AbstractPolicy:
         """What acts, in collection and in evaluation."""
-
-    @abstractmethod
-    def memory(self, key: Key[Array, ""]) -> PyTree[Array]:
-        """The policy's memory at the start of an episode; `()` for a policy without one."""
 
     @abstractmethod
     def update(

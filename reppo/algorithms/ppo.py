@@ -191,10 +191,6 @@ class Ppo(AbstractAlgorithm):
         """The policy of the current actor, with its observation statistics."""
         return ActorPolicy(state.learner.actor, state.statistics.observations.actor, self.normalizer, self.head)
 
-    def memory(self, key: Key[Array, ""]) -> tuple[()]:
-        """Nothing: the policy is memoryless."""
-        return ()
-
     def causes(self) -> tuple[str, ...]:
         """Targets and advantages, critic, actor: the actor's step never reaches the critic's within an iteration."""
         critic = ("value", "auxiliary_loss", "loss", "gradient_norm", "explained_variance")

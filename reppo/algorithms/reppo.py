@@ -137,10 +137,6 @@ class Reppo(AbstractAlgorithm):
         """The policy of the current actor, with its observation statistics."""
         return ActorPolicy(state.learner.actor, state.statistics.actor, self.normalizer, self.head)
 
-    def memory(self, key: Key[Array, ""]) -> tuple[()]:
-        """Nothing: the policy is memoryless."""
-        return ()
-
     def causes(self) -> tuple[str, ...]:
         """Targets, critic, actor: the actor's step never reaches the critic's within an iteration."""
         critic = ("q", "auxiliary_loss", "loss", "gradient_norm", "explained_variance")

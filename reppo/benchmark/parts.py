@@ -23,7 +23,8 @@ from reppo.rollout import collect
 from reppo.spec import Spec, resolve
 from reppo.text import markdown_rows
 from reppo.training.faults import all_finite, first_fault
-from reppo.training.loop import MOST_STARTS, TrainState, init, iterate, make_environment
+from reppo.training.loop import TrainState, init, iterate, make_environment
+from reppo.training.steps import MOST_STARTS
 
 
 def functions_of(spec: Spec, state: TrainState) -> dict[str, tuple[Callable[..., PyTree], tuple[Any, ...]]]:
@@ -40,8 +41,7 @@ def functions_of(spec: Spec, state: TrainState) -> dict[str, tuple[Callable[...,
     def collected(state: TrainState) -> Any:
         episodes = Episodes(make_environment(spec), MOST_STARTS)
         policy = algorithm.policy(state.algorithm)
-        fresh = jax.vmap(algorithm.memory)(environments)
-        arguments = (state.episodes, state.memory, fresh, environments, algorithm.rollout_length, key)
+        arguments = (state.episodes, state.memory, environments, algorithm.rollout_length, key)
         return collect(episodes, policy, *arguments)
 
     def updated(data: Any, learner: Any, names: tuple[str, ...]) -> Any:

@@ -3,6 +3,7 @@
 One instance; batched by `vmap` outside.
 """
 
+import operator
 from typing import final
 
 import equinox as eqx
@@ -39,6 +40,11 @@ class EpisodeState(eqx.Module):
     limit: Int[Array, ""]
     episode_return: Float[Array, ""]
     metrics: dict[str, Float[Array, ""]]
+
+    def with_starts(self, starts: tuple[State, Observation]) -> "EpisodeState":
+        """The same with other starts for the next episodes, none of them used."""
+        stored = lambda state: (state.next_starts, state.starts_used)
+        return eqx.tree_at(stored, self, (starts, jnp.zeros_like(self.starts_used)))
 
 
 @final
@@ -124,13 +130,28 @@ class Episodes(eqx.Module):
         start_key, next_key, clock_key = jax.random.split(key, 3)
         # One reset in the program, for all starts in turn: those of physics engines take long to compile.
         starts = jax.lax.map(self.environment.reset, jnp.concatenate([start_key[None], self._start_keys(next_key)]))
-        task, observation = jax.tree.map(lambda leaf: leaf[0], starts)
+        first, following = (jax.tree.map(operator.itemgetter(part), starts) for part in (0, slice(1, None)))
+        state = self.begin(first, clock_key, stagger)
+        return state if self.environment.resets_cheaply else state.with_starts(following)
+
+    def begin(
+        self, start: tuple[State, Observation], key: Key[Array, ""], stagger: bool | Bool[Array, ""] = False
+    ) -> EpisodeState:
+        """Starts the first episode where it is told to; the next ones start there too, until `refresh`.
+
+        Args:
+            start: a state of the task and its observation, as the task's `reset` gives them.
+            key: consumed.
+            stagger: as for `reset`.
+        """
+        task, observation = start
         horizon = jnp.asarray(self.horizon, jnp.int32)
-        offset = jnp.where(stagger, jax.random.randint(clock_key, (), 0, horizon, jnp.int32), 0)
+        offset = jnp.where(stagger, jax.random.randint(key, (), 0, horizon, jnp.int32), 0)
+        again = lambda leaf: jnp.broadcast_to(leaf, (self.num_starts, *jnp.shape(leaf)))
         return EpisodeState(
             task=task,
             observation=observation,
-            next_starts=None if self._resets_cheaply else jax.tree.map(lambda leaf: leaf[1:], starts),
+            next_starts=None if self.environment.resets_cheaply else jax.tree.map(again, start),
             starts_used=jnp.zeros((), jnp.int32),
             clock=jnp.zeros((), jnp.int32),
             limit=horizon - offset,
@@ -140,10 +161,9 @@ class Episodes(eqx.Module):
 
     def refresh(self, key: Key[Array, ""], state: EpisodeState) -> EpisodeState:
         """Draws new starts for the next episodes; nothing else changes. The key is consumed."""
-        if self._resets_cheaply:
+        if self.environment.resets_cheaply:
             return state
-        starts = jax.lax.map(self.environment.reset, self._start_keys(key))
-        return eqx.tree_at(lambda old: (old.next_starts, old.starts_used), state, (starts, jnp.zeros((), jnp.int32)))
+        return state.with_starts(jax.lax.map(self.environment.reset, self._start_keys(key)))
 
     def step(
         self, key: Key[Array, ""], state: EpisodeState, action: Float[Array, " action"]
@@ -205,15 +225,11 @@ class Episodes(eqx.Module):
     def _worst_reward(self) -> float:
         return 0.0 if self.environment.reward_range is None else self.environment.reward_range[0]
 
-    @property
-    def _resets_cheaply(self) -> bool:
-        return self.environment.resets_cheaply
-
     def _start_keys(self, key: Key[Array, ""]) -> Key[Array, " start"]:
-        return jax.random.split(key, 0 if self._resets_cheaply else self.num_starts)
+        return jax.random.split(key, 0 if self.environment.resets_cheaply else self.num_starts)
 
     def _next_start(self, state: EpisodeState, key: Key[Array, ""]) -> tuple[State, Observation]:
         """Where the next episode would start."""
-        if self._resets_cheaply:
+        if self.environment.resets_cheaply:
             return self.environment.reset(key)
         return jax.tree.map(lambda leaf: leaf[state.starts_used % self.num_starts], state.next_starts)

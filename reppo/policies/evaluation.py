@@ -7,7 +7,7 @@ from jaxtyping import Array, Key
 from reppo.environments import AbstractEnvironment, Episodes
 from reppo.errors import require
 from reppo.policies.trained import TrainedPolicy
-from reppo.rollout import AbstractPolicy, Evaluated, evaluate, evaluation_memories, evaluation_starts, fresh_root
+from reppo.rollout import AbstractPolicy, Evaluated, evaluate, evaluation_starts, fresh_root
 
 
 def evaluate_policy(policy: TrainedPolicy, episodes: int | None = None, seed: int | None = None) -> Evaluated:
@@ -36,8 +36,7 @@ def evaluate_policy(policy: TrainedPolicy, episodes: int | None = None, seed: in
     @eqx.filter_jit
     def run(acting: AbstractPolicy, environment: AbstractEnvironment, root: Key[Array, ""]) -> Evaluated:
         starts = evaluation_starts(environment, root, number)
-        memory = evaluation_memories(policy.spec.algorithm.memory, root, number)
-        return evaluate(Episodes(environment, num_starts=1), acting, starts, memory, root)
+        return evaluate(Episodes(environment, num_starts=1), acting, starts, root)
 
     with jax.default_matmul_precision(policy.spec.matmul_precision):
         return run(policy.policy, policy.environment.with_worlds(number), root)

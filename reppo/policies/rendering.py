@@ -103,8 +103,7 @@ def _play(
 
     @eqx.filter_jit
     def run(acting: AbstractPolicy, environment: AbstractEnvironment, root: Array) -> tuple[Any, Array, Array]:
-        memory = policy.spec.algorithm.memory
-        return replay(Episodes(environment, num_starts=1), acting, memory, root, episode, visible)
+        return replay(Episodes(environment, num_starts=1), acting, root, episode, visible)
 
     with jax.default_matmul_precision(policy.spec.matmul_precision):
         states, rewards, ended = run(policy.policy, policy.environment.with_worlds(episode + 1), jax.random.key(seed))

@@ -70,7 +70,7 @@ class TrainedPolicy:
 
     def start(self, key: Key[Array, ""] | None = None) -> PyTree[Array]:
         """The policy's memory at the start of an episode; `()` for a policy without one."""
-        return self.spec.algorithm.memory(jax.random.key(0) if key is None else key)
+        return self.policy.start(jax.random.key(0) if key is None else key)
 
     def act(
         self, memory: PyTree[Array], observation: Any, key: Key[Array, ""] | None = None

@@ -4,7 +4,6 @@ from reppo.rollout.collect import EpisodeEnds, collect
 from reppo.rollout.evaluate import (
     Evaluated,
     evaluate,
-    evaluation_memories,
     evaluation_starts,
     fresh_root,
     replay,
@@ -20,7 +19,6 @@ __all__ = [
     "as_rows",
     "collect",
     "evaluate",
-    "evaluation_memories",
     "evaluation_starts",
     "fresh_root",
     "replay",

@@ -38,7 +38,6 @@ def collect(
     policy: AbstractPolicy,
     states: EpisodeState,
     memory: PyTree[Array],
-    fresh_memory: PyTree[Array],
     physics: Key[Array, " environment"],
     length: int,
     key: Key[Array, ""],
@@ -50,17 +49,17 @@ def collect(
         policy: what acts, sampling its actions.
         states: states of the environments, `[environment, ...]`.
         memory: the policy's memories, likewise.
-        fresh_memory: memories for episodes that start during the rollout, likewise.
         physics: a key for each environment, from which it draws its physics where the task randomizes them; the same
             keys in every rollout.
         length: number of steps, at least 1.
-        key: the environments' randomness and the policy's are drawn from two streams of it.
+        key: the environments' randomness, the policy's and that of its new memories are drawn from streams of it.
 
     Returns:
         The new states and memories, the trajectory, and how episodes ended in it.
     """
     num_environments = states.clock.shape[0]
     policy_arrays, policy_code = eqx.partition(policy, eqx.is_array)
+    fresh_memory = jax.vmap(policy.start)(jax.random.split(subkey(key, "memory"), num_environments))
 
     def step(carry: tuple[EpisodeState, Any, Any], time: Array) -> tuple[tuple[EpisodeState, Any, Any], Any]:
         states, memory, policy_arrays = carry

@@ -61,24 +61,10 @@ def evaluation_starts(environment: AbstractEnvironment, root: Key[Array, ""], nu
     return jax.vmap(lambda key: reset(key, stagger=False))(start_keys(root, number))
 
 
-def evaluation_memories(
-    memory: Callable[[Key[Array, ""]], PyTree[Array]], root: Key[Array, ""], number: int
-) -> PyTree[Array]:
-    """The policy's memories at the starts, `[episode, ...]`.
-
-    Args:
-        memory: an algorithm's: from a key to the memory of one episode.
-        root: of the episodes.
-        number: of episodes, at least 1.
-    """
-    return jax.vmap(memory)(jax.random.split(subkey(root, "evaluation", "memory"), number))
-
-
 def evaluate(
     environment: Episodes,
     policy: AbstractPolicy,
     starts: EpisodeState,
-    memory: PyTree[Array],
     root: Key[Array, ""],
 ) -> Evaluated:
     """Runs one whole episode from each start, acting deterministically.
@@ -87,10 +73,10 @@ def evaluate(
         environment: one instance, batched here.
         policy: what acts.
         starts: states at the start of an episode, `[episode, ...]`; see `evaluation_starts`.
-        memory: the policy's memories at a start, likewise; see `evaluation_memories`.
         root: of the episodes.
     """
     num_episodes, key = starts.clock.shape[0], subkey(root, "evaluation", "environment")
+    memory = _memories(policy, root, num_episodes)
 
     def step(carry: tuple[EpisodeState, Any, Evaluated, Array], time: Array) -> tuple[Any, None]:
         states, memory, outcome, running = carry
@@ -119,7 +105,6 @@ def evaluate(
 def replay(
     environment: Episodes,
     policy: AbstractPolicy,
-    memory: Callable[[Key[Array, ""]], PyTree[Array]],
     root: Key[Array, ""],
     episode: int,
     see: Callable[[Any], PyTree[Array]],
@@ -129,7 +114,6 @@ def replay(
     Args:
         environment: one instance.
         policy: what acts.
-        memory: as for `evaluation_memories`.
         root: of the episodes.
         episode: which of them, from 0.
         see: from the state of the task to the part of it that is kept.
@@ -139,13 +123,8 @@ def replay(
         is after the first end belongs to another one.
     """
     number, key = episode + 1, subkey(root, "evaluation", "environment")
-    start, own = jax.tree.map(
-        lambda leaf: leaf[-1],
-        (
-            evaluation_starts(environment.environment, root, number),
-            evaluation_memories(memory, root, number),
-        ),
-    )
+    starts = evaluation_starts(environment.environment, root, number), _memories(policy, root, number)
+    start, own = jax.tree.map(lambda leaf: leaf[-1], starts)
 
     def step(carry: tuple[EpisodeState, Any], time: Array) -> tuple[Any, Any]:
         state, own = carry
@@ -156,3 +135,8 @@ def replay(
 
     _, (seen, rewards, ended) = jax.lax.scan(step, (start, own), jnp.arange(environment.horizon))
     return seen, rewards, ended
+
+
+def _memories(policy: AbstractPolicy, root: Key[Array, ""], number: int) -> PyTree[Array]:
+    """The policy's memories at the starts, `[episode, ...]`."""
+    return jax.vmap(policy.start)(jax.random.split(subkey(root, "evaluation", "memory"), number))

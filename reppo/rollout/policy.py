@@ -14,7 +14,7 @@ from reppo.environments import Observation
 class AbstractPolicy(eqx.Module):
     """What is evaluated and exported: everything that acting needs, and nothing of the optimizer.
 
-    Memory belongs to one environment; it is `()` where there is none, and starts anew where an episode ends.
+    Memory belongs to one environment; `start` makes it, anew where an episode ends.
     """
 
     @abstractmethod
@@ -32,6 +32,10 @@ class AbstractPolicy(eqx.Module):
         Returns:
             The unit action (see `Action`), the new memory, and extras: what the update needs of this moment.
         """
+
+    def start(self, key: Key[Array, ""]) -> PyTree[Array]:
+        """The memory at the start of an episode; `()` unless the policy remembers. The key is consumed."""
+        return ()
 
     def observe(self, observation: Observation) -> "AbstractPolicy":
         """What acts in collection once the raw observations of a time step are seen, leaves `[environment, ...]`.

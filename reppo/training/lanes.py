@@ -1,10 +1,11 @@
-"""Lanes: the runs of a batch, in compiled programs for their start, their iterations and their evaluation.
+"""Lanes: the runs of a batch, in compiled programs for their steps, from one of which the host goes to the next.
 
 Lanes share their shapes and code and differ in seeds and scalars. On a CPU they run one after another (`map`), one at a
 time on each device: narrow layers thread badly when batched, and a lane then computes exactly what it would alone. On
 accelerators they run together (`vmap`), and a run's last bits depend on the width of the program, which is recorded.
 """
 
+import dataclasses
 import functools
 import operator
 import time
@@ -22,9 +23,23 @@ from reppo.environments import AbstractEnvironment
 from reppo.spec import Spec
 from reppo.summary import Summary
 from reppo.training.faults import suspects
-from reppo.training.loop import ChunkReport, TrainState, assess, init, iterate, make_environment, repeat
+from reppo.training.loop import FIELDS, ChunkReport, TrainState, make_environment, state_of
 from reppo.training.memory import abstract_state, lane_bytes, tree_bytes
+from reppo.training.pieces import Form, Piece, Places, form_bytes, make_piece, selection, stacked_shapes
 from reppo.training.programs import AbstractProgram, LaneView
+from reppo.training.steps import Call, Order, Parts, Step, act, arguments, begin, judge, learn, policy_of
+
+_COMPILED_AT_ONCE = 2
+"""XLA keeps little more than one core busy with one program, and takes up to a gigabyte for one of a physics engine."""
+
+_SHARED = ("task", "rows", "evaluation_rows")
+_CHANGED_BY = {
+    act: ("episodes", "memory"),
+    learn: ("iteration", "algorithm", "diverged_at", "diverged_by", "so_far"),
+}
+_WITH_NETWORKS = {act, learn, judge}
+_OF_ONE_ALGORITHM = {begin, policy_of, learn}
+_KEPT = {*FIELDS, "so_far", "evaluated", "evaluation_metrics"}
 
 
 def lanes_mode() -> str:
@@ -62,11 +77,11 @@ class LaneStates(NamedTuple):
 
     Attributes:
         arrays: the arrays of each lane's `TrainState`.
-        metrics: summaries over the updates and steps since the last evaluation.
+        metrics: summaries over the updates and steps since the last evaluation, `[lane, metric]`.
     """
 
     arrays: Any
-    metrics: dict[str, Summary]
+    metrics: Summary
 
 
 @final
@@ -79,10 +94,10 @@ class BatchProgram(AbstractProgram):
     Attributes:
         width: number of lanes.
         mode: how they run, `"map"` or `"vmap"`.
+        at_once: lanes that train at the same time, on all devices.
         compile_seconds: how long tracing and compilation took.
         bytes: memory of the arrays of the lanes that train at the same time, on all devices, as the compiler laid them
             out; 0 before compilation, and where the backend does not tell.
-        abstract_state: the state of one lane with a `jax.ShapeDtypeStruct` in place of each array.
     """
 
     def __init__(
@@ -106,76 +121,23 @@ class BatchProgram(AbstractProgram):
         self.bytes = 0
         self._saves_data = spec.algorithm.saves_data
         devices = lane_devices() if devices is None else devices
-        self._at_once = lanes_at_once(mode, width, devices)
-        used = _devices_used(width, devices)
-        environment = make_environment(spec, self._at_once // used)
-        environment_arrays, static_environment = eqx.partition(environment, eqx.is_array)
-        scalars, static_spec = eqx.partition(spec, eqx.is_array)
-        self.abstract_state = eqx.filter_eval_shape(init, spec, 0, environment)
-        is_abstract = lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct)
-        self._abstract_lane, self._static_state = eqx.partition(self.abstract_state, is_abstract)
-        self._abstract_scalars = scalars
-
-        def init_lane(scalars: Any, seed: Any, environment: Any) -> Any:
-            spec, environment = whole_spec(scalars, environment)
-            return eqx.filter(init(spec, seed, environment), eqx.is_array)
-
-        def whole_spec(scalars: Any, environment: Any) -> tuple[Spec, Any]:
-            return eqx.combine(scalars, static_spec), eqx.combine(environment, static_environment)
-
-        @jax.jit  # traced once, for the names of its metrics and for the loop
-        def step(scalars: Any, arrays: Any, environment: Any) -> tuple[Any, dict[str, Summary]]:
-            spec, environment = whole_spec(scalars, environment)
-            state, metrics = iterate(spec, eqx.combine(arrays, self._static_state), environment)
-            return eqx.filter(state, eqx.is_array), metrics
-
-        def step_lane(scalars: Any, arrays: Any, environment: Any) -> dict[str, Summary]:
-            return step(scalars, arrays, environment)[1]
-
-        def iterate_lane(scalars: Any, states: LaneStates, environment: Any, iterations: Any) -> LaneStates:
-            return LaneStates(*repeat(lambda arrays: step(scalars, arrays, environment), *states, iterations))
-
-        def assess_lane(scalars: Any, states: LaneStates, environment: Any) -> tuple[LaneStates, ChunkReport]:
-            spec, environment = whole_spec(scalars, environment)
-            state = eqx.combine(states.arrays, self._static_state)
-            state, report = assess(spec, state, states.metrics, environment)
-            nothing = {name: Summary.none() for name in states.metrics}
-            return LaneStates(eqx.filter(state, eqx.is_array), nothing), report
-
-        # Lanes are split evenly over the devices of this process; each device runs its own as if there were no others.
-        mesh = jax.sharding.Mesh(np.array(jax.local_devices()[:used]), ("lanes",))
-        split, whole = jax.sharding.PartitionSpec("lanes"), jax.sharding.PartitionSpec()
-        self._split = jax.sharding.NamedSharding(mesh, split)
-        self._whole = jax.sharding.NamedSharding(mesh, whole)
-        self._environment = jax.device_put(environment_arrays, self._whole)
-
-        def program(lane_function: Callable[..., Any], *shared: Any, donate: bool = True) -> Any:
-            def on_device(scalars: Any, lanes: Any, *shared: Any) -> Any:
-                function = lambda scalars, lane: lane_function(scalars, lane, *shared)
-                if mode == "vmap":
-                    return jax.vmap(function)(scalars, lanes)
-                only = jax.tree.map(lambda x: x.reshape(x.shape[1:]), (scalars, lanes))
-                return jax.tree.map(lambda x: x[None], function(*only))
-
-            specs = (split, split, *shared)
-            sharded = jax.shard_map(on_device, mesh=mesh, in_specs=specs, out_specs=split, check_vma=False)
-            shardings = tuple(jax.sharding.NamedSharding(mesh, spec) for spec in specs)
-            return jax.jit(sharded, in_shardings=shardings, donate_argnums=(1,) if donate else ())
-
-        self._step_function = program(step_lane, whole)
-        self._functions = (
-            program(init_lane, whole),
-            program(iterate_lane, whole, whole),
-            program(assess_lane, whole, donate=False),  # metrics go through it untouched, which JAX would warn of
-        )
-        self._init: Callable[..., Any] | None = None
-        self._iterate: Callable[..., Any] | None = None
-        self._assess: Callable[..., Any] | None = None
+        self.at_once = lanes_at_once(mode, width, devices)
+        self._places = Places(mode, self.at_once, _devices_used(width, devices))
+        environment = make_environment(spec, self.at_once // self._places.devices)
+        self._precision = spec.matmul_precision
+        self._order = Order.of(spec, environment)
+        self._constants = self._order.constants(spec, environment)
+        self._shared = {
+            name: jax.device_put(tuple(filter(eqx.is_array, jax.tree.leaves(tree))), self._places.whole)
+            for name, tree in self._constants.items()
+            if name != "method"
+        }
+        self._is_compiled = False
 
     @property
     def abstract_states(self) -> LaneStates:
         """Shapes and dtypes of the states of all lanes."""
-        return _stacked_shapes(self._abstract_lanes, self.width)
+        return stacked_shapes(self._abstract_lanes, self.width)
 
     def saved(self, states: LaneStates) -> LaneStates:
         """All but the algorithm's data, where it does not save them."""
@@ -188,49 +150,113 @@ class BatchProgram(AbstractProgram):
     @functools.cached_property
     def _abstract_lanes(self) -> LaneStates:
         """The states of one lane."""
-        scalars, arrays = (_stacked_shapes(x, self._at_once) for x in (self._abstract_scalars, self._abstract_lane))
-        names = jax.eval_shape(self._step_function, scalars, arrays, self._environment)
-        return LaneStates(self._abstract_lane, {name: Summary.none() for name in names})
+        arrays = eqx.filter(self._pieces.state.tree(), lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct))
+        return LaneStates(arrays, _no_metrics(self.metric_names))
 
-    def trace(self) -> tuple[Any, Any, Any]:
-        """Traces the programs of start, iterations and evaluation, without compiling them."""
-        of_start, of_iterations, of_evaluation = self._functions
-        scalars, states = (_stacked_shapes(x, self._at_once) for x in (self._abstract_scalars, self._abstract_lanes))
-        seeds = jax.ShapeDtypeStruct((self._at_once,), jnp.uint32)
-        return (
-            of_start.trace(scalars, seeds, self._environment),
-            of_iterations.trace(scalars, states, self._environment, jax.ShapeDtypeStruct((), jnp.int32)),
-            of_evaluation.trace(scalars, states, self._environment),
-        )
+    @functools.cached_property
+    def _pieces(self) -> "_Pieces":
+        """The programs of the steps, made by going through them in their order with shapes alone."""
+        pieces = _Pieces()
+
+        def call(step: Step, now: Parts) -> Parts:
+            given = {name: now[name] for name in arguments(step)}
+            make = functools.partial(
+                make_piece,
+                places=self._places,
+                shared=_SHARED,
+                donated=_CHANGED_BY.get(step, ()),
+                precision=self._precision if step in _WITH_NETWORKS else None,
+                keep=step not in _OF_ONE_ALGORITHM,
+            )
+            if step is policy_of and (pick := selection(step, given)):
+                pieces.calls[step] = pick
+                return eqx.filter_eval_shape(step, **given)
+            if step is learn:
+                pieces.metrics += make(_learn, given, donated=()).results["metrics"].tree()
+                so_far = {"so_far": _no_metrics(pieces.metrics), "names": tuple(pieces.metrics)}
+                piece = make(_learn_on, given | so_far)
+            else:
+                piece = make(step, given)
+            pieces.calls[step] = piece
+            pieces.results.update(piece.results)
+            return {name: form.tree() for name, form in piece.results.items()}
+
+        seed = jax.ShapeDtypeStruct((), jnp.uint32)
+        first = self._order.first(call, self._constants | {"seed": seed})
+        pieces.state = Form.of(eqx.filter_eval_shape(state_of, first))
+        now = self._constants | {name: first[name] for name in FIELDS}
+        self._order.evaluation(call, self._order.iteration(call, now))
+        return pieces
+
+    def trace(self) -> tuple[Any, ...]:
+        """Traces all programs, without compiling them."""
+        return tuple(piece.traced for piece in self._pieces.programs)
 
     def compile(self) -> "BatchProgram":
         """Compiles all programs, once; `compile_seconds` says how long it took, tracing included."""
-        if self._iterate is None:
-            start = time.perf_counter()
-            lowered = [traced.lower() for traced in self.trace()]
-            # At the same time: XLA keeps little more than one core busy with one program.
-            with ThreadPoolExecutor() as threads:
-                self._init, self._iterate, self._assess = threads.map(lambda program: program.compile(), lowered)
-            self.bytes = max(map(_laid_out, (self._iterate, self._assess))) * self._split.mesh.size
-            self.compile_seconds = time.perf_counter() - start
+        if not self._is_compiled:
+            begun = time.perf_counter()
+            with ThreadPoolExecutor(_COMPILED_AT_ONCE) as threads:
+                list(threads.map(Piece.compile, self._pieces.programs))
+            self._is_compiled, self.bytes = True, self._laid_out()
+            self.compile_seconds = time.perf_counter() - begun
         return self
+
+    def _laid_out(self) -> int:
+        """Bytes of the states, and of the rollout and all else that the hungriest step needs beside them."""
+        working = {step: piece.working_bytes for step, piece in self._pieces.calls.items() if isinstance(piece, Piece)}
+        if not any(working.values()):
+            return 0
+        working[learn] += form_bytes([self._pieces.results["trajectory"]]) * self.at_once // self._places.devices
+        return tree_bytes(self._abstract_lanes) * self.at_once + max(working.values()) * self._places.devices
 
     def start(self, specs: Sequence[Spec], seeds: Sequence[int]) -> LaneStates:
         """States before training; lanes beyond the given runs are padding."""
-        self.compile()
-        arrays = self._over_lanes(self._init, specs, self._pad(seeds))
-        nothing = jax.tree.map(lambda x: np.repeat(x[None], self.width, 0), self._abstract_lanes.metrics)
-        return LaneStates(arrays, nothing)
+        after = self._over_lanes(self._order.first, specs, {"seed": (self._pad(seeds),)})
+        return LaneStates(self._whole(after), self._nothing)
 
     def iterate(self, states: LaneStates, specs: Sequence[Spec], iterations: int) -> LaneStates:
         """Trains every lane for a number of iterations. Consumes `states`."""
-        self.compile()
-        return self._over_lanes(self._iterate, specs, states, np.int32(iterations))
+
+        def repeated(call: Call, now: Parts) -> Parts:
+            for _ in range(iterations):
+                now = self._order.iteration(call, now)
+            return now
+
+        after = self._over_lanes(repeated, specs, self._parts(states))
+        return LaneStates(self._whole(after), self._fill("so_far", after))
 
     def assess(self, states: LaneStates, specs: Sequence[Spec]) -> tuple[LaneStates, ChunkReport]:
         """Evaluates every lane, and reports what was summarized since the last time."""
-        self.compile()
-        return self._over_lanes(self._assess, specs, states)
+        after = self._over_lanes(self._order.evaluation, specs, self._parts(states))
+        columns = jax.tree.map(lambda x: np.asarray(x).T, states.metrics)
+        metrics = {name: jax.tree.map(operator.itemgetter(at), columns) for at, name in enumerate(self.metric_names)}
+        metrics |= self._fill("evaluation_metrics", after)
+        report = ChunkReport(self._fill("evaluated", after), metrics, after["diverged_at"][0])
+        return LaneStates(self._whole(after), self._nothing), report
+
+    @property
+    def metric_names(self) -> Sequence[str]:
+        """Names of what the metrics of states are summaries of."""
+        return self._pieces.metrics
+
+    @property
+    def _nothing(self) -> Summary:
+        """The summaries of all lanes after an evaluation."""
+        return jax.tree.map(lambda x: np.repeat(np.asarray(x)[None], self.width, 0), _no_metrics(self.metric_names))
+
+    def _parts(self, states: LaneStates) -> Parts:
+        """The parts of the states of all lanes."""
+        trees = {name: getattr(states.arrays, name) for name in FIELDS} | {"so_far": states.metrics}
+        return {name: tuple(jax.tree.leaves(tree)) for name, tree in trees.items()}
+
+    def _whole(self, now: Parts) -> Any:
+        """The arrays of states, of their parts."""
+        leaves = [leaf for name in FIELDS for leaf in now[name]]
+        return jax.tree.unflatten(jax.tree.structure(self._abstract_lanes.arrays), leaves)
+
+    def _fill(self, name: str, now: Parts) -> Any:
+        return self._pieces.results[name].fill(now[name])
 
     def lane(self, states: LaneStates, number: int) -> TrainState:
         """The state of one lane.
@@ -239,7 +265,7 @@ class BatchProgram(AbstractProgram):
             states: of all lanes.
             number: of the lane, from 0.
         """
-        return eqx.combine(jax.tree.map(lambda x: x[number], states.arrays), self._static_state)
+        return self._pieces.state.fill([leaf[number] for leaf in jax.tree.leaves(states.arrays)])
 
     @classmethod
     def fits(cls, spec: Spec) -> bool:
@@ -254,7 +280,7 @@ class BatchProgram(AbstractProgram):
 
     def is_evaluated(self, states: LaneStates) -> bool:
         """Whether nothing was summarized since the last evaluation, so that there was no iteration either."""
-        return not any(np.any(metric.count > 0) for metric in states.metrics.values())
+        return not np.any(np.asarray(states.metrics.count) > 0)
 
     def diverged_at(self, states: LaneStates) -> Int[np.ndarray, " lanes"]:
         """For each lane the iteration at which it diverged; -1 where it did not."""
@@ -264,27 +290,40 @@ class BatchProgram(AbstractProgram):
         """What one lane, whose spec is given, is recorded by."""
         state = self.lane(states, number)
         diverged_at = int(state.diverged_at)
-        named = suspects(spec.algorithm, state.algorithm, states.metrics) if diverged_at >= 0 else ()
+        named = suspects(spec.algorithm, state.algorithm, self.metric_names) if diverged_at >= 0 else ()
         by = named[int(state.diverged_by)] if named else None
         return LaneView(spec.algorithm.policy(state.algorithm), state.best_policy, diverged_at, by)
 
-    def _over_lanes(self, program: Any, specs: Sequence[Spec], lanes: Any, *shared: Any) -> Any:
-        """Runs a program on as many lanes at once as it is for, until those of the specs are done."""
-        # Arrays without elements lose their placement on the way, and restored states come from one device.
-        place = lambda part: jax.device_put(part, self._split)
-        both, shared = (self._stack(specs), lanes), (self._environment, *shared)
-        if self.mode == "vmap":
-            return program(*place(both), *shared)
-        parts = []
-        for first in range(0, len(specs), self._at_once):
-            part = jax.tree.map(operator.itemgetter(slice(first, first + self._at_once)), both)
-            parts.append(jax.tree.map(np.asarray, program(*place(part), *shared)))
-        missing = self.width - len(parts) * self._at_once
-        return jax.tree.map(lambda *x: np.concatenate([*x, np.zeros((missing, *x[0].shape[1:]), x[0].dtype)]), *parts)
+    def _over_lanes(self, steps: Callable[[Call, Parts], Parts], specs: Sequence[Spec], now: Parts) -> Parts:
+        """Makes steps for as many lanes at once as programs are for, until those of the specs are done."""
+        self.compile()
+        calls, at_once = self._pieces.calls, self.at_once
 
-    def _stack(self, specs: Sequence[Spec]) -> Any:
+        def call(step: Step, now: Parts) -> Parts:
+            if step is act:  # a rollout is not made beside the update of the one before: both would hold memory
+                jax.block_until_ready(now["iteration"])
+            return calls[step](now)
+
+        def made(own: Parts) -> Parts:
+            # Arrays without elements lose their placement on the way, and restored states come from one device.
+            after = steps(call, self._shared | {"names": ()} | jax.device_put(own, self._places.split))
+            return {name: leaves for name, leaves in after.items() if name in _KEPT}
+
+        own = now | {"method": self._stack(specs)}
+        if self.mode == "vmap":
+            return made(own)
+        done = []
+        for first in range(0, len(specs), at_once):
+            part = jax.tree.map(operator.itemgetter(slice(first, first + at_once)), own)
+            done.append(jax.tree.map(np.asarray, made(part)))
+        missing = self.width - len(done) * at_once
+        return jax.tree.map(lambda *x: np.concatenate([*x, np.zeros((missing, *x[0].shape[1:]), x[0].dtype)]), *done)
+
+    def _stack(self, specs: Sequence[Spec]) -> tuple[Any, ...]:
+        """The numbers of each lane's algorithm."""
         padded = [*specs, *[specs[-1]] * (self.width - len(specs))]
-        return jax.tree.map(lambda *x: np.stack(x), *[eqx.filter(spec, eqx.is_array) for spec in padded])
+        numbers = [filter(eqx.is_array, jax.tree.leaves(spec.algorithm)) for spec in padded]
+        return tuple(np.stack(x) for x in zip(*numbers, strict=True))
 
     def _pad(self, seeds: Sequence[int]) -> Any:
         return np.array([*seeds, *[seeds[-1]] * (self.width - len(seeds))], np.uint32)
@@ -295,15 +334,38 @@ def _with_data(states: LaneStates, data: Any) -> LaneStates:
     return eqx.tree_at(lambda states: states.arrays.algorithm.data, states, data, is_leaf=is_nothing)
 
 
-def _laid_out(compiled: Any) -> int:
-    """Bytes of the arrays of a compiled program, on one device."""
-    needs = compiled.memory_analysis()
-    if needs is None:
-        return 0
-    whole = needs.argument_size_in_bytes + needs.output_size_in_bytes + needs.temp_size_in_bytes
-    return int(whole - needs.alias_size_in_bytes)
+@final
+@dataclasses.dataclass
+class _Pieces:
+    """The programs of a batch.
+
+    Attributes:
+        calls: what makes a step.
+        metrics: names of the metrics of an iteration.
+        results: the forms of what steps give, by their names.
+        state: the form of a lane's `TrainState`.
+    """
+
+    calls: dict[Step, Callable[[Parts], Parts]] = dataclasses.field(default_factory=dict)
+    metrics: list[str] = dataclasses.field(default_factory=list)
+    results: dict[str, Form] = dataclasses.field(default_factory=dict)
+    state: Form = Form.of(())
+
+    @property
+    def programs(self) -> list[Piece]:
+        """All that are compiled."""
+        return [piece for piece in self.calls.values() if isinstance(piece, Piece)]
 
 
-def _stacked_shapes(tree: Any, number: int) -> Any:
-    """Shapes and dtypes of a stack of trees like this one."""
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct((number, *x.shape), x.dtype), tree)
+_learn = eqx.filter_jit(learn)  # traced once, for the names of its metrics and for what is compiled
+
+
+def _learn_on(so_far: Summary, names: tuple[str, ...], **given: Any) -> Parts:
+    """`learn`, with its metrics merged into those so far."""
+    results = _learn(**given)
+    metrics = results.pop("metrics")
+    return results | {"so_far": so_far.merge(jax.tree.map(lambda *x: jnp.stack(x), *(metrics[name] for name in names)))}
+
+
+def _no_metrics(names: Sequence[str]) -> Summary:
+    return jax.tree.map(lambda x: jnp.repeat(x[None], len(names)), Summary.none())

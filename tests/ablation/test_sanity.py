@@ -132,8 +132,7 @@ def start(spec):
 
 def roll(policy, episodes, key):
     episodes = jax.vmap(EPISODES.refresh)(KEYS, episodes)
-    memories = ((),) * 2
-    episodes, _, trajectory, _ = collect(EPISODES, policy, episodes, *memories, KEYS, LENGTH, key)
+    episodes, _, trajectory, _ = collect(EPISODES, policy, episodes, (), KEYS, LENGTH, key)
     return episodes, trajectory
 
 

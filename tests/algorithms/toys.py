@@ -38,9 +38,6 @@ class ToyReplay(AbstractAlgorithm):
     def policy(self, state):
         return ToyReplayPolicy(state.learner["action"])
 
-    def memory(self, key):
-        return ()
-
     def update(self, state, trajectory: Trajectory, key):
         actions = jnp.concatenate([as_rows(trajectory.action), state.data["actions"]])[: self.capacity]
         rewards = jnp.concatenate([as_rows(trajectory.reward), state.data["rewards"]])[: self.capacity]
@@ -58,6 +55,9 @@ class ToyRecurrentPolicy(AbstractPolicy):
     def __call__(self, memory: Any, observation, key, deterministic):
         return jnp.full(1, jnp.tanh(self.scale * memory)), memory + 1.0, memory
 
+    def start(self, key):
+        return jnp.array(0.0)
+
 
 @final
 class ToyRecurrent(AbstractAlgorithm):
@@ -71,9 +71,6 @@ class ToyRecurrent(AbstractAlgorithm):
 
     def policy(self, state):
         return ToyRecurrentPolicy(state.learner)
-
-    def memory(self, key):
-        return jnp.array(0.0)
 
     def update(self, state, trajectory: Trajectory, key):
         return state, {"recurrent/memory": Summary.of(trajectory.extras)}

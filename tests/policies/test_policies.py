@@ -89,9 +89,6 @@ def test_a_policy_with_a_memory_is_asked_for_it(policy):
         num_environments: int = 1
         rollout_length: int = 1
 
-        def memory(self, key):
-            return jnp.zeros(2)
-
         def init(self, key, environment): ...
 
         def policy(self, state): ...
@@ -101,6 +98,9 @@ def test_a_policy_with_a_memory_is_asked_for_it(policy):
     class Acting(AbstractPolicy):
         def __call__(self, memory, observation, key, deterministic):
             return observation.actor[:1] * 0 + memory.sum() / 10, memory + 1, None
+
+        def start(self, key):
+            return jnp.zeros(2)
 
     spec = dataclasses.replace(policy.spec, algorithm=Remembering())
     remembering = TrainedPolicy(Acting(), spec, policy.environment, policy.record, "last")

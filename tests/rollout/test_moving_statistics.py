@@ -23,7 +23,7 @@ def collected(algorithm, state):
     def run(state):
         keys = jax.random.split(jax.random.key(1), ENVIRONMENTS)
         states = jax.vmap(episodes.reset)(keys)
-        return collect(episodes, algorithm.policy(state), states, (), (), keys, LENGTH, jax.random.key(2))[2]
+        return collect(episodes, algorithm.policy(state), states, (), keys, LENGTH, jax.random.key(2))[2]
 
     return run(state)
 

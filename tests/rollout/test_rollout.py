@@ -22,13 +22,12 @@ from reppo.rollout import (
     AbstractPolicy,
     collect,
     evaluate,
-    evaluation_memories,
     evaluation_starts,
     fresh_root,
     replay,
 )
 from reppo.spec import Evaluation, Spec
-from reppo.training import loop
+from reppo.training import steps
 from tests.algorithms.toys import ToyReplay
 from tests.tiny import train_alone
 
@@ -74,7 +73,7 @@ class Half(AbstractPolicy):
 def collected():
     episodes = Episodes(Counting())
     starts = jax.vmap(lambda key: episodes.reset(key, stagger=True))(jax.random.split(jax.random.key(0), ENVIRONMENTS))
-    _, _, trajectory, ends = jax.jit(lambda s, k: collect(episodes, Half(), s, (), (), PHYSICS, LENGTH, k))(
+    _, _, trajectory, ends = jax.jit(lambda s, k: collect(episodes, Half(), s, (), PHYSICS, LENGTH, k))(
         starts, jax.random.key(1)
     )
     return starts.limit, trajectory, ends
@@ -95,7 +94,7 @@ def test_episodes_end_at_their_limits_and_the_true_next_observation_is_kept(coll
 def test_only_whole_episodes_are_added_up(collected):
     limit, trajectory, ends = collected
     assert (limit < HORIZON).any()
-    metrics = loop._rollout_metrics(ends, trajectory.terminated, trajectory.truncated)
+    metrics = steps._rollout_metrics(ends, trajectory.terminated, trajectory.truncated)
     whole = sum((LENGTH - (first if first < HORIZON else 0)) // HORIZON for first in limit)
     step = metrics["episodes/reward/step"]
     assert step.count == metrics["episodes/return"].count == whole
@@ -107,7 +106,7 @@ def test_only_whole_episodes_are_added_up(collected):
 def test_every_evaluation_episode_is_whole_and_deterministic():
     episodes = Episodes(Counting())
     starts = jax.vmap(episodes.reset)(jax.random.split(jax.random.key(0), 3))
-    outcome = jax.jit(lambda s: evaluate(episodes, Half(), s, (), jax.random.key(1)))(starts)
+    outcome = jax.jit(lambda s: evaluate(episodes, Half(), s, jax.random.key(1)))(starts)
     np.testing.assert_array_equal(outcome.episode_return, np.full(3, 0.25 * HORIZON))
     np.testing.assert_array_equal(outcome.episode_length, np.full(3, HORIZON))
     np.testing.assert_array_equal(outcome.metrics["reward/step"], np.full(3, sum(range(1, HORIZON + 1))))
@@ -116,19 +115,19 @@ def test_every_evaluation_episode_is_whole_and_deterministic():
 def test_an_evaluation_episode_in_which_the_simulation_broke_has_no_return():
     episodes = Episodes(environments.probe("NonFinite").make())
     starts = jax.vmap(episodes.reset)(jax.random.split(jax.random.key(0), 3))
-    outcome = evaluate(episodes, Half(), starts, (), jax.random.key(1))
+    outcome = evaluate(episodes, Half(), starts, jax.random.key(1))
     assert outcome.nonfinite.all() and jnp.isnan(outcome.episode_return).all()
     np.testing.assert_array_equal(outcome.episode_length, np.full(3, 3))
 
 
 def test_an_episode_that_is_run_again_is_the_one_that_was_evaluated():
     task, root = environments.probe("ObservationValue").make(), jax.random.key(3)
-    episodes, memory = Episodes(task, num_starts=1), lambda key: ()
+    episodes = Episodes(task, num_starts=1)
     starts = evaluation_starts(task, root, 6)
-    outcome = evaluate(episodes, Half(), starts, evaluation_memories(memory, root, 6), root)
+    outcome = evaluate(episodes, Half(), starts, root)
     assert len(np.unique(outcome.episode_return)) == 2  # signs, as the starts have them
     for number in range(6):
-        seen, rewards, ended = replay(episodes, Half(), memory, root, number, lambda state: state)
+        seen, rewards, ended = replay(episodes, Half(), root, number, lambda state: state)
         assert rewards == outcome.episode_return[number] == seen[0, 0] and ended[0]
     fresh = evaluation_starts(task, fresh_root(root), 6)
     assert (fresh.observation.actor != starts.observation.actor).any()
@@ -152,18 +151,20 @@ def test_every_training_environment_has_physics_of_its_own_and_evaluation_the_no
     starts = jax.vmap(episodes.reset)(jax.random.split(jax.random.key(0), ENVIRONMENTS))
     rewards = []
     for seed in (1, 2):
-        _, _, trajectory, _ = collect(episodes, Half(), starts, (), (), PHYSICS, LENGTH, jax.random.key(seed))
+        _, _, trajectory, _ = collect(episodes, Half(), starts, (), PHYSICS, LENGTH, jax.random.key(seed))
         rewards.append(np.asarray(trajectory.reward))
     gains = np.asarray(jax.vmap(jax.random.uniform)(PHYSICS))
     np.testing.assert_allclose(rewards[0], np.broadcast_to(0.5 * gains, (LENGTH, ENVIRONMENTS)), rtol=1e-6)
     np.testing.assert_array_equal(rewards[0], rewards[1])
-    outcome = evaluate(episodes, Half(), starts, (), jax.random.key(1))
+    outcome = evaluate(episodes, Half(), starts, jax.random.key(1))
     np.testing.assert_array_equal(outcome.episode_return, np.full(ENVIRONMENTS, 0.25 * HORIZON))
 
 
 def test_a_run_keeps_the_physics_of_its_environments():
     spec = Spec(environment=CountingTask(), algorithm=ToyReplay(), evaluation=Evaluation(interval=64, episodes=2))
-    drawn = np.concatenate([jax.random.key_data(loop._physics(spec, jax.random.key(seed))) for seed in (0, 1)])
+    drawn = np.concatenate(
+        [jax.random.key_data(steps._physics(jax.random.key(seed), spec.algorithm.num_environments)) for seed in (0, 1)]
+    )
     assert len(np.unique(drawn, axis=0)) == 2 * spec.algorithm.num_environments  # others in every run
     _, reports = train_alone(spec, seed=0, steps=32 * 40)
     reward = reports[-1].metrics["replay/reward"]

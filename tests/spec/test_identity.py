@@ -97,9 +97,6 @@ class _Algorithm(AbstractAlgorithm):
     def policy(self, state):
         raise NotImplementedError
 
-    def memory(self, key):
-        raise NotImplementedError
-
     def update(self, state, trajectory, key):
         raise NotImplementedError
 

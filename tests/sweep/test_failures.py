@@ -82,7 +82,7 @@ def test_where_memory_runs_out_lanes_train_one_at_a_time(operations, tmp_path, m
     original = BatchProgram.iterate
 
     def iterate(self, states, *arguments):
-        if self._at_once == 2 and np.all(np.asarray(states.arrays.iteration) == 3):
+        if self.at_once == 2 and np.all(np.asarray(states.arrays.iteration) == 3):
             raise error
         return original(self, states, *arguments)
 

@@ -54,9 +54,9 @@ class Last(AbstractTracker):
 
 @pytest.fixture
 def traced(monkeypatch):
-    """An entry for every time that training is traced, which is once for each compilation of it."""
-    found, original = [], lanes.assess
-    monkeypatch.setattr(lanes, "assess", lambda *arguments: (found.append(1), original(*arguments))[1])
+    """An entry for every time that an update is traced, which is once for each compilation of it."""
+    found, original = [], lanes._learn_on
+    monkeypatch.setattr(lanes, "_learn_on", lambda **given: (found.append(1), original(**given))[1])
     return found
 
 

@@ -68,9 +68,6 @@ class HostLearner(AbstractAlgorithm):
     def policy(self, state):
         return ToyReplayPolicy(state)
 
-    def memory(self, key):
-        return ()
-
     def update(self, state, trajectory, key):
         raise NotImplementedError("It learns on the host.")
 

@@ -66,7 +66,7 @@ def slowly(monkeypatch):
         function = getattr(BatchProgram, name)
 
         def wait(self, states, specs, iterations=1, **keywords):
-            time.sleep(seconds * iterations * -(-len(specs) // self._at_once))
+            time.sleep(seconds * iterations * -(-len(specs) // self.at_once))
             return function(self, states, specs, *([iterations] if name == "iterate" else []))
 
         monkeypatch.setattr(BatchProgram, name, wait)

@@ -93,9 +93,6 @@ class Breaks(AbstractAlgorithm):
     def policy(self, state):
         return ToyReplayPolicy(state.learner["action"])
 
-    def memory(self, key):
-        return ()
-
     def update(self, state, trajectory, key):
         count = state.learner["count"]
         broken = lambda at: jnp.where(count == at, jnp.nan, 1.0)

@@ -15,10 +15,11 @@ from reppo.losses import FixedMultiplier
 from reppo.networks import ActionAsOutput, Critic
 from reppo.rollout import Evaluated
 from reppo.spec import Evaluation, Spec, list_paths, replace_path, resolve
-from reppo.training import BatchProgram, Checkpoints, init, loop, train_chunk
+from reppo.training import BatchProgram, Checkpoints, init, train_chunk
 from reppo.training.faults import suspects
 from reppo.training.lanes import lane_devices
 from reppo.training.plan import evaluation_points
+from reppo.training.steps import better_of
 from tests.algorithms.toys import ToyRecurrent, ToyReplay
 from tests.tiny import tiny_preset, tiny_reppo, tiny_spec, train_alone
 
@@ -82,7 +83,7 @@ def test_a_lane_depends_neither_on_its_place_nor_on_its_neighbors_even_if_they_d
     diverged = np.asarray(report.diverged_at)
     assert diverged[0] >= 0 and diverged[2] >= 0 and diverged[1] == -1
     by = np.array(states.arrays.diverged_by)
-    names = suspects(spec.algorithm, program.lane(states, 0).algorithm, states.metrics)
+    names = suspects(spec.algorithm, program.lane(states, 0).algorithm, program.metric_names)
     assert by[1] == -1 and {names[place].partition("/")[0] for place in by[[0, 2]]} == {"actor"}
     assert all(np.isfinite(leaf[0]).all() for leaf in arrays(states.arrays.algorithm) if leaf.dtype.kind == "f")
     stood_still = [leaf[0].copy() for leaf in arrays(states.arrays.algorithm)]
@@ -271,7 +272,7 @@ def test_best_policy_is_that_of_the_best_evaluation(trained):
 def test_a_policy_that_breaks_the_simulation_is_not_preferred_to_one_that_does_not(spec):
     """Under negative rewards an episode that breaks off early would else be the best there is."""
     state = eqx.filter_jit(init)(spec, 0)
-    nan = jnp.nan
+    now, nan = {name: getattr(state, name) for name in ("best_policy", "best_return", "best_broken")}, jnp.nan
     for returns, best, broken in (
         ([nan, -3.0, nan, nan], -3.0, 3),
         ([nan, -9.0, -9.0, -9.0], -9.0, 1),
@@ -281,8 +282,9 @@ def test_a_policy_that_breaks_the_simulation_is_not_preferred_to_one_that_does_n
         ([nan] * 4, -40.0, 0),
     ):
         returns = jnp.array(returns)
-        state = loop._keep_best(spec, state, Evaluated(returns, jnp.ones(4, jnp.int32), jnp.isnan(returns), {}))
-        assert state.best_return == best and state.best_broken == broken
+        evaluated = Evaluated(returns, jnp.ones(4, jnp.int32), jnp.isnan(returns), {})
+        now = better_of(state.best_policy, evaluated, **now)
+        assert now["best_return"] == best and now["best_broken"] == broken
 
 
 def test_an_unresolved_support_is_refused():

@@ -36,9 +36,6 @@ class ActorCritic(AbstractAlgorithm):
     def policy(self, state):
         return ActorPolicy(state.learner[0][0], state.statistics.actor, NORMALIZER, HEAD)
 
-    def memory(self, key):
-        return ()
-
     def update(self, state, trajectory, key):
         seen = (trajectory.observation, trajectory.final_observation)
         now, following = normalize_rollout(NORMALIZER, state.statistics, *seen)

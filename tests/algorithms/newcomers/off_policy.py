@@ -37,9 +37,6 @@ class OffPolicy(AbstractAlgorithm):
     def policy(self, state):
         return ActorPolicy(state.learner[0]["actor"], (), NoNormalization(), HEAD)
 
-    def memory(self, key):
-        return ()
-
     @property
     def saves_data(self):
         return False

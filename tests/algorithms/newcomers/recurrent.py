@@ -31,6 +31,9 @@ class RecurrentPolicy(AbstractPolicy):
         action = distribution.mode() if deterministic else HEAD.take(distribution, drawn)
         return action, new, (memory, drawn)
 
+    def start(self, key):
+        return jnp.zeros(SIZE)
+
 
 @final
 class Recurrent(AbstractAlgorithm):
@@ -44,9 +47,6 @@ class Recurrent(AbstractAlgorithm):
 
     def policy(self, state):
         return state.learner[0]
-
-    def memory(self, key):
-        return jnp.zeros(SIZE)
 
     def update(self, state, trajectory, key):
         sequences = jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1), trajectory)  # a row is an environment's

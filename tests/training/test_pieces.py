@@ -1,0 +1,131 @@
+"""Programs by piece: what is shared by whom, and that their numbers are those of one program."""
+
+import dataclasses
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from reppo.algorithms import AbstractAlgorithm
+from reppo.component import static
+from reppo.losses import ScalarValue
+from reppo.networks import Actor
+from reppo.spec import replace_path, resolve
+from reppo.training import BatchProgram, init
+from reppo.training.lanes import lane_devices
+from reppo.training.loop import iterate
+from reppo.training.pieces import MOST_KEPT, Form, Places, make_piece, selection
+from reppo.training.steps import act, first_keys, fresh_starts, judge, policy_of, start
+from tests.algorithms.toys import ToyReplay, ToyReplayPolicy
+from tests.tiny import tiny_spec, train_alone
+
+OF_ENVIRONMENTS = {first_keys, fresh_starts, start}
+HERE = Places("map", at_once=1, devices=1)
+
+
+def pieces(spec):
+    program = BatchProgram(resolve(spec), 1, "map", devices=1)
+    program.trace()
+    return program._pieces.calls
+
+
+def shared(a, b):
+    """The steps that two specs have programs of in common."""
+    a, b = pieces(a), pieces(b)
+    return {step for step in a if a[step] is b.get(step)}
+
+
+def test_arms_share_the_programs_of_what_they_do_not_change():
+    base = tiny_spec("BestAction")
+    assert shared(base, replace_path(base, "algorithm.gamma", 0.5)) == OF_ENVIRONMENTS | {act, judge}
+    assert shared(base, tiny_spec("BestAction", value=ScalarValue())) == OF_ENVIRONMENTS | {act, judge}
+    assert shared(base, tiny_spec("BestAction", actor=Actor(width=8, depth=1))) == OF_ENVIRONMENTS
+    assert shared(base, replace_path(base, "evaluation.episodes", 5)) == {fresh_starts}
+    faster = dataclasses.replace(base, matmul_precision="default")
+    assert shared(base, faster) == OF_ENVIRONMENTS
+
+
+def test_pieces_are_compiled_once_and_dropped_in_the_end():
+    compiled = []
+
+    def doubled(number):
+        compiled.append(number.shape)
+        return {"number": 2 * number}
+
+    first = make_piece(doubled, {"number": jnp.ones(3)}, HERE).compile()
+    again = make_piece(doubled, {"number": jnp.zeros(3)}, HERE).compile()
+    assert again is first and compiled == [(3,)]
+    given = {"number": (jax.device_put(np.full((1, 3), 4.0, np.float32), HERE.split),), "other": ()}
+    np.testing.assert_array_equal(first(given)["number"][0], np.full((1, 3), 8.0))
+    for size in range(4, 4 + MOST_KEPT):
+        make_piece(doubled, {"number": jnp.ones(size)}, HERE)
+    assert make_piece(doubled, {"number": jnp.ones(3)}, HERE) is not first
+
+
+def test_arrays_without_elements_go_from_piece_to_piece_over_several_devices():
+    places = Places("map", lane_devices(), lane_devices())
+    tree = {"full": jnp.zeros(2), "empty": jnp.zeros((3, 0))}
+    piece = make_piece(lambda tree: {"tree": tree}, {"tree": tree}, places).compile()
+    parts = jax.device_put({"tree": (np.zeros((places.devices, 3, 0)), np.ones((places.devices, 2)))}, places.split)
+    parts = jax.tree.map(lambda x: x.astype(jnp.float32), parts)
+    assert piece(piece(parts))["tree"][1].shape == (places.devices, 2)
+
+
+def test_what_only_picks_needs_no_program():
+    tree = {"a": jnp.zeros(2), "b": (jnp.ones(3), "code")}
+    pick = selection(lambda tree, other: {"out": (tree["b"], other), "none": ()}, {"tree": tree, "other": jnp.ones(())})
+    assert pick is not None
+    leaves = {"tree": ("A", "B"), "other": ("C",), "more": ("D",)}
+    assert pick(leaves) == {"out": ("B", "C"), "none": ()}
+    assert selection(lambda tree: {"out": tree["a"] + 1}, {"tree": tree}) is None
+    assert selection(lambda tree: {"out": (tree["a"], jnp.ones(2))}, {"tree": tree}) is None
+
+
+def test_the_form_of_a_tree_keeps_its_code():
+    tree = {"a": jnp.zeros(2), "b": (np.float32(3), "code", None)}
+    form = Form.of(tree)
+    assert hash(form) == hash(Form.of({"a": jnp.ones(2), "b": (np.float32(4), "code", None)}))
+    assert form != Form.of({"a": jnp.zeros(2), "b": (np.float32(3), "other", None)})
+    assert form.fill([1, 2]) == {"a": 1, "b": (2, "code", None)}
+    assert Form.of(form.tree()) == form
+
+
+@final
+class AveragingReplay(AbstractAlgorithm):
+    """A policy that is computed from the state, not picked."""
+
+    num_environments: int = static(8)
+    rollout_length: int = static(4)
+    capacity: int = static(128)
+
+    def init(self, key, interface):
+        return ToyReplay.init(self, key, interface)  # pyright: ignore[reportArgumentType]
+
+    def policy(self, state):
+        return ToyReplayPolicy(0.5 * state.learner["action"])
+
+    def update(self, state, trajectory, key):
+        return ToyReplay.update(self, state, trajectory, key)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("algorithm", [ToyReplay(), AveragingReplay()], ids=lambda one: type(one).__name__)
+def test_a_run_in_pieces_is_the_run_in_one_program(algorithm):
+    spec = resolve(tiny_spec("BestAction", algorithm=algorithm))
+    program = BatchProgram(spec, 1, "map", devices=1)
+    assert (
+        policy_of in {step for step, piece in program._pieces.calls.items() if piece in program._pieces.programs}
+    ) == (type(algorithm) is AveragingReplay)
+    states = program.iterate(program.start([spec], [3]), [spec], 3)
+    states, report = program.assess(states, [spec])
+    alone = eqx.filter_jit(init)(spec, 3)
+    for _ in range(3):
+        alone, _ = eqx.filter_jit(iterate)(spec, alone)
+    for one, other in zip(
+        jax.tree.leaves(program.lane(states, 0).algorithm), jax.tree.leaves(alone.algorithm), strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+    _, reports = train_alone(spec, seed=3, steps=3 * spec.algorithm.steps_per_iteration)
+    np.testing.assert_allclose(report.evaluated.episode_return[0], reports[-1].evaluated.episode_return, rtol=1e-5)
