@@ -47,6 +47,7 @@ ORDER = [
     "policies",
     "sweep",
     "cluster",
+    "costs",
     "gpu_check",
     "benchmark",
     "analysis",

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from reppo.cli import completion, doctor, policies, results, show, study
+from reppo.cli import bench, completion, doctor, policies, results, show, study
 from reppo.cli.faults import guarded
 from reppo.cli.parser import Commands, Parser
 
@@ -44,6 +44,6 @@ def build_parser() -> Parser:
     """The parser of `reppo`, with all its commands."""
     parser = Parser(prog="reppo", description="REPPO and its ablations.")
     commands = Commands(parser)
-    for part in (study, show, policies, results, doctor, completion):
+    for part in (study, show, policies, results, bench, doctor, completion):
         part.add_commands(commands)
     return parser

@@ -47,6 +47,31 @@ def read_file(arguments: argparse.Namespace) -> "Experiment | None":
     return None if arguments.file is None else load_study(arguments.file)
 
 
+def add_base(parser: argparse.ArgumentParser) -> None:
+    """`--base` and `--environment`, what names stand for; to be read by `read_base`."""
+    from reppo.environments.suites import default_task
+
+    parser.add_argument(
+        "--base",
+        metavar="PRESET",
+        help="what ablations change; default: the study's in --file, else reppo or one they fit",
+    )
+    parser.add_argument(
+        "--environment", metavar="TASK", help=f"the task; default: {default_task()}, or the first of the study"
+    )
+
+
+def read_base(arguments: argparse.Namespace, *names: str) -> None:
+    """Reads `--file`, and takes what was not said from its study: its base and its first task. Or from the names."""
+    from reppo.descriptions.entries import default_base
+    from reppo.environments.suites import default_task
+
+    study = read_file(arguments)
+    arguments.study = study
+    arguments.environment = arguments.environment or (study.environments[0].name if study else default_task())
+    arguments.base = arguments.base or ("base" if study else default_base(names))
+
+
 def load_study(file: Path) -> "Experiment":
     """The experiment of a file; that there is a file is checked before the seconds that importing JAX takes."""
     from reppo.results.files import check_python_file

@@ -20,44 +20,20 @@ def add_commands(commands: Commands) -> None:
 
     show = commands.add("show", show_name, "show an ablation, preset, component, environment or metric")
     show.add_argument("name", metavar="NAME", help="such as kl/no_kl, kl/no_kl+value/mse, gamma=0.9, reppo, HLGauss")
-    _add_base(show)
+    options.add_base(show)
     options.add_file(show)
     options.add_json(show)
 
     diff = commands.add("diff", show_difference, "show in what two presets or ablations differ")
     diff.add_argument("a", metavar="A", help="a preset; or ablations of the base, joined by +")
     diff.add_argument("b", metavar="B", help="another")
-    _add_base(diff)
+    options.add_base(diff)
     options.add_file(diff)
     options.add_json(diff)
 
     cite = commands.add("cite", cite_study, "print the works that an experiment builds on, as BibTeX")
     options.add_study(cite)
     options.add_json(cite)
-
-
-def _add_base(parser: argparse.ArgumentParser) -> None:
-    from reppo.environments.suites import default_task
-
-    parser.add_argument(
-        "--base",
-        metavar="PRESET",
-        help="what ablations change; default: the study's in --file, else reppo or one they fit",
-    )
-    parser.add_argument(
-        "--environment", metavar="TASK", help=f"the task; default: {default_task()}, or the first of the study"
-    )
-
-
-def _read_study(arguments: argparse.Namespace, *names: str) -> None:
-    """Reads `--file`, and takes what was not said from its study: its base and its first task. Or from the names."""
-    from reppo.descriptions.entries import default_base
-    from reppo.environments.suites import default_task
-
-    study = options.read_file(arguments)
-    arguments.study = study
-    arguments.environment = arguments.environment or (study.environments[0].name if study else default_task())
-    arguments.base = arguments.base or ("base" if study else default_base(names))
 
 
 def list_kind(arguments: argparse.Namespace) -> int:
@@ -89,7 +65,7 @@ def show_name(arguments: argparse.Namespace) -> int:
         "metrics": _show_metric,
     }
     with working(f"looking up {arguments.name}"):
-        _read_study(arguments, arguments.name)
+        options.read_base(arguments, arguments.name)
         from reppo.descriptions import entries
 
         kind = entries.kind_of(arguments.name, arguments.study)
@@ -219,7 +195,7 @@ def _spec_lines(spec: Any, marked: Sequence[str]) -> list[str]:
 def show_difference(arguments: argparse.Namespace) -> int:
     """`reppo diff A B`: prints in what two specs differ."""
     with working(f"looking up {arguments.a} and {arguments.b}"):
-        _read_study(arguments, arguments.a, arguments.b)
+        options.read_base(arguments, arguments.a, arguments.b)
         from reppo.descriptions import entries
         from reppo.spec import difference
 

@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import operator
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, final
@@ -234,6 +235,32 @@ class BatchProgram(AbstractProgram):
         metrics |= self._fill("evaluation_metrics", after)
         report = ChunkReport(self._fill("evaluated", after), metrics, after["diverged_at"][0])
         return LaneStates(self._whole(after), self._nothing), report
+
+    def time_steps(self, states: LaneStates, specs: Sequence[Spec]) -> tuple[LaneStates, dict[str, float]]:
+        """One iteration and an evaluation; seconds of each of their programs, by name, each waited for.
+
+        Consumes `states`.
+        """
+        seconds: Counter[str] = Counter()
+
+        def one_by_one(call: Call, now: Parts) -> Parts:
+            def waited(step: Step, now: Parts) -> Parts:
+                begun = time.perf_counter()
+                made = jax.block_until_ready(call(step, now))
+                seconds[step.__name__] += time.perf_counter() - begun
+                return made
+
+            return self._order.evaluation(waited, self._order.iteration(waited, jax.block_until_ready(now)))
+
+        after = self._over_lanes(one_by_one, specs, self._parts(states))
+        return LaneStates(self._whole(after), self._nothing), {
+            name: seconds[name] for name in self.steps if name in seconds
+        }
+
+    @property
+    def steps(self) -> dict[str, Piece]:
+        """The programs of the steps, by name."""
+        return {step.__name__: piece for step, piece in self._pieces.calls.items() if isinstance(piece, Piece)}
 
     @property
     def metric_names(self) -> Sequence[str]:

@@ -49,6 +49,16 @@ def tree_bytes(tree: Any) -> int:
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree) if hasattr(leaf, "dtype"))
 
 
+def inner_programs(equation: core.JaxprEqn) -> list[core.Jaxpr]:
+    """The programs inside of an equation: bodies of loops, branches, called functions."""
+    found = []
+    for parameter in equation.params.values():
+        for value in parameter if isinstance(parameter, tuple | list) else (parameter,):
+            value = value.jaxpr if isinstance(value, core.ClosedJaxpr) else value
+            found += [value] if isinstance(value, core.Jaxpr) else []
+    return found
+
+
 def _abstract_trajectory(spec: Spec, state: TrainState) -> Trajectory:
     """The rollout of one iteration with a `jax.ShapeDtypeStruct` in place of each array."""
     time, number = spec.algorithm.rollout_length, spec.algorithm.num_environments
@@ -74,22 +84,12 @@ def _peak_bytes(jaxpr: core.Jaxpr) -> int:
     alive, peak = 0, 0
     for place, equation in enumerate(jaxpr.eqns):
         alive += sum(_size(variable) for variable in equation.outvars)
-        inside = max((_peak_bytes(inner) for inner in _inner(equation)), default=0)
+        inside = max((_peak_bytes(inner) for inner in inner_programs(equation)), default=0)
         peak = max(peak, alive + inside)
         ending = {v for v in equation.invars if isinstance(v, core.Var) and last_use[v] == place and v not in arguments}
         unused = [v for v in equation.outvars if v not in last_use]
         alive -= sum(map(_size, ending)) + sum(map(_size, unused))
     return peak
-
-
-def _inner(equation: core.JaxprEqn) -> list[core.Jaxpr]:
-    """The programs inside of an equation: bodies of loops, branches, called functions."""
-    found = []
-    for parameter in equation.params.values():
-        for value in parameter if isinstance(parameter, tuple | list) else (parameter,):
-            value = value.jaxpr if isinstance(value, core.ClosedJaxpr) else value
-            found += [value] if isinstance(value, core.Jaxpr) else []
-    return found
 
 
 def _size(variable: Any) -> int:

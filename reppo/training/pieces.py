@@ -225,6 +225,11 @@ def make_piece(
 _kept = functools.lru_cache(MOST_KEPT)(Piece)
 
 
+def forget() -> None:
+    """Keeps no pieces any more: those that are asked for next are compiled anew."""
+    _kept.cache_clear()
+
+
 def selection(
     function: Callable[..., Mapping[str, PyTree]], arguments: Mapping[str, PyTree]
 ) -> Callable[[Parts], Parts] | None:

@@ -12,4 +12,5 @@ from reppo.analysis.figures.designs import plot_interactions as plot_interaction
 from reppo.analysis.figures.designs import plot_sensitivity as plot_sensitivity
 from reppo.analysis.figures.diagnostics import plot_costs as plot_costs
 from reppo.analysis.figures.diagnostics import plot_diagnostics as plot_diagnostics
+from reppo.analysis.figures.growth import plot_growth as plot_growth
 from reppo.analysis.figures.style import Picture as Picture
