@@ -88,6 +88,7 @@ class Costs:
         needed: memory that the largest program was forecast to need.
         program_bytes: memory that the largest program had.
         compile_seconds: time of compilation.
+        shared_steps: steps of programs that were not compiled, because another program had compiled them.
         train_seconds: time of training and evaluation.
     """
 
@@ -96,12 +97,14 @@ class Costs:
     needed: int = 0
     program_bytes: int = 0
     compile_seconds: float = 0.0
+    shared_steps: int = 0
     train_seconds: float = 0.0
 
     def compiled(self, program: AbstractProgram) -> None:
         """Counts a program that was compiled."""
         self.compilations += 1
         self.compile_seconds += program.compile_seconds
+        self.shared_steps += program.shared_steps
         self.program_bytes = max(self.program_bytes, program.bytes)
 
     def event(self) -> SweepFinished:
@@ -110,5 +113,6 @@ class Costs:
             compilations=(self.programs, self.compilations),
             bytes=(self.needed, self.program_bytes),
             compile_seconds=self.compile_seconds,
+            shared_steps=self.shared_steps,
             train_seconds=self.train_seconds,
         )

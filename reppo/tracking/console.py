@@ -228,8 +228,9 @@ class Console(AbstractTracker):
         if event.compilations is not None and event.bytes is not None:
             (planned, done), (forecast, used) = event.compilations, event.bytes
             compiled, trained = human_seconds(event.compile_seconds), human_seconds(event.train_seconds)
+            shared = f", {counted(event.shared_steps, 'step')} of them shared" if event.shared_steps else ""
             self._print(
-                f"Programs: {planned} planned, {done} compiled or read from the cache in {compiled}. "
+                f"Programs: {planned} planned, {done} compiled or read from the cache in {compiled}{shared}. "
                 f"Training and evaluation: {trained}. "
                 f"Memory of arrays: {human_bytes(forecast)} forecast, {human_bytes(used)} used."
             )

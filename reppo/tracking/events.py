@@ -198,12 +198,14 @@ class SweepFinished:
         compilations: programs compiled, as planned and as counted.
         bytes: most memory of the arrays that trained at the same time, as forecast and as laid out by the compiler.
         compile_seconds: time that compilation took.
+        shared_steps: steps of programs that were compiled for another program already.
         train_seconds: time that training and evaluation took.
     """
 
     compilations: tuple[int, int] | None = None
     bytes: tuple[int, int] | None = None
     compile_seconds: float = 0.0
+    shared_steps: int = 0
     train_seconds: float = 0.0
 
 

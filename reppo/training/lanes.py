@@ -99,6 +99,7 @@ class BatchProgram(AbstractProgram):
         compile_seconds: how long tracing and compilation took.
         bytes: memory of the arrays of the lanes that train at the same time, on all devices, as the compiler laid them
             out; 0 before compilation, and where the backend does not tell.
+        shared_steps: how many of its steps another program had compiled before.
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class BatchProgram(AbstractProgram):
         self.mode = mode
         self.compile_seconds = 0.0
         self.bytes = 0
+        self.shared_steps = 0
         self._saves_data = spec.algorithm.saves_data
         devices = lane_devices() if devices is None else devices
         self.at_once = lanes_at_once(mode, width, devices)
@@ -197,6 +199,7 @@ class BatchProgram(AbstractProgram):
         """Compiles all programs, once; `compile_seconds` says how long it took, tracing included."""
         if not self._is_compiled:
             begun = time.perf_counter()
+            self.shared_steps = sum(piece.is_compiled for piece in self._pieces.programs)
             with ThreadPoolExecutor(_COMPILED_AT_ONCE) as threads:
                 list(threads.map(Piece.compile, self._pieces.programs))
             self._is_compiled, self.bytes = True, self._laid_out()

@@ -178,6 +178,11 @@ class Piece:
         return self
 
     @property
+    def is_compiled(self) -> bool:
+        """Whether somebody compiled it."""
+        return self._compiled is not None
+
+    @property
     def working_bytes(self) -> int:
         """Bytes on a device, as the compiler laid them out, of results and of what they need, without the arguments.
 

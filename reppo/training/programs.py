@@ -42,11 +42,13 @@ class AbstractProgram(abc.ABC):
         width: number of lanes.
         compile_seconds: how long compilation took.
         bytes: memory of the arrays of the lanes that train at the same time; 0 where that is unknown.
+        shared_steps: how many of its steps another program had compiled before.
     """
 
     width: int
     compile_seconds: float
     bytes: int
+    shared_steps: int = 0
 
     @abc.abstractmethod
     def __init__(self, spec: Spec, width: int, mode: str, devices: int | None = None):

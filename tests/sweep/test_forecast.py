@@ -68,6 +68,7 @@ def test_a_forecast_counts_what_a_sweep_then_does(tmp_path, traced):
     assert isinstance(last.event, SweepFinished)
     assert said.compilations == len(traced) == 2
     assert last.event.compilations == (2, 2)
+    assert last.event.shared_steps >= 5  # starts, collection, evaluation: the second arm has another update alone
     assert said.to_json()["training_steps"] == 3 * 2 * STEPS
     assert said.to_json()["evaluation_steps"] == 3 * 2 * 3 * 4 * experiment.environments[0].make().horizon
     forecast_bytes, used = last.event.bytes
