@@ -14,6 +14,7 @@ import jaxtyping
 import pytest
 
 from reppo.runtime.cache import use_compilation_cache
+from reppo.training import pieces
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 2)
@@ -71,5 +72,6 @@ def room_for_programs():
     """
     yield
     if next(tests_done) % 4 == 0 and MAPPINGS.exists() and MAPPINGS.read_bytes().count(b"\n") > MOST_MAPPINGS:
+        pieces.forget()
         jax.clear_caches()
         gc.collect()

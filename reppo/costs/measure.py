@@ -7,6 +7,7 @@ import statistics
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,19 +46,18 @@ def measure(spec: Spec, seeds: int, devices: int, repetitions: int, compare: boo
         `operations` and `product_seconds` by step.
     """
     specs = [spec] * seeds
-    program = BatchProgram(spec, seeds, lanes_mode(), devices).compile()
+    compiled, program = _timed(lambda: BatchProgram(spec, seeds, lanes_mode(), devices).compile())
     states = program.iterate(program.start(specs, range(seeds)), specs, 1)
     states, _ = program.time_steps(states, specs)  # what is done the first time alone is done
-    begun = time.perf_counter()
-    states = jax.block_until_ready(program.iterate(states, specs, repetitions))
-    iteration, times = (time.perf_counter() - begun) / repetitions, []
+    together, states = _timed(lambda: jax.block_until_ready(program.iterate(states, specs, repetitions)))
+    times = []
     for _ in range(repetitions):
         states, spent = program.time_steps(states, specs)
         times.append(spent)
     found = {
         "seeds": seeds,
-        "compile_seconds": program.compile_seconds,
-        "iteration_seconds": iteration,
+        "compile_seconds": compiled,
+        "iteration_seconds": together / repetitions,
         "step_seconds": {name: statistics.median(one[name] for one in times) for name in times[0]},
         "steps_per_iteration": seeds * spec.algorithm.steps_per_iteration,
         "evaluation_steps": seeds * spec.evaluation.episodes * spec.environment.make().horizon,
@@ -66,14 +66,19 @@ def measure(spec: Spec, seeds: int, devices: int, repetitions: int, compare: boo
     }
     forget()
     jax.clear_caches()
-    again = BatchProgram(spec, seeds, lanes_mode(), devices).compile()
-    found["again_seconds"] = again.compile_seconds
+    found["again_seconds"], _ = _timed(lambda: BatchProgram(spec, seeds, lanes_mode(), devices).compile())
     if compare:
         forget()
         made = {name: _products(piece) for name, piece in _one_seed(spec).items() if name in COMPARED}
         found["operations"] = {name: operations(one) for name, one in made.items()}
         found["product_seconds"] = {name: seconds(one) for name, one in made.items()}
     return found
+
+
+def _timed(function: Callable[[], Any]) -> tuple[float, Any]:
+    begun = time.perf_counter()
+    made = function()
+    return time.perf_counter() - begun, made
 
 
 def _one_seed(spec: Spec) -> dict[str, Piece]:

@@ -24,8 +24,8 @@ class EpisodeState(eqx.Module):
         task: the state of the task.
         observation: what the task shows now.
         next_starts: where the next episodes start, `[start, ...]`: states of the task and their observations. `None`
-            for a task that resets cheaply.
-        starts_used: how many of them were used since the last `refresh`.
+            for a task that resets cheaply, and between rollouts.
+        starts_used: how many of them were used since they were stored.
         clock: steps since the episode began. The task never sees it.
         limit: the number of steps after which this episode is truncated; below the horizon in a staggered first one.
         episode_return: the sum of the rewards of this episode so far.
@@ -41,10 +41,10 @@ class EpisodeState(eqx.Module):
     episode_return: Float[Array, ""]
     metrics: dict[str, Float[Array, ""]]
 
-    def with_starts(self, starts: tuple[State, Observation]) -> "EpisodeState":
-        """The same with other starts for the next episodes, none of them used."""
+    def with_starts(self, starts: tuple[State, Observation] | None) -> "EpisodeState":
+        """The same with other starts for the next episodes, none of them used; or with none, to hold no memory."""
         stored = lambda state: (state.next_starts, state.starts_used)
-        return eqx.tree_at(stored, self, (starts, jnp.zeros_like(self.starts_used)))
+        return eqx.tree_at(stored, self, (starts, jnp.zeros_like(self.starts_used)), is_leaf=lambda node: node is None)
 
 
 @final
@@ -89,9 +89,9 @@ class TimeStep(eqx.Module):
 class Episodes(eqx.Module):
     """An environment that starts a new episode where one ends.
 
-    A new episode starts from a stored start, so that a step never pays for a reset. Each is used once, in turn;
-    `refresh` renews them: call it once an iteration. An environment that ends more episodes than there are starts
-    before that begins with the first again. Tasks that reset cheaply start every episode from a fresh reset instead.
+    A new episode starts from a stored start, so that a step never pays for a reset. Each is used once, in turn; store
+    new ones before each rollout, by `EpisodeState.with_starts`. An environment that ends more episodes than there are
+    starts begins with the first again. Tasks that reset cheaply start every episode from a fresh reset instead.
 
     Attributes:
         environment: the task.
@@ -137,7 +137,7 @@ class Episodes(eqx.Module):
     def begin(
         self, start: tuple[State, Observation], key: Key[Array, ""], stagger: bool | Bool[Array, ""] = False
     ) -> EpisodeState:
-        """Starts the first episode where it is told to; the next ones start there too, until `refresh`.
+        """Starts the first episode where it is told to; nothing is stored for the next ones.
 
         Args:
             start: a state of the task and its observation, as the task's `reset` gives them.
@@ -147,23 +147,16 @@ class Episodes(eqx.Module):
         task, observation = start
         horizon = jnp.asarray(self.horizon, jnp.int32)
         offset = jnp.where(stagger, jax.random.randint(key, (), 0, horizon, jnp.int32), 0)
-        again = lambda leaf: jnp.broadcast_to(leaf, (self.num_starts, *jnp.shape(leaf)))
         return EpisodeState(
             task=task,
             observation=observation,
-            next_starts=None if self.environment.resets_cheaply else jax.tree.map(again, start),
+            next_starts=None,
             starts_used=jnp.zeros((), jnp.int32),
             clock=jnp.zeros((), jnp.int32),
             limit=horizon - offset,
             episode_return=jnp.zeros((), jnp.float32),
             metrics={name: jnp.zeros((), jnp.float32) for name in self.environment.metric_names},
         )
-
-    def refresh(self, key: Key[Array, ""], state: EpisodeState) -> EpisodeState:
-        """Draws new starts for the next episodes; nothing else changes. The key is consumed."""
-        if self.environment.resets_cheaply:
-            return state
-        return state.with_starts(jax.lax.map(self.environment.reset, self._start_keys(key)))
 
     def step(
         self, key: Key[Array, ""], state: EpisodeState, action: Float[Array, " action"]
@@ -172,7 +165,7 @@ class Episodes(eqx.Module):
 
         Args:
             key: consumed.
-            state: what `reset`, `refresh` or `step` gave.
+            state: what `reset` or `step` gave, with stored starts unless the task resets cheaply.
             action: a unit action, shape `(action_space.size,)`; see `AbstractEnvironment.step`.
 
         Returns:

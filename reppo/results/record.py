@@ -53,7 +53,8 @@ class RunRecord:
         lanes_mode: how the lanes were executed, one after another (`"map"`) or together (`"vmap"`).
         matmul_precision: precision of matrix products.
         train_seconds: wall time of training and evaluation, shared by all lanes of the batch, without compilation.
-        compile_seconds: wall time of compilation, shared by all lanes of the batch.
+        compile_seconds: time of tracing and compiling the steps of the program, added up, shared by all lanes of the
+            batch; with that of steps which were compiled for another arm before.
         program_bytes: memory of the arrays of the lanes that train at the same time, on all devices; None where the
             backend does not tell.
         steps_per_second: environment steps per second of training, of all runs of the batch together.

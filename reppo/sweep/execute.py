@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +36,7 @@ from reppo.tracking import (
     SweepStarted,
     Working,
 )
-from reppo.training import AbstractProgram, make_program
+from reppo.training import AbstractProgram, make_program, pieces
 
 
 def execute(
@@ -94,6 +95,8 @@ def execute(
                 with contextlib.suppress(ConfigurationError, OSError):  # the first error is the one to tell
                     _write_table(folder, seconds=1.0)
                 raise
+            finally:
+                pieces.forget()
         told.receive(Working(activity="writing the table of runs"))
         _write_table(folder)
     if failures:
@@ -211,7 +214,7 @@ class _Sweep:
             # Not the program that another process has, while there are others: each is compiled by one then.
             claims = (any(claimed(self.folder, batch.id) for batch in group) for group in groups)
             self.waiting += groups.pop(next((number for number, busy in enumerate(claims) if not busy), 0))
-            program = None
+            program, environment = None, self.waiting[0].environment
             while self.waiting:
                 batch = self.waiting.pop(0)
                 with claim(self.folder, batch.id, CLAIM_SECONDS if self.only else 0.0) as held:
@@ -226,6 +229,8 @@ class _Sweep:
                     program = self._attempt(self.progress.batches[batch.id], program)
             self.compiled = None
             del program  # hundreds of megabytes, for a physics engine
+            if not any(group[0].environment == environment for group in groups):
+                pieces.forget()
 
     def _program(self, batch: Batch) -> AbstractProgram:
         self.recorder.work("preparing", batch)
@@ -273,13 +278,14 @@ class _Sweep:
         """
         if self.compiled is program:
             return
-        last = self.past.compile_seconds(batch.spec, batch.width, self.execution)
+        last, begun = self.past.compile_seconds(batch.spec, batch.width, self.execution), time.perf_counter()
         self.tracker.receive(Compiling(label=batch.label, usual_seconds=last))
         program.compile()
+        seconds = time.perf_counter() - begun  # without what other programs had compiled
         return_freed_memory()
-        self.past.compiled(batch.spec, batch.width, self.execution, program.compile_seconds)
+        self.past.compiled(batch.spec, batch.width, self.execution, seconds)
         self.compiled = program
-        self.costs.compiled(program)
+        self.costs.compiled(program, seconds)
 
     def _take_less_memory(self, batch: Batch, error: Exception) -> bool:
         """After memory ran out, whether lanes can train one at a time, which on a CPU gives the same runs."""
@@ -292,6 +298,7 @@ class _Sweep:
         with only_process(self.folder.path, PLANNING_SECONDS):
             write_execution(self.folder, self.execution)
         self.compiled = None
+        pieces.forget()
         return True
 
     def _is_free(self, batch: Batch) -> bool:

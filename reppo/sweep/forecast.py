@@ -209,14 +209,16 @@ def measure(planned: Forecast, experiment: Experiment, batches: Sequence[Batch])
     execution, groups = planned.execution, []
     for group, own in zip(planned.groups, by_program(batches), strict=True):
         specs, seeds = [run.spec for run in own[0].runs], [run.seed for run in own[0].runs]
+        begun = time.perf_counter()
         program = make_program(specs[0], own[0].width, execution.mode, execution.devices).compile()
+        compiled = time.perf_counter() - begun
         points = experiment.evaluation_points(specs[0])
         states = program.start(specs, seeds)
         states, evaluation = _timed(program, states, specs, 0)
         states, chunk = _timed(program, states, specs, points[1])
         iteration = max(chunk - evaluation, 0.0) / points[1]
         seconds = sum(evaluations * evaluation + iterations * iteration for iterations, evaluations in group.left)
-        groups.append(dataclasses.replace(group, measured=Measured(program.compile_seconds, seconds, program.bytes)))
+        groups.append(dataclasses.replace(group, measured=Measured(compiled, seconds, program.bytes)))
     return dataclasses.replace(planned, groups=tuple(groups))
 
 

@@ -1,4 +1,4 @@
-"""Training: initial state, one chunk, lanes, checkpoints."""
+"""Training: the steps of a run, alone and in lanes of compiled programs; checkpoints."""
 
 from reppo.training.checkpoints import Checkpoints
 from reppo.training.kinds import KINDS, make_program

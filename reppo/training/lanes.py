@@ -7,6 +7,8 @@ accelerators they run together (`vmap`), and a run's last bits depend on the wid
 
 import dataclasses
 import functools
+import hashlib
+import json
 import operator
 import time
 from collections import Counter
@@ -20,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
+from reppo.arrays import arrays_by_path
 from reppo.environments import AbstractEnvironment
 from reppo.spec import Spec
 from reppo.summary import Summary
@@ -28,19 +31,16 @@ from reppo.training.loop import FIELDS, ChunkReport, TrainState, make_environmen
 from reppo.training.memory import abstract_state, lane_bytes, tree_bytes
 from reppo.training.pieces import Form, Piece, Places, form_bytes, make_piece, selection, stacked_shapes
 from reppo.training.programs import AbstractProgram, LaneView
-from reppo.training.steps import Call, Order, Parts, Step, act, arguments, begin, judge, learn, policy_of
+from reppo.training.steps import TRAITS, Call, Order, Parts, Step, Traits, act, arguments, learn, policy_of
 
 _COMPILED_AT_ONCE = 2
 """XLA keeps little more than one core busy with one program, and takes up to a gigabyte for one of a physics engine."""
 
-_SHARED = ("task", "rows", "evaluation_rows")
-_CHANGED_BY = {
-    act: ("episodes", "memory"),
-    learn: ("iteration", "algorithm", "diverged_at", "diverged_by", "so_far"),
-}
-_WITH_NETWORKS = {act, learn, judge}
-_OF_ONE_ALGORITHM = {begin, policy_of, learn}
-_KEPT = {*FIELDS, "so_far", "evaluated", "evaluation_metrics"}
+_SHARED = ("environment", "rows")
+"""The arguments of steps that all lanes share."""
+
+_TOLD = {*FIELDS, "so_far", "evaluated", "evaluation_metrics"}
+"""The parts that are taken from the lanes of one time to the host."""
 
 
 def lanes_mode() -> str:
@@ -96,7 +96,7 @@ class BatchProgram(AbstractProgram):
         width: number of lanes.
         mode: how they run, `"map"` or `"vmap"`.
         at_once: lanes that train at the same time, on all devices.
-        compile_seconds: how long tracing and compilation took.
+        compile_seconds: how long tracing and compilation of its steps took, added up, whoever asked for them first.
         bytes: memory of the arrays of the lanes that train at the same time, on all devices, as the compiler laid them
             out; 0 before compilation, and where the backend does not tell.
         shared_steps: how many of its steps another program had compiled before.
@@ -144,11 +144,18 @@ class BatchProgram(AbstractProgram):
 
     def saved(self, states: LaneStates) -> LaneStates:
         """All but the algorithm's data, where it does not save them."""
+        states = states._replace(metrics={self._metrics_digest: states.metrics})
         return states if self._saves_data else _with_data(states, ())
 
     def restored(self, saved: LaneStates, specs: Sequence[Spec], seeds: Sequence[int]) -> LaneStates:
         """The states that were saved; data that were not begin anew."""
+        saved = saved._replace(metrics=saved.metrics[self._metrics_digest])
         return saved if self._saves_data else _with_data(saved, self.start(specs, seeds).arrays.algorithm.data)
+
+    @property
+    def _metrics_digest(self) -> str:
+        """Stands for the names of metrics, so that no summary is taken for that of another metric."""
+        return hashlib.sha256(json.dumps(self.metric_names).encode()).hexdigest()[:16]
 
     @functools.cached_property
     def _abstract_lanes(self) -> LaneStates:
@@ -160,24 +167,27 @@ class BatchProgram(AbstractProgram):
     def _pieces(self) -> "_Pieces":
         """The programs of the steps, made by going through them in their order with shapes alone."""
         pieces = _Pieces()
+        learned = eqx.filter_jit(learn)  # traced once, for the names of its metrics and for what is compiled
 
         def call(step: Step, now: Parts) -> Parts:
             given = {name: now[name] for name in arguments(step)}
+            traits = TRAITS.get(step, Traits())
             make = functools.partial(
                 make_piece,
                 places=self._places,
                 shared=_SHARED,
-                donated=_CHANGED_BY.get(step, ()),
-                precision=self._precision if step in _WITH_NETWORKS else None,
-                keep=step not in _OF_ONE_ALGORITHM,
+                donated=traits.changes,
+                precision=self._precision if traits.own_precision else "highest",
+                keep=not traits.of_one_algorithm,
             )
             if step is policy_of and (pick := selection(step, given)):
                 pieces.calls[step] = pick
                 return eqx.filter_eval_shape(step, **given)
             if step is learn:
-                pieces.metrics += make(_learn, given, donated=()).results["metrics"].tree()
+                pieces.metrics += make(learned, given, donated=()).results["metrics"].tree()
                 so_far = {"so_far": _no_metrics(pieces.metrics), "names": tuple(pieces.metrics)}
-                piece = make(_learn_on, given | so_far)
+                merged = functools.partial(_merged, learned)
+                piece = make(merged, given | so_far, donated=(*traits.changes, "so_far"))
             else:
                 piece = make(step, given)
             pieces.calls[step] = piece
@@ -188,7 +198,9 @@ class BatchProgram(AbstractProgram):
         first = self._order.first(call, self._constants | {"seed": seed})
         pieces.state = Form.of(eqx.filter_eval_shape(state_of, first))
         now = self._constants | {name: first[name] for name in FIELDS}
-        self._order.evaluation(call, self._order.iteration(call, now))
+        after = self._order.iteration(call, now)
+        _require_same_form(now, after)
+        self._order.evaluation(call, after)
         return pieces
 
     def trace(self) -> tuple[Any, ...]:
@@ -196,14 +208,16 @@ class BatchProgram(AbstractProgram):
         return tuple(piece.traced for piece in self._pieces.programs)
 
     def compile(self) -> "BatchProgram":
-        """Compiles all programs, once; `compile_seconds` says how long it took, tracing included."""
+        """Compiles all programs, once."""
         if not self._is_compiled:
-            begun = time.perf_counter()
-            self.shared_steps = sum(piece.is_compiled for piece in self._pieces.programs)
+            programs = self._pieces.programs
+            self.shared_steps = sum(piece.is_compiled for piece in programs)
+            for piece in programs:
+                piece.lower()
             with ThreadPoolExecutor(_COMPILED_AT_ONCE) as threads:
-                list(threads.map(Piece.compile, self._pieces.programs))
+                list(threads.map(Piece.compile, programs))
             self._is_compiled, self.bytes = True, self._laid_out()
-            self.compile_seconds = time.perf_counter() - begun
+            self.compile_seconds = sum(piece.seconds for piece in programs)
         return self
 
     def _laid_out(self) -> int:
@@ -211,7 +225,9 @@ class BatchProgram(AbstractProgram):
         working = {step: piece.working_bytes for step, piece in self._pieces.calls.items() if isinstance(piece, Piece)}
         if not any(working.values()):
             return 0
-        working[learn] += form_bytes([self._pieces.results["trajectory"]]) * self.at_once // self._places.devices
+        of_a_device = self.at_once // self._places.devices
+        working[learn] += form_bytes([self._pieces.results["trajectory"]]) * of_a_device
+        working[act] += form_bytes([self._pieces.results["starts"]]) * of_a_device if self._order.sizes.starts else 0
         return tree_bytes(self._abstract_lanes) * self.at_once + max(working.values()) * self._places.devices
 
     def start(self, specs: Sequence[Spec], seeds: Sequence[int]) -> LaneStates:
@@ -337,7 +353,7 @@ class BatchProgram(AbstractProgram):
         def made(own: Parts) -> Parts:
             # Arrays without elements lose their placement on the way, and restored states come from one device.
             after = steps(call, self._shared | {"names": ()} | jax.device_put(own, self._places.split))
-            return {name: leaves for name, leaves in after.items() if name in _KEPT}
+            return {name: leaves for name, leaves in after.items() if name in _TOLD}
 
         own = now | {"method": self._stack(specs)}
         if self.mode == "vmap":
@@ -387,12 +403,22 @@ class _Pieces:
         return [piece for piece in self.calls.values() if isinstance(piece, Piece)]
 
 
-_learn = eqx.filter_jit(learn)  # traced once, for the names of its metrics and for what is compiled
+def _require_same_form(before: Parts, after: Parts) -> None:
+    """Raises `TypeError` if an iteration changes the form of what a run goes on from."""
+    form = lambda leaf: f"{leaf.dtype}{list(leaf.shape)}" if hasattr(leaf, "dtype") else repr(leaf)
+    for name in FIELDS:
+        was, became = arrays_by_path(before[name]), arrays_by_path(after[name])
+        for path in {**was, **became}:
+            old, new = (form(leaves[path]) if path in leaves else "nothing" for leaves in (was, became))
+            if old != new:
+                raise TypeError(
+                    f"An iteration makes {new} of {name}/{path}, which is {old}: the next could not go on from it"
+                )
 
 
-def _learn_on(so_far: Summary, names: tuple[str, ...], **given: Any) -> Parts:
-    """`learn`, with its metrics merged into those so far."""
-    results = _learn(**given)
+def _merged(learn: Step, so_far: Summary, names: tuple[str, ...], **given: Any) -> Parts:
+    """What `learn` gives, with its metrics merged into those so far."""
+    results = learn(**given)
     metrics = results.pop("metrics")
     return results | {"so_far": so_far.merge(jax.tree.map(lambda *x: jnp.stack(x), *(metrics[name] for name in names)))}
 

@@ -10,6 +10,7 @@ from jax.extend import core
 from reppo.rollout import Trajectory
 from reppo.spec import Spec
 from reppo.training.loop import TrainState, init
+from reppo.training.steps import Order
 
 LAYOUT_MARGIN = 1.1
 """Gaps in the layout of arrays: where nothing is fused away, XLA's was measured to take 1.07 times their bytes."""
@@ -23,10 +24,10 @@ def abstract_state(spec: Spec) -> TrainState:
 def lane_bytes(spec: Spec, state: TrainState | None = None) -> int:
     """Memory of one lane at the largest moment of an iteration, in bytes.
 
-    That moment is the algorithm's update: the state, the rollout, and all that is alive at once inside the update, by
-    the sizes of its intermediate results in the order of the program, with `LAYOUT_MARGIN`. XLA fuses many of them
-    away, so that it is an upper estimate of the arrays; the simulator's own workspace and the compiler's memory are
-    not in it.
+    That moment is mostly the algorithm's update: the state, the rollout, and all that is alive at once inside the
+    update, by the sizes of its intermediate results in the order of the program, with `LAYOUT_MARGIN`; or the rollout,
+    where the stored starts of a simulator's episodes are more. XLA fuses many intermediate results away, so that it is
+    an upper estimate of the arrays; the simulator's own workspace and the compiler's memory are not in it.
 
     Args:
         spec: a resolved spec.
@@ -41,7 +42,8 @@ def lane_bytes(spec: Spec, state: TrainState | None = None) -> int:
         return eqx.filter(new, eqx.is_array), metrics
 
     alive = _peak_bytes(jax.make_jaxpr(update)(arrays, trajectory).jaxpr)
-    return int(LAYOUT_MARGIN * (tree_bytes(state) + tree_bytes(trajectory) + alive))
+    at_work = max(alive, 2 * _starts_bytes(spec, state))  # starts are drawn by row, and taken by environment
+    return int(LAYOUT_MARGIN * (tree_bytes(state) + tree_bytes(trajectory) + at_work))
 
 
 def tree_bytes(tree: Any) -> int:
@@ -57,6 +59,12 @@ def inner_programs(equation: core.JaxprEqn) -> list[core.Jaxpr]:
             value = value.jaxpr if isinstance(value, core.ClosedJaxpr) else value
             found += [value] if isinstance(value, core.Jaxpr) else []
     return found
+
+
+def _starts_bytes(spec: Spec, state: TrainState) -> int:
+    """Bytes of the starts of episodes that are drawn for a rollout."""
+    sizes = Order.of(spec, spec.environment.make()).sizes
+    return sizes.most_rows * tree_bytes((state.episodes.task, state.episodes.observation)) if sizes.starts else 0
 
 
 def _abstract_trajectory(spec: Spec, state: TrainState) -> Trajectory:

@@ -7,10 +7,12 @@ Between programs all that they read and write lies in a dictionary of parts: by 
 leaves of its tree. Trees are put together inside of programs alone, which saves a millisecond an iteration.
 """
 
+import contextlib
 import functools
 import math
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, final
 
 import equinox as eqx
@@ -64,17 +66,19 @@ class Form(NamedTuple):
     Attributes:
         structure: of the tree.
         leaves: code, and a `jax.ShapeDtypeStruct` in place of each array.
+        types: of the leaves, since 1 and 1.0 are equal.
     """
 
     structure: Any
     leaves: tuple[Any, ...]
+    types: tuple[type, ...]
 
     @classmethod
     def of(cls, tree: PyTree) -> "Form":
         """The form of a tree whose arrays may be abstract already."""
         leaves, structure = jax.tree.flatten(tree)
         abstract = lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) if eqx.is_array(leaf) else leaf
-        return cls(structure, tuple(map(abstract, leaves)))
+        return cls(structure, tuple(map(abstract, leaves)), tuple(map(type, map(abstract, leaves))))
 
     @property
     def arrays(self) -> tuple[jax.ShapeDtypeStruct, ...]:
@@ -110,7 +114,9 @@ class Piece:
     def __init__(self, recipe: _Recipe):
         self._recipe = recipe
         self._results: dict[str, Form] = {}
+        self._lowered: Any = None
         self._compiled: Any = None
+        self.seconds = 0.0  # of tracing and compilation, so far
         self._lock = threading.Lock()
 
     def __call__(self, parts: Parts) -> Parts:
@@ -144,7 +150,7 @@ class Piece:
             self._results = {name: Form.of(result) for name, result in results.items()}
             return {name: tuple(filter(eqx.is_array, jax.tree.leaves(result))) for name, result in results.items()}
 
-        def on_device(donated: Parts, kept: Parts) -> Parts:
+        def on_device(donated: Parts, kept: Parts) -> Parts:  # called like the step in profiles
             parts = donated | kept
             if places.mode == "vmap":
                 return jax.vmap(lane, in_axes=({name: None if name in shared else 0 for name in parts},))(parts)
@@ -152,6 +158,7 @@ class Piece:
             only = jax.tree.map(lambda x: x.reshape(x.shape[1:]), own)
             return jax.tree.map(lambda x: x[None], lane(parts | only))
 
+        on_device.__name__ = getattr(function, "__name__", "on_device")
         shapes = {
             name: form.arrays if name in shared else stacked_shapes(form.arrays, places.at_once)
             for name, form in arguments
@@ -160,7 +167,8 @@ class Piece:
         own_specs = self._arguments(specs)
         shardings = jax.tree.map(lambda spec: jax.sharding.NamedSharding(places.mesh, spec), own_specs)
         sharded = jax.shard_map(on_device, mesh=places.mesh, in_specs=own_specs, out_specs=_SPLIT, check_vma=False)
-        return jax.jit(sharded, in_shardings=shardings, donate_argnums=0).trace(*self._arguments(shapes))
+        with self._timed():
+            return jax.jit(sharded, in_shardings=shardings, donate_argnums=0).trace(*self._arguments(shapes))
 
     @functools.cached_property
     def results(self) -> dict[str, Form]:
@@ -168,14 +176,29 @@ class Piece:
         _ = self.traced
         return self._results
 
+    def lower(self) -> None:
+        """Traces and lowers, once: what is to be done in the thread that asks for it."""
+        if self._lowered is None and not self.is_compiled:
+            _ = self.results
+            with self._timed():
+                self._lowered = self.traced.lower()
+            del self.traced
+
     def compile(self) -> "Piece":
         """Compiles, once, whoever asks for it first."""
         with self._lock:
-            if self._compiled is None:
-                _ = self.results
-                self._compiled = self.traced.lower().compile()
-                del self.traced
+            if not self.is_compiled:
+                self.lower()
+                with self._timed():
+                    self._compiled = self._lowered.compile()
+                self._lowered = None
         return self
+
+    @contextlib.contextmanager
+    def _timed(self) -> Iterator[None]:
+        begun = time.perf_counter()
+        yield
+        self.seconds += time.perf_counter() - begun
 
     @property
     def is_compiled(self) -> bool:

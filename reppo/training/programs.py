@@ -40,7 +40,7 @@ class AbstractProgram(abc.ABC):
 
     Attributes:
         width: number of lanes.
-        compile_seconds: how long compilation took.
+        compile_seconds: how long compilation took, with that of steps that another program had compiled.
         bytes: memory of the arrays of the lanes that train at the same time; 0 where that is unknown.
         shared_steps: how many of its steps another program had compiled before.
     """
@@ -115,7 +115,10 @@ class AbstractProgram(abc.ABC):
 
     @abc.abstractmethod
     def assess(self, states: Any, specs: Sequence[Spec]) -> tuple[Any, ChunkReport]:
-        """Evaluates every lane, and reports, `[lane, ...]`, what was summarized since the last time."""
+        """Evaluates every lane, and reports, `[lane, ...]`, what was summarized since the last time.
+
+        The new states share memory with those that were given, which are not to be used any more.
+        """
 
     def advance(self, states: Any, specs: Sequence[Spec], iterations: int) -> tuple[Any, ChunkReport]:
         """Trains every lane for a number of iterations and evaluates it. Consumes `states`.

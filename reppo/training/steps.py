@@ -45,6 +45,22 @@ def arguments(step: Step) -> tuple[str, ...]:
 
 
 @final
+class Traits(NamedTuple):
+    """What is to be known of a step to make a program of it.
+
+    Attributes:
+        changes: the arguments whose memory its results may take.
+        own_precision: whether its matrix products are made in the precision of the spec; else in the highest, so that
+            all specs share its program.
+        of_one_algorithm: whether no other algorithm has the same program, so that it need not be kept.
+    """
+
+    changes: tuple[str, ...] = ()
+    own_precision: bool = False
+    of_one_algorithm: bool = False
+
+
+@final
 class Sizes(NamedTuple):
     """How many there are of what a run consists of.
 
@@ -93,10 +109,10 @@ class Order(NamedTuple):
 
     def constants(self, spec: Spec, environment: AbstractEnvironment) -> Parts:
         """The parts that stay as they are: what all lanes share, but for the algorithm itself."""
-        rows = {"rows": max(self.sizes.starts, 1), "evaluation_rows": self.sizes.evaluation_rows}
+        rows = {"rows": self.sizes.starts, "first_row": 1, "evaluation_rows": self.sizes.evaluation_rows}
         return {
             "method": spec.algorithm,
-            "task": Episodes(environment, num_starts=max(self.sizes.starts, 1)),
+            "environment": environment,
             "sizes": self.sizes,
             "starts": None,
             **{name: jnp.array(number, jnp.int32) for name, number in rows.items()},
@@ -107,7 +123,8 @@ class Order(NamedTuple):
         now = now | call(first_keys, now)
         of_evaluation = {"keys": now["evaluation_keys"], "rows": now["evaluation_rows"]}
         evaluated = call(fresh_starts, now | of_evaluation)["starts"]
-        now = now | call(self.draw, now) | {"evaluation_drawn": evaluated}
+        drawn = call(self.draw, now | {"rows": now["first_row"]})
+        now = now | drawn | {"evaluation_drawn": evaluated}
         return now | call(start, now) | call(begin, now)
 
     def iteration(self, call: Call, now: Parts) -> Parts:
@@ -117,9 +134,10 @@ class Order(NamedTuple):
             now = now | call(self.draw, now)
         now = now | call(policy_of, now)
         now = now | call(act, now)
-        after = now | call(learn, now)
-        used = {"policy", "trajectory", "ends"} | ({"starts"} if self.sizes.starts else set())
-        return {name: part for name, part in after.items() if name not in used}  # the next rollout has their memory
+        if self.sizes.starts:
+            now = _without(now, "starts")  # the update has their memory
+        now = now | call(learn, now)
+        return _without(now, "policy", "trajectory", "ends")  # the next rollout has their memory
 
     def evaluation(self, call: Call, now: Parts) -> Parts:
         """An evaluation of the current policy, which is kept if it is the best so far."""
@@ -131,13 +149,12 @@ def first_keys(seed: UInt32[Array, ""], sizes: Sizes) -> Parts:
     """Where episodes start before training: keys of the environments' starts and of the evaluation episodes'."""
     root = jax.random.key(seed)
     number, rows = sizes.environments, sizes.most_rows
-    training = _split_by_environment(subkey(root, "training", "reset"), number, 3)
-    own, more = training[:1], jax.vmap(lambda key: jax.random.split(key, max(rows - 1, 1)))(training[1]).T
+    own, _, clock = _split_by_environment(subkey(root, "training", "reset"), number, 3)  # as `Episodes.reset` does
     of_evaluation = jax.vmap(lambda key: jax.random.split(key, 3)[0])(start_keys(root, number * rows))
     return {
-        "keys": jnp.concatenate([own, more])[:rows],
+        "keys": _padded(own[None], rows),
         "physics": _physics(root, number),
-        "clock_keys": training[2],
+        "clock_keys": clock,
         "evaluation_keys": of_evaluation.reshape(rows, number),
     }
 
@@ -146,54 +163,53 @@ def refresh_keys(seed: UInt32[Array, ""], iteration: Int[Array, ""], sizes: Size
     """Where the episodes start that begin in an iteration."""
     root = jax.random.key(seed)
     keys = _split_by_environment(subkey(root, "iteration", iteration, "refresh"), sizes.environments, sizes.starts)
-    missing = sizes.most_rows - sizes.starts
-    return {
-        "keys": jnp.concatenate([keys, jnp.repeat(keys[:1], missing, axis=0)]),
-        "physics": _physics(root, sizes.environments),
-    }
+    return {"keys": _padded(keys, sizes.most_rows), "physics": _physics(root, sizes.environments)}
 
 
-def fresh_starts(task: Episodes, keys: Key[Array, "row environment"], rows: Int[Array, ""]) -> Parts:
+def fresh_starts(environment: AbstractEnvironment, keys: Key[Array, "row environment"], rows: Int[Array, ""]) -> Parts:
     """Starts of episodes: states of the task with their observations, `[row, environment, ...]`.
 
-    All resets of a run are made by this step, since those of physics engines take long to compile.
+    All resets of a run are made by this step and its like, since those of physics engines take long to compile.
 
     Args:
-        task: one instance, batched here.
+        environment: one instance, batched here.
         keys: consumed.
         rows: how many rows are drawn; the others are not to be used.
     """
-    return {"starts": _drawn(task.environment, None, keys, rows)}
+    return {"starts": _drawn(environment, None, keys, rows)}
 
 
 def random_starts(
-    task: Episodes, physics: Key[Array, " environment"], keys: Key[Array, "row environment"], rows: Int[Array, ""]
+    environment: AbstractEnvironment,
+    physics: Key[Array, " environment"],
+    keys: Key[Array, "row environment"],
+    rows: Int[Array, ""],
 ) -> Parts:
     """Likewise, where the task draws its physics for each environment."""
-    return {"starts": _drawn(task.environment, physics, keys, rows)}
+    return {"starts": _drawn(environment, physics, keys, rows)}
 
 
 def start(
-    task: Episodes,
+    environment: AbstractEnvironment,
     starts: tuple[State, Observation],
     clock_keys: Key[Array, " environment"],
     evaluation_drawn: tuple[State, Observation],
     sizes: Sizes,
 ) -> Parts:
     """The environments before training, and where the evaluation episodes start."""
-    training = jax.vmap(lambda start, key: task.begin(start, key, stagger=True))(
+    begin = Episodes(environment).begin
+    training = jax.vmap(lambda first, key: begin(first, key, stagger=True))(
         jax.tree.map(lambda x: x[0], starts), clock_keys
     )
     flat = jax.tree.map(lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])[: sizes.episodes], evaluation_drawn)
-    once = Episodes(task.environment, num_starts=1)
-    evaluation = jax.vmap(lambda start: once.begin(start, jax.random.key(0), stagger=False))(flat)
+    evaluation = jax.vmap(lambda first: begin(first, jax.random.key(0), stagger=False))(flat)
     return {"episodes": training, "evaluation_starts": evaluation}
 
 
-def begin(method: AbstractAlgorithm, task: Episodes, seed: UInt32[Array, ""], sizes: Sizes) -> Parts:
+def begin(method: AbstractAlgorithm, environment: AbstractEnvironment, seed: UInt32[Array, ""], sizes: Sizes) -> Parts:
     """All of a run before training but its environments."""
     root = jax.random.key(seed)
-    algorithm = method.init(subkey(root, "weights"), task.environment.interface())
+    algorithm = method.init(subkey(root, "weights"), environment.interface())
     policy = method.policy(algorithm)
     return {
         "iteration": jnp.array(0, jnp.int32),
@@ -213,7 +229,7 @@ def policy_of(method: AbstractAlgorithm, algorithm: AlgorithmState) -> Parts:
 
 
 def act(
-    task: Episodes,
+    environment: AbstractEnvironment,
     policy: AbstractPolicy,
     seed: UInt32[Array, ""],
     iteration: Int[Array, ""],
@@ -225,12 +241,12 @@ def act(
     """The rollout of an iteration: environments and memories after it, what was collected, how episodes ended."""
     root = jax.random.key(seed)
     if starts is not None:
-        own = jax.tree.map(lambda x: jnp.swapaxes(x[: sizes.starts], 0, 1), starts)
-        episodes = episodes.with_starts(own)
+        episodes = episodes.with_starts(jax.tree.map(lambda x: jnp.swapaxes(x[: sizes.starts], 0, 1), starts))
+    task = Episodes(environment, num_starts=max(sizes.starts, 1))
     physics, key = _physics(root, sizes.environments), subkey(root, "iteration", iteration, "collect")
     after, memory, trajectory, ends = collect(task, policy, episodes, memory, physics, sizes.length, key)
     metrics = _rollout_metrics(ends, trajectory.terminated, trajectory.truncated)
-    return {"episodes": after, "memory": memory, "trajectory": trajectory, "ends": metrics}
+    return {"episodes": after.with_starts(None), "memory": memory, "trajectory": trajectory, "ends": metrics}
 
 
 def learn(
@@ -263,7 +279,7 @@ def learn(
 
 
 def judge(
-    task: Episodes,
+    environment: AbstractEnvironment,
     policy: AbstractPolicy,
     seed: UInt32[Array, ""],
     evaluation_starts: EpisodeState,
@@ -272,10 +288,25 @@ def judge(
     best_broken: Int[Array, ""],
 ) -> Parts:
     """The outcome of the evaluation episodes and their metrics, and the best policy so far."""
-    evaluated = evaluate(Episodes(task.environment, num_starts=1), policy, evaluation_starts, jax.random.key(seed))
+    if not environment.resets_cheaply:  # what follows the one episode does not count
+        own = evaluation_starts.task, evaluation_starts.observation
+        evaluation_starts = evaluation_starts.with_starts(jax.tree.map(lambda x: x[:, None], own))
+    evaluated = evaluate(Episodes(environment, num_starts=1), policy, evaluation_starts, jax.random.key(seed))
     totals = {f"evaluation/{name}": Summary.of(totals) for name, totals in evaluated.metrics.items()}
     best = better_of(policy, evaluated, best_policy, best_return, best_broken)
     return best | {"evaluated": evaluated, "evaluation_metrics": totals}
+
+
+TRAITS: dict[Step, Traits] = {
+    begin: Traits(of_one_algorithm=True),
+    policy_of: Traits(own_precision=True, of_one_algorithm=True),
+    act: Traits(changes=("episodes", "memory"), own_precision=True),
+    learn: Traits(
+        changes=("iteration", "algorithm", "diverged_at", "diverged_by"), own_precision=True, of_one_algorithm=True
+    ),
+    judge: Traits(own_precision=True),
+}
+"""Traits of steps; those of the others are the usual ones."""
 
 
 def better_of(
@@ -294,12 +325,20 @@ def better_of(
     return where_tree(better, new, old)
 
 
+def _without(parts: Parts, *names: str) -> Parts:
+    return {name: part for name, part in parts.items() if name not in names}
+
+
+def _padded(keys: Key[Array, "row environment"], rows: int) -> Key[Array, "rows environment"]:
+    """As many rows, the first of them again where there are too few."""
+    return jnp.concatenate([keys, jnp.repeat(keys[:1], rows - len(keys), axis=0)])
+
+
 def _split_by_environment(key: Key[Array, ""], environments: int, number: int) -> Key[Array, "number environment"]:
     """A number of keys for each environment."""
     return jax.vmap(lambda own: jax.random.split(own, number))(jax.random.split(key, environments)).T
 
 
-@eqx.filter_jit  # traced once: tracing the reset of a physics engine takes seconds
 def _drawn(
     environment: AbstractEnvironment,
     physics: Key[Array, " environment"] | None,
@@ -308,14 +347,17 @@ def _drawn(
 ) -> tuple[State, Observation]:
     """Starts, row after row; zeros in the rows that are not asked for."""
 
-    def reset(keys: Key[Array, " environment"]) -> tuple[State, Observation]:
+    @jax.jit  # traced once: tracing the reset of a physics engine takes seconds
+    def reset(
+        physics: Key[Array, " environment"] | None, keys: Key[Array, " environment"]
+    ) -> tuple[State, Observation]:
         if physics is None:
             return jax.vmap(environment.reset)(keys)
         return jax.vmap(lambda physics, key: environment.randomize(physics).reset(key))(physics, keys)
 
-    shapes = jax.eval_shape(reset, keys[0])
+    shapes = jax.eval_shape(reset, physics, keys[0])
     nothing = jax.tree.map(lambda x: jnp.zeros((len(keys), *x.shape), x.dtype), shapes)
-    draw = lambda row, drawn: jax.tree.map(lambda all, one: all.at[row].set(one), drawn, reset(keys[row]))
+    draw = lambda row, drawn: jax.tree.map(lambda all, one: all.at[row].set(one), drawn, reset(physics, keys[row]))
     return jax.lax.fori_loop(0, rows, draw, nothing)
 
 

@@ -130,22 +130,21 @@ def test_staggered_environments_do_not_end_together():
 
 @settings(max_examples=10)
 @given(st.integers(0, 2**31 - 2))
-def test_refresh_renews_the_stored_starts_only(seed):
+def test_starts_that_are_stored_are_other_ones_and_nothing_else_changes(seed):
     episodes = Episodes(Scripted())
-    state = episodes.reset(jax.random.key(seed))
+    state, other = (episodes.reset(jax.random.key(number)) for number in (seed, seed + 1))
     state = eqx.tree_at(lambda old: old.starts_used, state, jnp.asarray(2))
-    renewed = episodes.refresh(jax.random.key(seed + 1), state)
-    starts = [state.observation.actor[:1], state.next_starts[1].actor[:, 0], renewed.next_starts[1].actor[:, 0]]
-    assert len(np.unique(np.concatenate(starts))) == 1 + 4 + 4
-    np.testing.assert_array_equal(renewed.next_starts[0][0], renewed.next_starts[1].actor[:, 0])
-    assert renewed.starts_used == 0
+    assert len(np.unique([*state.next_starts[1].actor[:, 0], state.observation.actor[0]])) == 4 + 1
+    renewed = state.with_starts(other.next_starts)
+    assert eqx.tree_equal(renewed.next_starts, other.next_starts) and renewed.starts_used == 0
+    assert state.with_starts(None).next_starts is None
     without = lambda old: eqx.tree_at(lambda state: (state.next_starts, state.starts_used), old, ((), 0))
     assert eqx.tree_equal(without(state), without(renewed))
 
 
 @given(st.integers(0, 2**31 - 2), st.integers(1, 3))
 def test_episodes_that_follow_each_other_begin_differently(seed, length):
-    """Up to as many as there are stored starts, and again after they were renewed."""
+    """Up to as many as there are stored starts."""
     actions = jnp.full((STEPS, 4), -1.0)
     first, last, steps = rollout(Scripted(horizon=length), np.int32(seed), actions, False)
     starts = np.asarray(steps.observation.actor[:, 0])[np.asarray(steps.ended)]

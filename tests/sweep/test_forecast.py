@@ -55,8 +55,8 @@ class Last(AbstractTracker):
 @pytest.fixture
 def traced(monkeypatch):
     """An entry for every time that an update is traced, which is once for each compilation of it."""
-    found, original = [], lanes._learn_on
-    monkeypatch.setattr(lanes, "_learn_on", lambda **given: (found.append(1), original(**given))[1])
+    found, original = [], lanes._merged
+    monkeypatch.setattr(lanes, "_merged", lambda *args, **given: (found.append(1), original(*args, **given))[1])
     return found
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from reppo import environments, presets
 from reppo.spec import resolve
-from reppo.training import init, train_chunk
+from reppo.training import BatchProgram, init, train_chunk
 
 PRESETS = [
     presets.ppo,
@@ -29,3 +29,11 @@ def test_train_chunk_lowers_for_cuda(preset):
 
     text = jax.jit(chunk).trace(arrays).lower(lowering_platforms=("cuda",)).as_text()
     assert "stablehlo.while" in text
+
+
+@pytest.mark.parametrize("preset", [presets.ppo, presets.reppo], ids=lambda preset: preset.__name__)
+def test_the_steps_of_two_lanes_lower_for_cuda(preset):
+    """The programs that a sweep compiles, with lanes by `vmap` as on a GPU."""
+    program = BatchProgram(resolve(preset(environments.gymnax("Pendulum-v1"))), 2, "vmap", devices=1)
+    for traced in program.trace():
+        assert "stablehlo" in traced.lower(lowering_platforms=("cuda",)).as_text()

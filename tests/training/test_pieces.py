@@ -9,15 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reppo.algorithms import AbstractAlgorithm
+from reppo import environments
+from reppo.algorithms import AbstractAlgorithm, AlgorithmState
 from reppo.component import static
+from reppo.environments import AbstractEnvironment, AbstractEnvironmentSpec, Box, Observation, Transition
 from reppo.losses import ScalarValue
 from reppo.networks import Actor
-from reppo.spec import replace_path, resolve
+from reppo.spec import Evaluation, Spec, replace_path, resolve
 from reppo.training import BatchProgram, init
 from reppo.training.lanes import lane_devices
 from reppo.training.loop import iterate
-from reppo.training.pieces import MOST_KEPT, Form, Places, make_piece, selection
+from reppo.training.pieces import MOST_KEPT, Form, Places, forget, make_piece, selection
 from reppo.training.steps import act, first_keys, fresh_starts, judge, policy_of, start
 from tests.algorithms.toys import ToyReplay, ToyReplayPolicy
 from tests.tiny import tiny_spec, train_alone
@@ -87,6 +89,7 @@ def test_what_only_picks_needs_no_program():
 def test_the_form_of_a_tree_keeps_its_code():
     tree = {"a": jnp.zeros(2), "b": (np.float32(3), "code", None)}
     form = Form.of(tree)
+    assert Form.of({"a": 1}) != Form.of({"a": 1.0}) != Form.of({"a": True})
     assert hash(form) == hash(Form.of({"a": jnp.ones(2), "b": (np.float32(4), "code", None)}))
     assert form != Form.of({"a": jnp.zeros(2), "b": (np.float32(3), "other", None)})
     assert form.fill([1, 2]) == {"a": 1, "b": (2, "code", None)}
@@ -111,9 +114,55 @@ class AveragingReplay(AbstractAlgorithm):
         return ToyReplay.update(self, state, trajectory, key)  # pyright: ignore[reportArgumentType]
 
 
-@pytest.mark.parametrize("algorithm", [ToyReplay(), AveragingReplay()], ids=lambda one: type(one).__name__)
-def test_a_run_in_pieces_is_the_run_in_one_program(algorithm):
-    spec = resolve(tiny_spec("BestAction", algorithm=algorithm))
+@final
+class Placed(AbstractEnvironment):
+    """Rewards the action by where the episode began, times the physics; its starts are stored."""
+
+    gain: jax.Array = eqx.field(default=1.0, converter=jnp.asarray)
+    randomizes: bool = static(default=False)
+    horizon: int = static(default=3)
+    action_space: Box = static(default=Box.unit(1))
+    reward_range: tuple[float, float] | None = static(default=None)
+
+    def randomize(self, key):
+        return Placed(jax.random.uniform(key), True) if self.randomizes else self
+
+    def reset(self, key):
+        place = self.gain * jax.random.uniform(key)
+        return place, Observation(place[None])
+
+    def step(self, key, state, action):
+        false = jnp.array(False)
+        return state, Transition(Observation(state[None]), self.gain * state + 0 * action[0], false, false, {})
+
+
+@final
+class PlacedTask(AbstractEnvironmentSpec):
+    """Names `Placed`."""
+
+    name: str = static(default="Placed")
+    suite: str = static(default="tests")
+    reward_range: tuple[float, float] | None = static(default=(-1.0, 1.0))
+    horizon: int | None = static(default=3)
+    randomizes: bool = static(default=False)
+
+    def make(self):
+        return Placed(1.0, self.randomizes)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "environment"),
+    [
+        (ToyReplay(), environments.probe("BestAction")),
+        (AveragingReplay(), environments.probe("BestAction")),
+        (ToyReplay(), PlacedTask()),
+        (ToyReplay(), PlacedTask(randomizes=True)),
+    ],
+    ids=["picked policy", "computed policy", "stored starts", "physics of their own"],
+)
+def test_a_run_in_pieces_is_the_run_in_one_program(algorithm, environment):
+    evaluation = Evaluation(interval=64, episodes=20)  # more than environments
+    spec = resolve(Spec(environment=environment, algorithm=algorithm, evaluation=evaluation))
     program = BatchProgram(spec, 1, "map", devices=1)
     assert (
         policy_of in {step for step, piece in program._pieces.calls.items() if piece in program._pieces.programs}
@@ -123,9 +172,54 @@ def test_a_run_in_pieces_is_the_run_in_one_program(algorithm):
     alone = eqx.filter_jit(init)(spec, 3)
     for _ in range(3):
         alone, _ = eqx.filter_jit(iterate)(spec, alone)
-    for one, other in zip(
-        jax.tree.leaves(program.lane(states, 0).algorithm), jax.tree.leaves(alone.algorithm), strict=True
-    ):
+    lane = program.lane(states, 0)
+    for one, other in zip(*(jax.tree.leaves((run.algorithm, run.episodes)) for run in (lane, alone)), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6)
+    assert lane.episodes.next_starts is None  # they are drawn anew before the next rollout
     _, reports = train_alone(spec, seed=3, steps=3 * spec.algorithm.steps_per_iteration)
     np.testing.assert_allclose(report.evaluated.episode_return[0], reports[-1].evaluated.episode_return, rtol=1e-5)
+
+
+@final
+class Drifting(AbstractAlgorithm):
+    """Counts with an integer that becomes a float."""
+
+    num_environments: int = static(8)
+    rollout_length: int = static(4)
+
+    def init(self, key, interface):
+        return AlgorithmState({"action": jnp.zeros(1), "count": jnp.zeros((), jnp.int32)})
+
+    def policy(self, state):
+        return ToyReplayPolicy(state.learner["action"])
+
+    def update(self, state, trajectory, key):
+        return AlgorithmState({**state.learner, "count": state.learner["count"] + 1.0}), {}
+
+
+def test_an_iteration_that_changes_the_form_of_the_state_is_refused_before_it_is_compiled():
+    spec = resolve(tiny_spec("BestAction", algorithm=Drifting()))
+    with pytest.raises(TypeError, match=r"float32\[\] of algorithm/.*count.*, which is int32\[\]"):
+        BatchProgram(spec, 1, "map", devices=1).trace()
+
+
+def test_a_checkpoint_says_which_metrics_its_summaries_are_of():
+    program = BatchProgram(resolve(tiny_spec("BestAction", algorithm=ToyReplay())), 1, "map", devices=1)
+    states = program.abstract_states
+    saved = program.saved(states)
+    (digest,) = saved.metrics
+    assert program.restored(saved, [], []).metrics == states.metrics
+    program.metric_names[0] = "another"
+    assert digest not in program.saved(states).metrics
+
+
+def test_what_is_forgotten_is_compiled_anew():
+    ask = lambda: make_piece(unchanged, {"number": jnp.ones(3)}, HERE)
+    first = ask()
+    assert ask() is first
+    forget()
+    assert ask() is not first
+
+
+def unchanged(number):
+    return {"number": number}
