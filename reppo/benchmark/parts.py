@@ -1,7 +1,7 @@
 """What the parts of an iteration cost here: `python -m reppo.benchmark.parts`.
 
 Each part is a program of its own and runs in turn with the others; what is told are medians. Their sum need not be the
-whole, which is compiled as one program.
+whole, which is one program here. A study compiles each step of an iteration by itself: `reppo bench` measures those.
 """
 
 import statistics
@@ -62,7 +62,7 @@ def functions_of(spec: Spec, state: TrainState) -> dict[str, tuple[Callable[...,
     learner, both = state.algorithm.learner, ("critic", "actor")
     return {
         "the whole iteration": (lambda state: iterate(spec, state), (state,)),
-        "collection: policy, task, new starts, statistics of episodes": (collected, (state,)),
+        "collection: policy, task, statistics of episodes": (collected, (state,)),
         "values and advantages": (algorithm.prepare, (state.algorithm, trajectory)),
         "of that, values of the true final observations": (final_values, (learner, trajectory.final_observation)),
         "epochs: shuffles and steps": (lambda data, learner: updated(data, learner, both), (data, learner)),

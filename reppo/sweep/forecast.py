@@ -112,7 +112,7 @@ class Forecast:
 
     @property
     def compilations(self) -> int:
-        """Programs to compile, each an initialization and a chunk of training."""
+        """Programs to compile, each of all the steps of training; those that are shared are compiled once."""
         return len(self.groups)
 
     def to_json(self) -> dict[str, Any]:

@@ -18,7 +18,6 @@ def check_policy(
     policy: AbstractPolicy,
     shapes: Observation,
     action_size: int,
-    memory: Any = (),
     *,
     skip: Collection[str] = (),
 ) -> None:
@@ -28,12 +27,12 @@ def check_policy(
         policy: the policy, as `algorithm.policy(state)` gives it.
         shapes: shapes of what it observes, as `environment.observation_shapes()` gives them.
         action_size: number of action dimensions, at least 1.
-        memory: its memory at the start of an episode.
         skip: names of laws that it breaks on purpose.
 
     Raises:
         AssertionError: if it breaks another; says which, and at which input.
     """
+    memory = policy.start(jax.random.key(0))
     hold(AbstractPolicy, policy, skip, shapes=shapes, action_size=action_size, memory=memory)
 
 

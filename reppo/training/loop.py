@@ -1,4 +1,4 @@
-"""The training loop of one run: collect, make targets, improve, evaluate."""
+"""One run as plain functions: collect, make targets, improve, evaluate. Sweeps make the same steps in lanes."""
 
 import dataclasses
 import functools
@@ -58,11 +58,11 @@ FIELDS = tuple(field.name for field in dataclasses.fields(TrainState))
 
 
 class ChunkReport(eqx.Module):
-    """What a chunk tells the host.
+    """What is told of the iterations since the last evaluation, and of the one after them.
 
     Attributes:
         evaluated: outcome of the evaluation at its end.
-        metrics: summaries over all updates and steps of the chunk, and over the episodes of its evaluation.
+        metrics: summaries over all updates and steps of the iterations, and over the episodes of the evaluation.
         diverged_at: as in the state.
     """
 

@@ -1,8 +1,9 @@
 """The steps of which a run consists, each a function from named parts of the run to new ones, and their order.
 
-A part is an argument or a result, by its name; those of `TrainState` are among them. A step says by its signature what
-it depends on, and is compiled once for all runs that agree in that: the environments alone (`fresh_starts`, `start`),
-the policy and the environments (`act`, `judge`), the algorithm (`begin`, `learn`).
+A part is an argument or a result, by its name; those of `TrainState` are among them, so that `algorithm` is the state
+of the algorithm, and `method` the algorithm itself. A step says by its signature what it depends on, and is compiled
+once for all runs that agree in that: the environments alone (`fresh_starts`, `start`), the policy and the environments
+(`act`, `judge`), the algorithm (`begin`, `learn`).
 """
 
 import dataclasses
@@ -31,7 +32,7 @@ MOST_STARTS = 8
 Parts = dict[str, Any]
 Step = Callable[..., Parts]
 Call = Callable[[Step, Parts], Parts]
-"""How a step is made: it is given those of the parts that are its arguments."""
+"""How a step is made, with all parts, of which it takes those that are its arguments."""
 
 
 def plainly(step: Step, parts: Parts) -> Parts:

@@ -44,7 +44,7 @@ def test_the_policy_of_reppo_keeps_the_laws():
 
 def test_a_policy_with_a_memory_keeps_the_laws():
     shapes = Observation(jax.ShapeDtypeStruct((2,), jnp.float32))
-    testing.check_policy(ToyRecurrentPolicy(jnp.array(0.1)), shapes, 1, memory=jnp.array(0.0))
+    testing.check_policy(ToyRecurrentPolicy(jnp.array(0.1)), shapes, 1)
 
 
 def test_an_error_names_component_law_finding_and_input_and_a_law_can_be_skipped_by_its_name():

@@ -15,7 +15,7 @@ from tests.testing.wrong.losses import ACTOR, CRITIC
 from tests.testing.wrong.networks import NETWORKS
 from tests.testing.wrong.normalization import NORMALIZATION
 from tests.testing.wrong.optimization import OPTIMIZATION
-from tests.testing.wrong.policies import POLICIES, TOY, TOY_CONTEXT
+from tests.testing.wrong.policies import OBSERVED, POLICIES, TOY, TOY_CONTEXT
 from tests.testing.wrong.sharing import SHARING
 from tests.testing.wrong.surrogates import SURROGATES
 from tests.testing.wrong.targets import TARGETS
@@ -70,4 +70,4 @@ def test_a_component_that_fails_is_caught_with_its_error(rule):
 
 
 def test_the_right_toy_policy_is_not_caught():
-    testing.check_policy(TOY, **TOY_CONTEXT)
+    testing.check_policy(TOY, **OBSERVED)

@@ -18,13 +18,13 @@ class Toy(AbstractPolicy):
         noise = 0.0 if deterministic else 0.1 * jax.random.normal(key, action.shape)
         return jnp.clip(action + noise, -1, 1), memory + 1, ()
 
+    def start(self, key):
+        return jnp.zeros((), jnp.int32)
+
 
 TOY = Toy(jnp.array([[0.5, -0.5, 0.1], [0.2, 0.3, -0.4]]))
-TOY_CONTEXT = {
-    "shapes": Observation(jax.ShapeDtypeStruct((3,), jnp.float32)),
-    "action_size": 2,
-    "memory": jnp.zeros((), jnp.int32),
-}
+OBSERVED = {"shapes": Observation(jax.ShapeDtypeStruct((3,), jnp.float32)), "action_size": 2}
+TOY_CONTEXT = {**OBSERVED, "memory": jnp.zeros((), jnp.int32)}
 
 
 def acts(change):
