@@ -1,6 +1,10 @@
 """Mean, minimum and maximum of a metric over everything that was seen, mergeable across updates."""
 
+import operator
+from collections.abc import Iterable
+
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
@@ -49,6 +53,15 @@ class Summary(eqx.Module):
             broken=jnp.minimum(self.broken, self.count + other.broken),
         )
 
+    @classmethod
+    def together(cls, metrics: Iterable["Summary"]) -> "Summary":
+        """Several summaries in one, `[metric]`; at least one."""
+        return jax.tree.map(lambda *x: jnp.stack(x), *metrics)
+
+    def apart(self, names: Iterable[str]) -> dict[str, "Summary"]:
+        """Those of which this one is `together`, by their names."""
+        return {name: jax.tree.map(operator.itemgetter(at), self) for at, name in enumerate(names)}
+
     @property
     def mean(self) -> Float[Array, "*metrics"]:
         """The mean; NaN if nothing was seen."""
@@ -56,11 +69,11 @@ class Summary(eqx.Module):
 
 
 def flatten(stacked: Summary) -> Summary:
-    """Merges a stack of summaries, such as the output of a scan, into one."""
+    """Merges a stack of summaries, such as the output of a scan, into one: over the first axis."""
     return Summary(
-        total=jnp.sum(stacked.total),
-        minimum=jnp.min(stacked.minimum),
-        maximum=jnp.max(stacked.maximum),
-        count=jnp.sum(stacked.count),
-        broken=jnp.min(jnp.cumsum(stacked.count) - stacked.count.ravel() + stacked.broken.ravel()),
+        total=jnp.sum(stacked.total, axis=0),
+        minimum=jnp.min(stacked.minimum, axis=0),
+        maximum=jnp.max(stacked.maximum, axis=0),
+        count=jnp.sum(stacked.count, axis=0),
+        broken=jnp.min(jnp.cumsum(stacked.count, axis=0) - stacked.count + stacked.broken, axis=0),
     )

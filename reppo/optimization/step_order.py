@@ -84,14 +84,16 @@ def _over_minibatches(
     learner: Any, data: PyTree[Array], indices: Array, steps: Mapping[str, Step], key: Key[Array, ""]
 ) -> tuple[Any, dict[str, Summary]]:
     """Scans over minibatches; at each, makes every step in turn."""
+    names: list[str] = []
 
-    def update(learner: Any, item: tuple[Array, Array]) -> tuple[Any, dict[str, Summary]]:
+    def update(learner: Any, item: tuple[Array, Array]) -> tuple[Any, Summary]:
         number, rows = item
         minibatch, metrics = jax.tree.map(lambda x: x[rows], data), {}
         for name, step in steps.items():
             learner, new = step(learner, minibatch, subkey(key, name, number))
             metrics |= new
-        return learner, metrics
+        names[:] = metrics
+        return learner, Summary.together(metrics.values())
 
-    learner, metrics = jax.lax.scan(update, learner, (jnp.arange(len(indices)), indices))
-    return learner, {name: flatten(stacked) for name, stacked in metrics.items()}
+    learner, stacked = jax.lax.scan(update, learner, (jnp.arange(len(indices)), indices))
+    return learner, flatten(stacked).apart(names)

@@ -1,5 +1,6 @@
 """Which quantity of an iteration was the first that is not finite."""
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -41,15 +42,15 @@ def first_fault(
     """
     names = _ordered(algorithm, metrics)
     parts = list(dict.fromkeys(map(_part, names)))
-    never = jnp.array(jnp.iinfo(jnp.int32).max)
-    whole = lambda tree, rank: jnp.where(all_finite(tree), never, rank * _LONGEST)
-    keys = [whole(getattr(trajectory, name), 0) for name in _FIELDS]
-    for name in names:
-        moment = jnp.minimum(metrics[name].broken, _LONGEST - 1).astype(jnp.int32)
-        rank = (1 + parts.index(_part(name))) * _LONGEST
-        keys.append(jnp.where(jnp.isfinite(metrics[name].broken), rank + moment, never))
-    keys += [whole(leaf, 1 + len(parts)) for _, leaf in _inexact(state.without_data())]
-    return jnp.argmin(jnp.stack(keys)).astype(jnp.int32)
+    leaves = [leaf for _, leaf in _inexact(state.without_data())]
+    flags = lambda trees: ~jnp.array([all_finite(tree) for tree in trees], bool)
+    moments = jnp.array([metrics[name].broken for name in names])
+    broken = [flags([getattr(trajectory, name) for name in _FIELDS]), jnp.isfinite(moments), flags(leaves)]
+    ranks = [0] * len(_FIELDS), [1 + parts.index(_part(name)) for name in names], [1 + len(parts)] * len(leaves)
+    when = [jnp.zeros(len(_FIELDS)), jnp.minimum(moments, _LONGEST - 1), jnp.zeros(len(leaves))]
+    keys = _LONGEST * jnp.array([*itertools.chain(*ranks)]) + jnp.concatenate(when).astype(jnp.int32)
+    never = jnp.iinfo(jnp.int32).max
+    return jnp.argmin(jnp.where(jnp.concatenate(broken), keys, never)).astype(jnp.int32)
 
 
 def all_finite(tree: PyTree) -> Bool[Array, ""]:

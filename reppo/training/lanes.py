@@ -250,7 +250,7 @@ class BatchProgram(AbstractProgram):
         """Evaluates every lane, and reports what was summarized since the last time."""
         after = self._over_lanes(self._order.evaluation, specs, self._parts(states))
         columns = jax.tree.map(lambda x: np.asarray(x).T, states.metrics)
-        metrics = {name: jax.tree.map(operator.itemgetter(at), columns) for at, name in enumerate(self.metric_names)}
+        metrics = columns.apart(self.metric_names)
         metrics |= self._fill("evaluation_metrics", after)
         report = ChunkReport(self._fill("evaluated", after), metrics, after["diverged_at"][0])
         return LaneStates(self._whole(after), self._nothing), report
@@ -420,7 +420,7 @@ def _merged(learn: Step, so_far: Summary, names: tuple[str, ...], **given: Any) 
     """What `learn` gives, with its metrics merged into those so far."""
     results = learn(**given)
     metrics = results.pop("metrics")
-    return results | {"so_far": so_far.merge(jax.tree.map(lambda *x: jnp.stack(x), *(metrics[name] for name in names)))}
+    return results | {"so_far": so_far.merge(Summary.together(metrics[name] for name in names))}
 
 
 def _no_metrics(names: Sequence[str]) -> Summary:

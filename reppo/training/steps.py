@@ -268,11 +268,11 @@ def learn(
     learned, metrics = method.update(algorithm, trajectory, key)
     metrics |= ends
     finite, running = all_finite(learned.without_data()), diverged_at < 0
-    kept = lambda name: where_tree(finite & running, getattr(learned, name), getattr(algorithm, name))
+    kept = keep_tree(finite & running, *((one.learner, one.statistics) for one in (learned, algorithm)))
     fault = first_fault(method, learned, metrics, trajectory)
     return {
         "iteration": iteration + 1,
-        "algorithm": dataclasses.replace(learned, learner=kept("learner"), statistics=kept("statistics")),
+        "algorithm": dataclasses.replace(learned, learner=kept[0], statistics=kept[1]),
         "diverged_at": jnp.where(running & ~finite, iteration, diverged_at),
         "diverged_by": jnp.where(running & ~finite, fault, diverged_by),
         "metrics": metrics,
@@ -380,6 +380,15 @@ def _rollout_metrics(
         "episodes/length": Summary.of(ends.episode_length, where=ends.complete),
         **{f"episodes/{name}": Summary.of(totals, where=ends.complete) for name, totals in ends.metrics.items()},
     }
+
+
+def keep_tree(condition: Bool[Array, ""], this: PyTree, other: PyTree) -> PyTree:
+    """As `where_tree`, but the whole of one tree is taken at once: a program for each leaf takes long to compile."""
+    arrays, code = eqx.partition(this, eqx.is_array)
+    taken = jax.lax.cond(
+        condition, lambda this, _: this, lambda _, other: other, arrays, eqx.filter(other, eqx.is_array)
+    )
+    return eqx.combine(taken, code)
 
 
 def _as_arrays(tree: PyTree) -> PyTree:
