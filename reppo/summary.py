@@ -1,5 +1,6 @@
 """Mean, minimum and maximum of a metric over everything that was seen, mergeable across updates."""
 
+import dataclasses
 import operator
 from collections.abc import Iterable
 
@@ -55,8 +56,9 @@ class Summary(eqx.Module):
 
     @classmethod
     def together(cls, metrics: Iterable["Summary"]) -> "Summary":
-        """Several summaries in one, `[metric]`; at least one."""
-        return jax.tree.map(lambda *x: jnp.stack(x), *metrics)
+        """Several summaries in one, `[metric]`."""
+        metrics, fields = list(metrics), [field.name for field in dataclasses.fields(cls)]
+        return cls(**{name: jnp.array([getattr(one, name) for one in metrics], jnp.float32) for name in fields})
 
     def apart(self, names: Iterable[str]) -> dict[str, "Summary"]:
         """Those of which this one is `together`, by their names."""

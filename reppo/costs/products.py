@@ -46,7 +46,9 @@ class Product(NamedTuple):
         rounds = max(1, _OPERATIONS // self.operations)
         left, right = (jnp.ones((rounds, *shape), self.dtype) for shape in (self.left, self.right))
         made = jax.jit(
-            lambda left, right: jax.lax.map(lambda pair: jax.lax.dot_general(*pair, self.dimensions), (left, right))
+            lambda left, right: jax.lax.map(
+                lambda pair: jax.lax.dot_general(pair[0], pair[1], self.dimensions), (left, right)
+            )
         )
         made(left, right).block_until_ready()
         spent = []
@@ -66,7 +68,8 @@ def products(program: core.Jaxpr, times: int = 1) -> Counter[Product]:
     found: Counter[Product] = Counter()
     for equation in program.eqns:
         if equation.primitive.name == "dot_general":
-            left, right = (variable.aval for variable in equation.invars)
+            shapes: Any = [variable.aval for variable in equation.invars]
+            left, right = shapes
             found[Product(left.shape, right.shape, equation.params["dimension_numbers"], str(left.dtype))] += times
         rounds = equation.params["length"] if equation.primitive.name == "scan" else 1
         for inner in inner_programs(equation):

@@ -11,10 +11,10 @@ import hashlib
 import json
 import operator
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, cast, final
 
 import equinox as eqx
 import jax
@@ -22,7 +22,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
-from reppo.arrays import arrays_by_path
 from reppo.environments import AbstractEnvironment
 from reppo.spec import Spec
 from reppo.summary import Summary
@@ -31,7 +30,19 @@ from reppo.training.loop import FIELDS, ChunkReport, TrainState, make_environmen
 from reppo.training.memory import abstract_state, lane_bytes, tree_bytes
 from reppo.training.pieces import Form, Piece, Places, form_bytes, make_piece, selection, stacked_shapes
 from reppo.training.programs import AbstractProgram, LaneView
-from reppo.training.steps import TRAITS, Call, Order, Parts, Step, Traits, act, arguments, learn, policy_of
+from reppo.training.steps import (
+    TRAITS,
+    Call,
+    Order,
+    Parts,
+    Step,
+    Traits,
+    act,
+    arguments,
+    learn,
+    policy_of,
+    require_same_form,
+)
 
 _COMPILED_AT_ONCE = 2
 """XLA keeps little more than one core busy with one program, and takes up to a gigabyte for one of a physics engine."""
@@ -149,7 +160,7 @@ class BatchProgram(AbstractProgram):
 
     def restored(self, saved: LaneStates, specs: Sequence[Spec], seeds: Sequence[int]) -> LaneStates:
         """The states that were saved; data that were not begin anew."""
-        saved = saved._replace(metrics=saved.metrics[self._metrics_digest])
+        saved = saved._replace(metrics=cast(Any, saved.metrics)[self._metrics_digest])
         return saved if self._saves_data else _with_data(saved, self.start(specs, seeds).arrays.algorithm.data)
 
     @property
@@ -199,7 +210,8 @@ class BatchProgram(AbstractProgram):
         pieces.state = Form.of(eqx.filter_eval_shape(state_of, first))
         now = self._constants | {name: first[name] for name in FIELDS}
         after = self._order.iteration(call, now)
-        _require_same_form(now, after)
+        for name in FIELDS:
+            require_same_form(name, now[name], after[name])
         self._order.evaluation(call, after)
         return pieces
 
@@ -260,7 +272,7 @@ class BatchProgram(AbstractProgram):
 
         Consumes `states`.
         """
-        seconds: Counter[str] = Counter()
+        seconds: defaultdict[str, float] = defaultdict(float)
 
         def one_by_one(call: Call, now: Parts) -> Parts:
             def waited(step: Step, now: Parts) -> Parts:
@@ -403,19 +415,6 @@ class _Pieces:
         return [piece for piece in self.calls.values() if isinstance(piece, Piece)]
 
 
-def _require_same_form(before: Parts, after: Parts) -> None:
-    """Raises `TypeError` if an iteration changes the form of what a run goes on from."""
-    form = lambda leaf: f"{leaf.dtype}{list(leaf.shape)}" if hasattr(leaf, "dtype") else repr(leaf)
-    for name in FIELDS:
-        was, became = arrays_by_path(before[name]), arrays_by_path(after[name])
-        for path in {**was, **became}:
-            old, new = (form(leaves[path]) if path in leaves else "nothing" for leaves in (was, became))
-            if old != new:
-                raise TypeError(
-                    f"An iteration makes {new} of {name}/{path}, which is {old}: the next could not go on from it"
-                )
-
-
 def _merged(learn: Step, so_far: Summary, names: tuple[str, ...], **given: Any) -> Parts:
     """What `learn` gives, with its metrics merged into those so far."""
     results = learn(**given)
@@ -424,4 +423,4 @@ def _merged(learn: Step, so_far: Summary, names: tuple[str, ...], **given: Any) 
 
 
 def _no_metrics(names: Sequence[str]) -> Summary:
-    return jax.tree.map(lambda x: jnp.repeat(x[None], len(names)), Summary.none())
+    return Summary.together([Summary.none()] * len(names))
