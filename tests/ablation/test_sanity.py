@@ -131,7 +131,6 @@ def start(spec):
 
 
 def roll(policy, episodes, key):
-    episodes = jax.vmap(EPISODES.refresh)(KEYS, episodes)
     episodes, _, trajectory, _ = collect(EPISODES, policy, episodes, (), KEYS, LENGTH, key)
     return episodes, trajectory
 
