@@ -40,7 +40,7 @@ def run_bench(arguments: argparse.Namespace) -> int:
         import jax
 
         from reppo.costs.points import measure_points, points_of, tell
-        from reppo.costs.table import axes_of, format_costs
+        from reppo.costs.table import format_costs, growths
         from reppo.descriptions.entries import find_spec
 
         jax.config.update("jax_platforms", "cpu")  # an accelerator's memory is for those that measure
@@ -52,8 +52,8 @@ def run_bench(arguments: argparse.Namespace) -> int:
     facts = {"name": arguments.name, "environment": spec.environment.name, "machine": here["machine"]}
     data = measure_points(facts, points, arguments.out, arguments.repetitions, arguments.file)
     print(f"\n{format_costs(data)}\nNumbers: {arguments.out / 'costs.json'}")
-    if any(len(points) > 1 for points in axes_of(data).values()):
+    if grown := growths(data):
         from reppo.analysis.figures import plot_growth
 
-        print(f"Figure:  {plot_growth(data).save(arguments.out / 'costs.png')}")
+        print(f"Figure:  {plot_growth(arguments.name, grown).save(arguments.out / 'costs.png')}")
     return int(any("fault" in point for point in data["points"]))

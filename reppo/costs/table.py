@@ -42,7 +42,7 @@ def format_costs(data: Mapping[str, Any]) -> str:
         return "\n".join([*lines, f"It could not be measured: {base['fault']}"]) + "\n"
     lines += _steps(base)
     for axis, points in axes_of(data).items():
-        lines += ["", f"## By {size_words(axis)}", "", *_growth(axis, points)]
+        lines += ["", f"## By {_words(axis)}", "", *_growth(axis, points)]
     faults = [
         f"{' and '.join(point['axes'])} {point['size']}: {point['fault']}"
         for point in data["points"]
@@ -103,7 +103,13 @@ def growth(points: Sequence[Mapping[str, Any]]) -> dict[str, list[float | int]]:
     return {name: numbers for name, numbers in costs.items() if all(numbers)}
 
 
-def size_words(axis: str) -> str:
+def growths(data: Mapping[str, Any]) -> dict[str, tuple[list[int], dict[str, list[float | int]]]]:
+    """Of each axis with two sizes what they are, in words, with the sizes and the costs at them."""
+    axes = {axis: points for axis, points in axes_of(data).items() if len(points) > 1}
+    return {_words(axis): ([point["size"] for point in points], growth(points)) for axis, points in axes.items()}
+
+
+def _words(axis: str) -> str:
     """What sizes of an axis are."""
     return {"environments": "times as many environments", "width": "times the width of networks"}.get(axis, axis)
 

@@ -11,7 +11,7 @@ from reppo import cli, environments, presets
 from reppo.analysis.figures import plot_growth
 from reppo.costs.points import measure_points, points_of
 from reppo.costs.products import Product, operations, products
-from reppo.costs.table import axes_of, exponent, format_costs, growth
+from reppo.costs.table import axes_of, exponent, format_costs, growth, growths
 from reppo.errors import ConfigurationError
 from reppo.spec import get_path, replace_path, resolve
 from reppo.training import BatchProgram, init
@@ -128,12 +128,12 @@ def test_the_table_says_rates_shares_powers_and_faults():
 
 
 def test_the_figure_has_a_panel_for_each_axis():
-    picture = plot_growth(DATA)
+    picture = plot_growth("reppo_small", growths(DATA))
     seeds, width = picture.figure.axes
     line = next(line for line in seeds.lines if line.get_label() == "iteration")
     assert list(line.get_ydata()) == [1.0, 2.0] and list(width.lines[1].get_ydata()) == [1.0, 4.0]
     with pytest.raises(ConfigurationError, match="no axis with two sizes"):
-        plot_growth({**DATA, "points": DATA["points"][:1]})
+        plot_growth("reppo_small", growths({**DATA, "points": DATA["points"][:1]}))
 
 
 TINY = "ppo_small+num_environments=4+rollout_length=8+actor.width=8+critic.width=8+num_minibatches=2"
