@@ -29,6 +29,17 @@ def arrays_by_path(tree: Any) -> dict[str, Any]:
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
+def changed_forms(before: Any, after: Any) -> list[tuple[str, str, str]]:
+    """The leaves of a tree that have another dtype or shape in another tree: path, form before, form after."""
+    form = lambda leaf: f"{leaf.dtype}{list(leaf.shape)}" if hasattr(leaf, "dtype") else repr(leaf)
+    trees = arrays_by_path(before), arrays_by_path(after)
+    forms = (
+        (path, *(form(tree[path]) if path in tree else "nothing" for tree in trees))
+        for path in {**trees[0], **trees[1]}
+    )
+    return [(path, old, new) for path, old, new in forms if old != new]
+
+
 def tree_from_paths(arrays: dict[str, Any], like: Any, origin: str) -> Any:
     """Puts arrays back into a tree of abstract ones.
 

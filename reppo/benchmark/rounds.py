@@ -2,21 +2,18 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
 from reppo.benchmark.places import own_environment
-from reppo.results.files import last_words, write_atomically, write_json
+from reppo.results.files import write_atomically, write_json
+from reppo.runtime.measuring import MEMORY_UNIT
+from reppo.runtime.processes import told
 from reppo.text import counted
 
 NUMBERS = ("compile_seconds", "seconds", "cpu_seconds", "steps", "memory")
-"""What every script tells as a number, beside `returns`."""
-
-MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024
-"""Bytes in the unit of `resource.getrusage`, in which scripts tell their peak memory; turns hold bytes."""
+"""What every script tells as a number, beside `returns`; its peak memory in the unit of `resource.getrusage`."""
 
 
 @final
@@ -94,44 +91,25 @@ class Benchmark:
                     if (name, lanes) in failed:
                         continue
                     log = self.folder / "logs" / f"{name}-{lanes}-{number}.log"
-                    found, fault = _told(commands[name](lanes), log, limit)
-                    if fault:
+                    found, fault = {}, ""
+                    try:
+                        found = told(commands[name](lanes), log, _environment(), _turn, limit)
+                    except RuntimeError as error:
+                        fault = str(error)
                         failed.add((name, lanes))
                     self.note(Turn(name, lanes, number, found, fault))
                     speed = f"{found['steps'] / found['seconds']:.0f} steps/s" if found else f"failed: {fault}"
                     say(f"round {number + 1}, {counted(lanes, 'seed')}, {name}: {speed}")
 
 
-def _told(command: Sequence[str], log: Path, limit: float) -> tuple[dict[str, Any], str]:
-    """What a command told in its last line, or why it did not."""
-    with open(log, "w", encoding="utf-8") as stream:
-        try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=stream,
-                timeout=limit,
-                env=_environment(),
-                encoding="utf-8",
-                errors="replace",
-            )
-        except subprocess.TimeoutExpired:
-            return {}, f"stopped after {limit:.0f} s"
-        except OSError as error:
-            return {}, f"{command[0]}: {error.strerror or error}"
-        stream.write(done.stdout)
-    if done.returncode:
-        return {}, last_words(log, done.returncode)
-    try:
-        found = json.loads(done.stdout.strip().splitlines()[-1])
-        told = {name: float(found[name]) for name in NUMBERS}
-        returns = [float(one) for one in found["returns"]]
-        if not (told["seconds"] > 0 and told["steps"] > 0):
-            raise ValueError(f"{told['steps']:.0f} steps in {told['seconds']} s")
-        return {**found, **told, "returns": returns, "memory": told["memory"] * MEMORY_UNIT}, ""
-    except (IndexError, KeyError, TypeError, ValueError) as error:
-        return {}, f"its last line is not what it should tell ({type(error).__name__}: {error}); see {str(log)!r}"
+def _turn(line: str) -> dict[str, Any]:
+    """What a script told of its turn, in the line that it ended with."""
+    found = json.loads(line)
+    told = {name: float(found[name]) for name in NUMBERS}
+    returns = [float(one) for one in found["returns"]]
+    if not (told["seconds"] > 0 and told["steps"] > 0):
+        raise ValueError(f"{told['steps']:.0f} steps in {told['seconds']} s")
+    return {**found, **told, "returns": returns, "memory": told["memory"] * MEMORY_UNIT}
 
 
 def _environment() -> dict[str, str]:

@@ -2,12 +2,9 @@
 
 import json
 import platform
-import resource
 import statistics
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ import jax
 from reppo.costs.products import operations, products, seconds
 from reppo.runtime.cache import use_compilation_cache
 from reppo.runtime.machine import usable_cores, use_all_cores
+from reppo.runtime.measuring import peak_device_bytes, peak_process_bytes, timed
 from reppo.spec import Spec, from_json
 from reppo.sweep.experiment_file import load_experiment
 from reppo.training import BatchProgram, lanes_mode
@@ -24,8 +22,6 @@ from reppo.training.pieces import Piece, forget
 
 COMPARED = ("act", "learn", "judge")
 """The steps with networks, whose matrix products are timed by themselves."""
-
-_MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def measure(spec: Spec, seeds: int, devices: int, repetitions: int, compare: bool) -> dict[str, Any]:
@@ -46,10 +42,10 @@ def measure(spec: Spec, seeds: int, devices: int, repetitions: int, compare: boo
         `operations` and `product_seconds` by step.
     """
     specs = [spec] * seeds
-    compiled, program = _timed(lambda: BatchProgram(spec, seeds, lanes_mode(), devices).compile())
+    compiled, program = timed(BatchProgram(spec, seeds, lanes_mode(), devices).compile)
     states = program.iterate(program.start(specs, range(seeds)), specs, 1)
     states, _ = program.time_steps(states, specs)  # what is done the first time alone is done
-    together, states = _timed(lambda: jax.block_until_ready(program.iterate(states, specs, repetitions)))
+    together, states = timed(program.iterate, states, specs, repetitions)
     times = []
     for _ in range(repetitions):
         states, spent = program.time_steps(states, specs)
@@ -62,11 +58,11 @@ def measure(spec: Spec, seeds: int, devices: int, repetitions: int, compare: boo
         "steps_per_iteration": seeds * spec.algorithm.steps_per_iteration,
         "evaluation_steps": seeds * spec.evaluation.episodes * spec.environment.make().horizon,
         "bytes": program.bytes,
-        "peak_bytes": peak_bytes(),
+        "peak_bytes": peak_process_bytes() if (peak := peak_device_bytes()) is None else peak,
     }
     forget()
     jax.clear_caches()
-    found["again_seconds"], _ = _timed(lambda: BatchProgram(spec, seeds, lanes_mode(), devices).compile())
+    found["again_seconds"], _ = timed(BatchProgram(spec, seeds, lanes_mode(), devices).compile)
     if compare:
         forget()
         made = {name: _products(piece) for name, piece in _one_seed(spec).items() if name in COMPARED}
@@ -75,24 +71,12 @@ def measure(spec: Spec, seeds: int, devices: int, repetitions: int, compare: boo
     return found
 
 
-def _timed(function: Callable[[], Any]) -> tuple[float, Any]:
-    begun = time.perf_counter()
-    made = function()
-    return time.perf_counter() - begun, made
-
-
 def _one_seed(spec: Spec) -> dict[str, Piece]:
     return BatchProgram(spec, 1, lanes_mode(), 1).steps
 
 
 def _products(piece: Piece) -> Counter[Any]:
     return products(piece.traced.jaxpr.jaxpr)
-
-
-def peak_bytes() -> int:
-    """The most memory so far: of the device where it tells, else of this process, compilation included."""
-    peak = (jax.local_devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MEMORY_UNIT if peak is None else peak
 
 
 def machine() -> str:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -11,8 +10,9 @@ from typing import Any, NamedTuple, final
 
 from reppo.costs.table import format_costs
 from reppo.errors import require, unknown_name
-from reppo.results.files import last_words, write_atomically, write_json
+from reppo.results.files import write_atomically, write_json
 from reppo.runtime.cache import ENVIRONMENT_VARIABLE
+from reppo.runtime.processes import told
 from reppo.spec import Spec, list_paths, replace_path, to_json
 from reppo.text import counted
 from reppo.training import BatchProgram
@@ -132,20 +132,11 @@ def tell(asked: dict[str, Any], log: Path) -> dict[str, Any]:
         log: a file for all else that it says.
 
     Raises:
-        RuntimeError: if it failed; the last words of its log.
+        RuntimeError: if it failed; says why.
     """
-    with tempfile.TemporaryDirectory(prefix="reppo-costs-") as cache, open(log, "w", encoding="utf-8") as stream:
-        done = subprocess.run(
-            [sys.executable, "-m", "reppo.costs.measure", json.dumps(asked)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=stream,
-            text=True,
-            env={**os.environ, ENVIRONMENT_VARIABLE: cache},
-        )
-    if done.returncode:
-        raise RuntimeError(last_words(log, done.returncode))
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    command = [sys.executable, "-m", "reppo.costs.measure", json.dumps(asked)]
+    with tempfile.TemporaryDirectory(prefix="reppo-costs-") as cache:
+        return told(command, log, {**os.environ, ENVIRONMENT_VARIABLE: cache}, json.loads)
 
 
 def _described(point: Point) -> str:

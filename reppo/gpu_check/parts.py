@@ -31,6 +31,7 @@ from reppo.optimization import Epochs
 from reppo.results import ResultsFolder
 from reppo.rollout import Trajectory
 from reppo.runtime.cache import use_compilation_cache
+from reppo.runtime.measuring import peak_device_bytes, timed
 from reppo.spec import Evaluation, Spec, replace_path, resolve
 from reppo.training import BatchProgram, lanes_mode
 
@@ -117,14 +118,14 @@ def published(tell: Tell, rehearsal: bool, out: Path, backend: str, lanes: int) 
     for _ in range(3):
         for seconds, number in ((evaluation, 0), (both, iterations)):
             with _device(out):
-                spent, (states, report) = _timed(lambda s=states, n=number: program.advance(s, specs, n))
+                spent, (states, report) = timed(program.advance, states, specs, number)
             seconds.append(spent)
         tell(
             evaluation_seconds=min(evaluation),
             iteration_seconds=(min(both) - min(evaluation)) / iterations,
             evaluation_steps=lanes * spec.evaluation.episodes * horizon,
             iteration_steps=lanes * spec.algorithm.steps_per_iteration,
-            device_bytes=_peak_bytes(),
+            device_bytes=peak_device_bytes(),
         )
     _tell_returns(tell, report, report)
 
@@ -153,11 +154,13 @@ def update(tell: Tell, rehearsal: bool, out: Path, lanes: int, precisions: Seque
         times = []
         for _ in range(3):
             with _device(out):
-                spent, new = _timed(lambda program=program: program(states, rollouts, keys))
+                spent, new = timed(program, states, rollouts, keys)
             times.append(spent)
         seconds[precision] = min(times)
         learners[precision] = jax.tree.map(np.asarray, (new.learner.actor, new.learner.critic))
-        tell(update_seconds=seconds, update_steps=lanes * algorithm.steps_per_iteration, device_bytes=_peak_bytes())
+        tell(
+            update_seconds=seconds, update_steps=lanes * algorithm.steps_per_iteration, device_bytes=peak_device_bytes()
+        )
     moved = _distance(learners[precisions[0]], (states.learner.actor, states.learner.critic))
     apart = {name: _distance(learner, learners[precisions[0]]) / moved for name, learner in learners.items()}
     tell(apart_of_step={name: share for name, share in apart.items() if name != precisions[0]})
@@ -250,9 +253,7 @@ def _main_spec(backend: str, rehearsal: bool) -> Spec:
 
 
 def _compiled(tell: Tell, spec: Spec, lanes: int) -> BatchProgram:
-    start = time.perf_counter()
-    program = BatchProgram(spec, lanes, lanes_mode()).compile()
-    seconds = time.perf_counter() - start
+    seconds, program = timed(BatchProgram(spec, lanes, lanes_mode()).compile)
     backend = getattr(spec.environment.make(), "resolved_backend", "")
     tell(lanes=lanes, backend=backend, compile_seconds=seconds, program_bytes=program.bytes)
     return program
@@ -269,7 +270,7 @@ def trained(program: BatchProgram, spec: Spec, lanes: int, iterations: int) -> t
 
 def _tell_returns(tell: Tell, before: Any, after: Any) -> None:
     mean = lambda report: np.asarray(report.evaluated.episode_return).mean(-1).tolist()
-    tell(returns_before=mean(before), returns=mean(after), device_bytes=_peak_bytes())
+    tell(returns_before=mean(before), returns=mean(after), device_bytes=peak_device_bytes())
     diverged = np.asarray(after.diverged_at)
     assert (diverged < 0).all(), f"lanes diverged at iterations {diverged.tolist()}"
     assert np.isfinite(mean(after)).all(), f"returns are not finite: {mean(after)}"
@@ -292,12 +293,6 @@ def _invented(spec: Spec, state: Any, key: Any) -> Trajectory:
 
 def _is_code(leaf: Any) -> bool:
     return not isinstance(leaf, jax.ShapeDtypeStruct)
-
-
-def _timed(function: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
-    result = jax.block_until_ready(function())
-    return time.perf_counter() - start, result
 
 
 def _on_host(leaf: Any) -> np.ndarray:
@@ -326,10 +321,6 @@ def _device(out: Path) -> Iterator[None]:
     with open(out / "device.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _peak_bytes() -> int | None:
-    return (jax.local_devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
 
 
 def installed(name: str) -> str | None:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, final
 
 from reppo.gpu_check.plan import Part
-from reppo.results.files import last_words, write_atomically, write_json
+from reppo.results.files import write_atomically, write_json
+from reppo.runtime.processes import last_words
 
 POLL_SECONDS = 0.2
 

@@ -60,17 +60,6 @@ def check_python_file(file: Path) -> None:
     require(file.suffix == ".py", f"{str(file)!r} is no Python file: its name must end in .py.")
 
 
-def last_words(log: Path, code: int) -> str:
-    """Why a process failed, by the last line of its log, or by its exit code where that is empty.
-
-    Args:
-        log: the file.
-        code: any.
-    """
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1][:300] if lines else f"exit code {code}, and nothing in its log"
-
-
 @contextlib.contextmanager
 def _writing(path: Path) -> Iterator[None]:
     """Turns a failure to write, such as a full disk, into an error that says what to do."""

@@ -1,7 +1,6 @@
 """What an experiment will cost, by abstract evaluation and by what this machine did before; nothing is compiled."""
 
 import dataclasses
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, final
 
@@ -10,12 +9,13 @@ import jax
 
 from reppo.results.formatting import human_bytes, human_count, human_seconds
 from reppo.runtime.machine import usable_memory
+from reppo.runtime.measuring import timed
 from reppo.spec import Spec, difference
 from reppo.sweep.batches import Batch, by_program
 from reppo.sweep.execution import RESIDENT_BYTES, Execution
 from reppo.sweep.experiment import Experiment
 from reppo.sweep.past import Past, passes
-from reppo.training import AbstractProgram, make_program
+from reppo.training import make_program
 from reppo.training.plan import total_iterations
 
 
@@ -209,13 +209,11 @@ def measure(planned: Forecast, experiment: Experiment, batches: Sequence[Batch])
     execution, groups = planned.execution, []
     for group, own in zip(planned.groups, by_program(batches), strict=True):
         specs, seeds = [run.spec for run in own[0].runs], [run.seed for run in own[0].runs]
-        begun = time.perf_counter()
-        program = make_program(specs[0], own[0].width, execution.mode, execution.devices).compile()
-        compiled = time.perf_counter() - begun
+        compiled, program = timed(make_program(specs[0], own[0].width, execution.mode, execution.devices).compile)
         points = experiment.evaluation_points(specs[0])
         states = program.start(specs, seeds)
-        states, evaluation = _timed(program, states, specs, 0)
-        states, chunk = _timed(program, states, specs, points[1])
+        evaluation, (states, _) = timed(program.advance, states, specs, 0)
+        chunk, _ = timed(program.advance, states, specs, points[1])
         iteration = max(chunk - evaluation, 0.0) / points[1]
         seconds = sum(evaluations * evaluation + iterations * iteration for iterations, evaluations in group.left)
         groups.append(dataclasses.replace(group, measured=Measured(compiled, seconds, program.bytes)))
@@ -298,12 +296,6 @@ def _time_in_words(groups: Sequence[GroupForecast]) -> list[str]:
         f"{line}, by what this machine took before{of if unknown else ''}. Compilation takes less where the cache "
         "holds the programs"
     ]
-
-
-def _timed(program: AbstractProgram, states: Any, specs: Sequence[Spec], iterations: int) -> tuple[Any, float]:
-    start = time.perf_counter()
-    states, _ = jax.block_until_ready(program.advance(states, specs, iterations))
-    return states, time.perf_counter() - start
 
 
 def _structural(reference: Spec, spec: Spec) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, final
 import jax
 import numpy as np
 
-from reppo.arrays import arrays_by_path
+from reppo.arrays import changed_forms
 from reppo.errors import DamagedFile, RunDiverged
 from reppo.results import ResultsFolder, RunRecord
 from reppo.sweep.batches import Batch
@@ -218,18 +218,11 @@ class BatchTraining:
 
     def _checked(self, saved: Any) -> Any:
         """What shall be saved, if it is what the program says that it will expect."""
-
-        def form(leaf: Any) -> str:
-            return f"{leaf.dtype}{list(leaf.shape)}" if hasattr(leaf, "dtype") else repr(leaf)
-
-        expected, found = map(arrays_by_path, (self.program.saved(self.program.abstract_states), saved))
-        for name in {**expected, **found}:
-            said, made = (form(of[name]) if name in of else "nothing" for of in (expected, found))
-            if said != made:
-                raise TypeError(
-                    f"{type(self.program).__name__}.abstract_states says that {name!r} is {said}, and it is {made}: no "
-                    "run could go on from such a checkpoint"
-                )
+        for name, said, made in changed_forms(self.program.saved(self.program.abstract_states), saved):
+            raise TypeError(
+                f"{type(self.program).__name__}.abstract_states says that {name!r} is {said}, and it is {made}: no run "
+                "could go on from such a checkpoint"
+            )
         return saved
 
     def _stop(self, record: RunRecord) -> None:

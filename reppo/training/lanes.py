@@ -197,7 +197,7 @@ class BatchProgram(AbstractProgram):
             if step is learn:
                 pieces.metrics += make(learned, given, donated=()).results["metrics"].tree()
                 so_far = {"so_far": _no_metrics(pieces.metrics), "names": tuple(pieces.metrics)}
-                merged = functools.partial(_merged, learned)
+                merged = functools.update_wrapper(functools.partial(_merged, learned), learn)
                 piece = make(merged, given | so_far, donated=(*traits.changes, "so_far"))
             else:
                 piece = make(step, given)

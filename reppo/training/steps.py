@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt32
 
 from reppo.algorithms import AbstractAlgorithm, AlgorithmState
-from reppo.arrays import arrays_by_path
+from reppo.arrays import changed_forms
 from reppo.environments import AbstractEnvironment, Episodes, EpisodeState, Observation
 from reppo.environments.contract import State, where_tree
 from reppo.keys import subkey
@@ -386,14 +386,8 @@ def _rollout_metrics(
 
 def require_same_form(name: str, before: PyTree, after: PyTree) -> None:
     """Raises `TypeError` if an iteration changes the shape or dtype of an array of this part of the state."""
-    form = lambda leaf: f"{leaf.dtype}{list(leaf.shape)}" if hasattr(leaf, "dtype") else repr(leaf)
-    was, became = arrays_by_path(before), arrays_by_path(after)
-    for path in {**was, **became}:
-        old, new = (form(leaves[path]) if path in leaves else "nothing" for leaves in (was, became))
-        if old != new:
-            raise TypeError(
-                f"An iteration makes {new} of {name}/{path}, which is {old}: the next could not go on from it"
-            )
+    for path, old, new in changed_forms(before, after):
+        raise TypeError(f"An iteration makes {new} of {name}/{path}, which is {old}: the next could not go on from it")
 
 
 def keep_tree(condition: Bool[Array, ""], this: PyTree, other: PyTree) -> PyTree:

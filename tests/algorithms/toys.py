@@ -29,6 +29,7 @@ class ToyReplay(AbstractAlgorithm):
     num_environments: int = static(8)
     rollout_length: int = static(4)
     capacity: int = static(128)
+    computed: bool = static(False)  # whether the policy is computed from the state, not picked
 
     def init(self, key, interface):
         size = interface.action.size
@@ -36,7 +37,8 @@ class ToyReplay(AbstractAlgorithm):
         return AlgorithmState({"action": jnp.zeros(size)}, data=buffer)
 
     def policy(self, state):
-        return ToyReplayPolicy(state.learner["action"])
+        action = state.learner["action"]
+        return ToyReplayPolicy(0.5 * action if self.computed else action)
 
     def update(self, state, trajectory: Trajectory, key):
         actions = jnp.concatenate([as_rows(trajectory.action), state.data["actions"]])[: self.capacity]

@@ -97,24 +97,6 @@ def test_the_form_of_a_tree_keeps_its_code():
 
 
 @final
-class AveragingReplay(AbstractAlgorithm):
-    """A policy that is computed from the state, not picked."""
-
-    num_environments: int = static(8)
-    rollout_length: int = static(4)
-    capacity: int = static(128)
-
-    def init(self, key, interface):
-        return ToyReplay.init(self, key, interface)  # pyright: ignore[reportArgumentType]
-
-    def policy(self, state):
-        return ToyReplayPolicy(0.5 * state.learner["action"])
-
-    def update(self, state, trajectory, key):
-        return ToyReplay.update(self, state, trajectory, key)  # pyright: ignore[reportArgumentType]
-
-
-@final
 class Placed(AbstractEnvironment):
     """Rewards the action by where the episode began, times the physics; its starts are stored."""
 
@@ -154,7 +136,7 @@ class PlacedTask(AbstractEnvironmentSpec):
     ("algorithm", "environment"),
     [
         (ToyReplay(), environments.probe("BestAction")),
-        (AveragingReplay(), environments.probe("BestAction")),
+        (ToyReplay(computed=True), environments.probe("BestAction")),
         (ToyReplay(), PlacedTask()),
         (ToyReplay(), PlacedTask(randomizes=True)),
     ],
@@ -166,7 +148,7 @@ def test_a_run_in_pieces_is_the_run_in_one_program(algorithm, environment):
     program = BatchProgram(spec, 1, "map", devices=1)
     assert (
         policy_of in {step for step, piece in program._pieces.calls.items() if piece in program._pieces.programs}
-    ) == (type(algorithm) is AveragingReplay)
+    ) == algorithm.computed
     states = program.iterate(program.start([spec], [3]), [spec], 3)
     states, report = program.assess(states, [spec])
     alone = eqx.filter_jit(init)(spec, 3)

@@ -98,7 +98,7 @@ def _warp_program(name, width):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Warp
 @pytest.mark.parametrize("name", WARP)
-def test_both_programs_of_two_lanes_are_traced_on_warp(name):
+def test_the_steps_of_two_lanes_are_traced_on_warp(name):
     _, program = _warp_program(name, 2)
     program.trace()  # a buffer without an axis of worlds fails here
     environment = environments.playground(name, "warp").make()
