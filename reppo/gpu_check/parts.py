@@ -37,6 +37,9 @@ from reppo.training import BatchProgram, lanes_mode
 
 Tell = Callable[..., None]
 
+REHEARSED_HORIZON = 50
+"""Steps of an episode in a rehearsal: a CPU simulates thousands of them, where a GPU takes all environments at once."""
+
 _PACKAGES = ("jax", "jaxlib", "equinox", "optax", "numpy")
 
 _RESUME_STUDY = """\
@@ -90,8 +93,9 @@ def machine(tell: Tell, rehearsal: bool, out: Path) -> None:
 
 def tiny(tell: Tell, rehearsal: bool, out: Path, suite: str, task: str, backend: str, lanes: int) -> None:
     """A few iterations of a tiny network, the same seeds twice in one program."""
-    spec = resolve(tiny_spec(_task(suite, task, backend)))
     least = find_suite(suite).device.learned
+    shorter = rehearsal and least is None
+    spec = resolve(tiny_spec(_task(suite, task, backend, REHEARSED_HORIZON if shorter else None)))
     iterations = 4 if least is None else 60
     program = _compiled(tell, spec, lanes)
     outcomes = []
@@ -223,8 +227,12 @@ def _numbers(folder: ResultsFolder) -> dict[str, np.ndarray]:
     return found
 
 
-def _task(suite: str, task: str, backend: str) -> AbstractEnvironmentSpec:
-    return find_suite(suite).declare(task, **({"backend": backend} if backend else {}))
+def _task(name: str, task: str, backend: str, horizon: int | None = None) -> AbstractEnvironmentSpec:
+    suite = find_suite(name)
+    arguments: dict[str, Any] = {"backend": backend} if backend else {}
+    if horizon and suite.horizon_setting:
+        arguments["config"] = {suite.horizon_setting: horizon}
+    return suite.declare(task, **arguments)
 
 
 def tiny_spec(environment: AbstractEnvironmentSpec) -> Spec:

@@ -118,6 +118,24 @@ def test_warp_has_room_for_the_contacts_of_all_copies():
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_kernels_of_contacts_are_made_once_on_warp():
+    """A kernel made in every step is never given back, and takes longer to make than to run."""
+    pytest.importorskip("warp")
+    environments.playground("BallInCup", "warp").make()
+    from mujoco.mjx.third_party.mujoco_warp._src import constraint, types
+
+    made = lambda cone: [
+        constraint._efc_contact_init(cone, False),
+        constraint._efc_contact_jac_sparse(cone),
+        constraint._efc_contact_jac_dense(16, cone),
+        constraint._efc_contact_update(cone),
+    ]
+    first, again, other = map(made, (types.ConeType.PYRAMIDAL, types.ConeType.PYRAMIDAL, types.ConeType.ELLIPTIC))
+    assert all(kernel is same for kernel, same in zip(first, again, strict=True))
+    assert not any(kernel is another for kernel, another in zip(first, other, strict=True))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_settings_of_one_task_are_told_apart_by_compiled_programs_on_warp():
     """Models of Warp cannot be compared with each other, as a cache of compiled programs does."""
     pytest.importorskip("warp")
@@ -129,8 +147,14 @@ def test_settings_of_one_task_are_told_apart_by_compiled_programs_on_warp():
 @pytest.mark.slow  # compiles some fifty kernels
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("name", WARP)
-def test_runs_train_on_warp_as_on_jax_in_one_and_two_lanes(name):
-    returns = {}
+def test_runs_train_on_warp_as_on_jax_in_one_and_two_lanes(name, monkeypatch):
+    kernel = pytest.importorskip("warp").Kernel
+    returns, made, make = {}, [], kernel.__init__
+
+    def note_and_make(*arguments, **named):
+        made.append(arguments)
+        make(*arguments, **named)
+
     for width in (1, 2):
         spec, program = _warp_program(name, width)
         seeds = range(width)
@@ -140,6 +164,10 @@ def test_runs_train_on_warp_as_on_jax_in_one_and_two_lanes(name):
             returns[width, iterations] = np.asarray(report.evaluated.episode_return)
         assert float(report.metrics["evaluation/overflow"].maximum.max()) == 0
         assert not np.asarray(report.evaluated.nonfinite).any() and (np.asarray(report.diverged_at) == -1).all()
+        with monkeypatch.context() as patch:
+            patch.setattr(kernel, "__init__", note_and_make)
+            jax.block_until_ready(program.advance(states, [spec] * width, 1))
+        assert not made, "kernels are made anew for steps that have run before"
     jax_spec = dataclasses.replace(spec, environment=dataclasses.replace(spec.environment, backend="jax"))
     program = BatchProgram(jax_spec, 1, "map", devices=1)
     _, report = program.advance(program.start([jax_spec], [0]), [jax_spec], 0)

@@ -35,6 +35,7 @@ from reppo.environments.suites.playground.library import (
     compare_tiles_by_value,
     find_robots,
     import_playground,
+    keep_kernels_of_contacts,
     read_settings,
     resolve_backend,
 )
@@ -345,6 +346,7 @@ def _make(spec: PlaygroundTask, worlds: int | None) -> PlaygroundEnvironment:
         overrides["impl"] = resolve_backend(spec.backend)
         if overrides["impl"] == "warp":
             compare_tiles_by_value()
+            keep_kernels_of_contacts()
     elif spec.backend == "warp":
         raise ConfigurationError(f"The Playground task {spec.task!r} runs on the JAX backend only.")
     if worlds is not None and config.get("naconmax"):

@@ -78,6 +78,20 @@ def compare_tiles_by_value() -> None:
     types.TileSet.__hash__ = lambda self: hash(content(self))
 
 
+def keep_kernels_of_contacts() -> None:
+    """Lets Warp make its kernels of contacts once.
+
+    Those of MJX 3.8 are made anew wherever they are launched: on a CPU in every step of the simulation, which then takes
+    five times as long, and none of them is ever given back.
+    """
+    from mujoco.mjx.third_party.mujoco_warp._src import constraint, warp_util
+
+    for name in ("init", "jac_sparse", "jac_dense", "update"):
+        make = getattr(constraint, f"_efc_contact_{name}", None)
+        if make is not None and not hasattr(make, "__wrapped__"):
+            setattr(constraint, f"_efc_contact_{name}", warp_util.cache_kernel(make))
+
+
 def resolve_backend(backend: str) -> str:
     """The physics that a spec's backend stands for here: `"jax"` or `"warp"`.
 
