@@ -89,9 +89,9 @@ class TimeStep(eqx.Module):
 class Episodes(eqx.Module):
     """An environment that starts a new episode where one ends.
 
-    A new episode starts from a stored start, so that a step never pays for a reset. Each is used once, in turn; store
-    new ones before each rollout, by `EpisodeState.with_starts`. An environment that ends more episodes than there are
-    starts begins with the first again. Tasks that reset cheaply start every episode from a fresh reset instead.
+    A new episode starts from a stored start, so that a step never pays for a reset. Each is used once, in turn; draw
+    new ones before each rollout, by `refresh`. An environment that ends more episodes than there are starts begins with
+    the first again. Tasks that reset cheaply start every episode from a fresh reset instead.
 
     Attributes:
         environment: the task.
@@ -157,6 +157,12 @@ class Episodes(eqx.Module):
             episode_return=jnp.zeros((), jnp.float32),
             metrics={name: jnp.zeros((), jnp.float32) for name in self.environment.metric_names},
         )
+
+    def refresh(self, key: Key[Array, ""], state: EpisodeState) -> EpisodeState:
+        """Draws new starts for the next episodes of a loop of one's own; nothing else changes. The key is consumed."""
+        if self.environment.resets_cheaply:
+            return state
+        return state.with_starts(jax.lax.map(self.environment.reset, self._start_keys(key)))
 
     def step(
         self, key: Key[Array, ""], state: EpisodeState, action: Float[Array, " action"]

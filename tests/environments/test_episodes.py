@@ -138,8 +138,10 @@ def test_starts_that_are_stored_are_other_ones_and_nothing_else_changes(seed):
     renewed = state.with_starts(other.next_starts)
     assert eqx.tree_equal(renewed.next_starts, other.next_starts) and renewed.starts_used == 0
     assert state.with_starts(None).next_starts is None
+    drawn = episodes.refresh(jax.random.key(seed), state)
+    assert len(np.unique([*state.next_starts[1].actor[:, 0], *drawn.next_starts[1].actor[:, 0]])) == 4 + 4
     without = lambda old: eqx.tree_at(lambda state: (state.next_starts, state.starts_used), old, ((), 0))
-    assert eqx.tree_equal(without(state), without(renewed))
+    assert all(eqx.tree_equal(without(state), without(after)) for after in (renewed, drawn)) and drawn.starts_used == 0
 
 
 @given(st.integers(0, 2**31 - 2), st.integers(1, 3))

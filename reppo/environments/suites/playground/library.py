@@ -81,8 +81,8 @@ def compare_tiles_by_value() -> None:
 def keep_kernels_of_contacts() -> None:
     """Lets Warp make its kernels of contacts once.
 
-    Those of MJX 3.8 are made anew wherever they are launched: on a CPU in every step of the simulation, which then takes
-    five times as long, and none of them is ever given back.
+    Those of MJX 3.8 are made anew wherever they are launched: on a CPU in every step of the simulation, which then
+    takes five times as long, and none of them is ever given back.
     """
     from mujoco.mjx.third_party.mujoco_warp._src import constraint, warp_util
 
