@@ -256,7 +256,7 @@ def tiny_spec(environment: AbstractEnvironmentSpec) -> Spec:
 def _main_spec(backend: str, rehearsal: bool) -> Spec:
     """`presets.reppo` at its published size on the task that is timed; tiny in a rehearsal."""
     suite = published_suite()
-    environment = _task(suite.name, suite.device.published, backend)
+    environment = _task(suite.name, suite.device.published, backend, REHEARSED_HORIZON if rehearsal else None)
     return resolve(tiny_spec(environment) if rehearsal else presets.reppo(environment))
 
 

@@ -48,6 +48,13 @@ def test_the_plan_has_every_suite_backend_and_width(rehearsal, warp):
     assert "resume/Pendulum-v1" in names
 
 
+def test_a_rehearsal_simulates_short_episodes_and_a_gpu_whole_ones():
+    horizons = [check_parts._main_spec("jax", rehearsal).environment.make().horizon for rehearsal in (True, False)]
+    assert horizons == [check_parts.REHEARSED_HORIZON, 1000]
+    learned = check_parts._task("probe", "BestAction", "", check_parts.REHEARSED_HORIZON)
+    assert learned == check_parts._task("probe", "BestAction", "")  # no setting is its time limit
+
+
 def test_the_arms_are_those_of_the_quickstart():
     experiment = load_experiment(ROOT / "experiments" / "quickstart.py")
     assert ("base", *(arm.name for arm in experiment.arms)) == ARMS
