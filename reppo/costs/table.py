@@ -11,6 +11,7 @@ NAMES = {
     "refresh_keys": "keys of new starts",
     "fresh_starts": "new starts",
     "random_starts": "new starts, with physics of their own",
+    "policy_of": "policy, where it is computed",
     "act": "collection",
     "learn": "update",
     "judge": "evaluation",

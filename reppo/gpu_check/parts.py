@@ -31,6 +31,7 @@ from reppo.optimization import Epochs
 from reppo.results import ResultsFolder
 from reppo.rollout import Trajectory
 from reppo.runtime.cache import use_compilation_cache
+from reppo.runtime.machine import usable_cores
 from reppo.runtime.measuring import peak_device_bytes, timed
 from reppo.spec import Evaluation, Spec, replace_path, resolve
 from reppo.training import BatchProgram, lanes_mode
@@ -74,7 +75,7 @@ def run_part(name: str, rehearsal: bool, out: Path) -> int:
 def machine(tell: Tell, rehearsal: bool, out: Path) -> None:
     """Versions, the device, and one product of matrices on it."""
     versions = {name: installed(name) for name in (*_PACKAGES, *suite_packages())}
-    tell(python=platform.python_version(), cores=len(os.sched_getaffinity(0)), versions=versions, unmet=unmet())
+    tell(python=platform.python_version(), cores=usable_cores(), versions=versions, unmet=unmet())
     device = jax.devices()[0]
     stats = device.memory_stats() or {}
     tell(
