@@ -41,8 +41,11 @@ def per_step(spec: Spec) -> Spec:
     expects="same",
 )
 def merged_twice(spec: Spec) -> Spec:
-    """Every rollout is merged twice into the statistics: in theory they stay the same."""
-    return replace(spec, {NORMALIZER: MergedTwice(get_path(spec, NORMALIZER))})
+    """Every observation is merged twice into the statistics: in theory they stay the same."""
+    normalizer = get_path(spec, NORMALIZER)
+    if isinstance(normalizer, PerStepStatistics):  # they still move while collecting
+        return replace(spec, {NORMALIZER: PerStepStatistics(MergedTwice(normalizer.normalizer))})
+    return replace(spec, {NORMALIZER: MergedTwice(normalizer)})
 
 
 @ablation(
@@ -53,7 +56,7 @@ def merged_twice(spec: Spec) -> Spec:
     expects="same",
 )
 def deviation(spec: Spec) -> Spec:
-    """Divides by the standard deviation plus 0.01, which lets nearly constant entries grow ten times as large."""
+    """Divides by the standard deviation plus epsilon: with 0.01, nearly constant entries grow ten times as large."""
     return replace(spec, {NORMALIZER: RunningMeanDeviation(get_path(spec, EPSILON))})
 
 

@@ -25,7 +25,7 @@ def _decayed(spec: Spec, weight_decay: float) -> Spec:
     reference="the reference's PyTorch version (github.com/cvoelcker/reppo)",
 )
 def adamw(spec: Spec) -> Spec:
-    """AdamW with a decay of 0.01 for both networks; the multipliers do not decay."""
+    """AdamW with a decay of 0.01 for both networks; multipliers decay where they share the actor's optimizer alone."""
     return _decayed(spec, 0.01)
 
 
@@ -37,7 +37,7 @@ def adamw(spec: Spec) -> Spec:
     expects="same",
 )
 def adamw_light(spec: Spec) -> Spec:
-    """AdamW with a decay of 0.001 for both networks; the multipliers do not decay."""
+    """AdamW with a decay of 0.001 for both networks; multipliers decay where they share the actor's optimizer alone."""
     return _decayed(spec, 0.001)
 
 

@@ -81,7 +81,7 @@ def squashed(spec: Spec) -> Spec:
     expects="same",
 )
 def free_scale(spec: Spec) -> Spec:
-    """A parameter for each action dimension, the same in every state; 1 before training."""
+    """A parameter for each action dimension, the same in every state; 1 before training, plus the floor of the head."""
     return replace(spec, {SCALE: FreeScale(1.0)})
 
 
@@ -92,5 +92,5 @@ def free_scale(spec: Spec) -> Spec:
     expects="worse",
 )
 def fixed_scale(spec: Spec) -> Spec:
-    """A standard deviation of 0.5 throughout."""
+    """A standard deviation of 0.5 throughout, plus the floor of the head."""
     return replace(spec, {SCALE: FixedScale(0.5)})

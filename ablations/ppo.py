@@ -152,7 +152,7 @@ def categorical_value(spec: Spec) -> Spec:
     expects="better",
 )
 def normalization_layers(spec: Spec) -> Spec:
-    """RMSNorm before each activation of both networks."""
+    """RMSNorm before each activation of both networks, but the critic's last."""
     _require_ppo(spec)
     return replace(spec, dict.fromkeys(NORMS, RMSNorm()))
 

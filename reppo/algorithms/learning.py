@@ -209,7 +209,7 @@ def critic_loss(critic: Any, batch: Minibatch, row_losses: RowLosses) -> tuple[F
 
 
 def critic_metrics(rows: CriticRows, batch: Minibatch, gradient: Any, says: str) -> dict[str, Summary]:
-    """The metrics of a step of the critic.
+    """The metrics of a step of the critic, over the rows that count.
 
     Args:
         rows: what `critic_loss` is made of.
@@ -218,11 +218,14 @@ def critic_metrics(rows: CriticRows, batch: Minibatch, gradient: Any, says: str)
         says: what its value is called, such as `q`.
     """
     value_loss, auxiliary_loss, value = rows
+    number = jnp.maximum(jnp.sum(batch.counts), 1)
+    mean = lambda x: jnp.sum(jnp.where(batch.counts, x, 0.0)) / number  # over the rows that the critic learns from
+    variance = lambda x: mean((x - mean(x)) ** 2)
     return {
-        "critic/loss": Summary.of(value_loss.mean()),
-        "critic/auxiliary_loss": Summary.of(auxiliary_loss.mean()),
-        f"critic/{says}": Summary.of(value.mean()),
-        "critic/explained_variance": Summary.of(1 - jnp.var(batch.target - value) / (jnp.var(batch.target) + 1e-8)),
+        "critic/loss": Summary.of(mean(value_loss)),
+        "critic/auxiliary_loss": Summary.of(mean(auxiliary_loss)),
+        f"critic/{says}": Summary.of(mean(value)),
+        "critic/explained_variance": Summary.of(1 - variance(batch.target - value) / (variance(batch.target) + 1e-8)),
         "critic/gradient_norm": Summary.of(optax.tree.norm(gradient)),
     }
 

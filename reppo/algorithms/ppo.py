@@ -273,7 +273,7 @@ class Ppo(AbstractAlgorithm):
             "targets/outside_support": Summary.of(self.value.outside(data.target), where=data.counts),
             "observations/far": Summary.of(self.normalizer.far(statistics.actor, trajectory.observation.actor)),
         }
-        return dataclasses.replace(data, advantage=self.advantages.of_rollout(data.advantage)), metrics
+        return dataclasses.replace(data, advantage=self.advantages.of_rollout(data.advantage, data.counts)), metrics
 
     def critic_step(
         self, progress: Progress, batch: Minibatch, key: Key[Array, ""]
@@ -308,7 +308,7 @@ class Ppo(AbstractAlgorithm):
         step: Callable[[Learner, Minibatch], tuple[Learner, dict[str, Summary]]],
     ) -> tuple[Progress, dict[str, Summary]]:
         before, stopped = progress.learner, progress.stopped
-        batch = dataclasses.replace(batch, advantage=self.advantages.of_minibatch(batch.advantage))
+        batch = dataclasses.replace(batch, advantage=self.advantages.of_minibatch(batch.advantage, batch.counts))
         after, metrics = step(before, batch)
         if stopped is not None:
             stopped |= self.stop(metrics["actor/kl"].mean)

@@ -194,10 +194,11 @@ class Reppo(AbstractAlgorithm):
         taken = jax.tree.map(lambda x: jnp.roll(x, -1, axis=0), Taken(trajectory.action, trajectory.extras.drawn))
         continues = (~ended).at[-1].set(False)
         estimate = jax.vmap(jax.vmap(next_value))(following, taken, continues, keys)
-        bonus = jax.vmap(jax.vmap(lambda log_prob, terminated: self.entropy_bonus(temperature, log_prob, terminated)))(
-            estimate.log_prob, trajectory.terminated
-        )
         cuts = jax.vmap(self.truncation, in_axes=1, out_axes=1)(trajectory.terminated, trajectory.truncated)
+        worthless = trajectory.terminated | (cuts.terminated & ~cuts.truncated)  # what follows, with its entropy
+        bonus = jax.vmap(jax.vmap(lambda log_prob, terminated: self.entropy_bonus(temperature, log_prob, terminated)))(
+            estimate.log_prob, worthless
+        )
         targets = jax.vmap(self.targets, in_axes=(1, 1, 1, 1, None), out_axes=1)(
             reward + self.gamma * bonus, estimate.value, cuts.terminated, cuts.truncated, self.gamma
         )

@@ -14,6 +14,7 @@ from reppo.component import Component, Scalar, hyper, static
 from reppo.distributions import AbstractDistribution, Action, require_choice, require_pathwise
 from reppo.errors import require
 from reppo.keys import subkey
+from reppo.losses.advantages import standardized
 from reppo.losses.divergences import MAX_LOG_RATIO, AbstractDivergence, ExactKL
 from reppo.losses.gates import AbstractGate, PerState
 from reppo.losses.minibatch import Minibatch
@@ -189,10 +190,10 @@ class ExpectedLoss(AbstractConstrainedLoss):
 class ScoreFunctionLoss(AbstractConstrainedLoss):
     """The score-function gradient of the same objective with the same critic: the paper's central comparison.
 
-    The gradient of `E[temperature * log pi(a|s) - Q(s, a)]` is estimated as
-    `E[(temperature * log pi(a|s) - Q(s, a) - baseline) * grad log pi(a|s)]` at several actions of the policy; the
-    baseline of each is the mean over the others (leave-one-out), so that the estimate is unbiased. Q is asked for its
-    value, never for its gradient. Divergence, gate and objective are those of `PathwiseLoss`.
+    The gradients of `E[log pi(a|s)]` and of `E[Q(s, a)]`, which the objective weighs, are estimated as
+    `E[(log pi(a|s) - baseline) * grad log pi(a|s)]` and `E[(Q(s, a) - baseline) * grad log pi(a|s)]` at several actions
+    of the policy; the baseline of each is the mean over the others (leave-one-out), so that the estimate is unbiased. Q
+    is asked for its value, never for its gradient. Divergence, gate and objective are those of `PathwiseLoss`.
 
     Attributes:
         objective: what is minimized at each state; holds the bound.
@@ -214,11 +215,14 @@ class ScoreFunctionLoss(AbstractConstrainedLoss):
         drawn = jax.lax.stop_gradient(jax.vmap(new.draw)(jax.random.split(key, self.num_samples)))
         log_probs = jax.vmap(new.log_prob_of_draw)(drawn)
         values = jax.vmap(lambda one: q(new.action_of(one)))(drawn)
-        cost = jax.lax.stop_gradient(temperature * log_probs - values)
-        baseline = (jnp.sum(cost) - cost) / (self.num_samples - 1)
-        # A number whose value is the mean of Q and whose gradient is the estimate, with its sign turned.
-        surrogate = jnp.mean(values) - jnp.mean((cost - baseline) * (log_probs - jax.lax.stop_gradient(log_probs)))
-        return surrogate, jax.lax.stop_gradient(jnp.mean(log_probs))
+
+        def surrogate(costs: Float[Array, " samples"]) -> Float[Array, ""]:
+            """A number whose value is the mean of the costs and whose gradient is the estimate."""
+            costs = jax.lax.stop_gradient(costs)
+            baseline = (jnp.sum(costs) - costs) / (self.num_samples - 1)
+            return jnp.mean(costs) + jnp.mean((costs - baseline) * (log_probs - jax.lax.stop_gradient(log_probs)))
+
+        return surrogate(values), surrogate(log_probs)
 
     def validate(self) -> None:
         require(
@@ -233,9 +237,10 @@ class ClippedSurrogateLoss(AbstractActorLoss):
     """The clipped surrogate of PPO at the actions that were taken, with advantages from the same critic.
 
     `-min(ratio * A, clip(ratio, 1 - clip, 1 + clip) * A) + temperature * log pi(a'|s)`, where `ratio` is new over old
-    density of the action taken, `A = target - mean of Q(s, a')` over fresh actions, standardized over the minibatch,
-    and the entropy is that of the fresh actions, reparameterized; where actions can be enumerated both means are exact.
-    No bound on the divergence: the clip takes its place.
+    density of the action taken, `A = target - mean of Q(s, a')` over fresh actions, standardized over those rows of the
+    minibatch that the critic learns from and 0 in the others, and the entropy is that of the fresh actions,
+    reparameterized; where actions can be enumerated both means are exact. No bound on the divergence: the clip takes
+    its place.
 
     Both densities are those of what was drawn, before the tanh and the limit on actions. The log-ratio is held within
     +-20, so that no action overflows however far the policy has moved; beyond that the gradient still leads back, where
@@ -280,8 +285,8 @@ class ClippedSurrogateLoss(AbstractActorLoss):
             return jax.lax.stop_gradient(jnp.mean(q)), jnp.mean(log_probs), self.kl(old, new, kl_key)
 
         values, log_prob, kl = over_states(value, new, batch, key)
-        advantage = batch.target - values
-        advantage = (advantage - jnp.mean(advantage)) / (jnp.std(advantage) + 1e-8)
+        counts = jnp.ones(batch.size, bool) if batch.counts is None else batch.counts
+        advantage = standardized(batch.target - values, counts)
         ratio = jnp.exp(limit(taken_log_ratios(new, batch), -MAX_LOG_RATIO, MAX_LOG_RATIO))
         clipped = jnp.clip(ratio, 1 - self.clip, 1 + self.clip)
         losses = temperature * log_prob - jnp.minimum(ratio * advantage, clipped * advantage)

@@ -9,10 +9,14 @@ def unit_reward_scale(environment: AbstractEnvironmentSpec, gamma: float = 0.99)
     """The factor that brings a task's returns to a range of length 1 / (1 - gamma), as those of the control suite have.
 
     Where any reward can come at every step, rewards then have a range of length 1. Temperature, KL multiplier and their
-    learning rates are tuned for that. 1 where the range is not known.
+    learning rates are tuned for that. 1 where the range is not known, or all returns are the same.
     """
     returns = environment.return_range(gamma)
-    return 1.0 if returns is None else float(f"{1 / ((1 - gamma) * (returns[1] - returns[0])):.6g}")
+    return (
+        1.0
+        if returns is None or returns[0] == returns[1]
+        else float(f"{1 / ((1 - gamma) * (returns[1] - returns[0])):.6g}")
+    )
 
 
 def fitting_trunk(environment: AbstractEnvironmentSpec) -> AbstractTrunk:

@@ -96,13 +96,16 @@ def check_advantages(advantages: AbstractAdvantages, *, skip: Collection[str] = 
 
 
 _ROWS = 8
-_change = eqx.filter_jit(lambda advantages, x: advantages.of_minibatch(advantages.of_rollout(x)))
+_change = eqx.filter_jit(lambda advantages, x, c: advantages.of_minibatch(advantages.of_rollout(x, c), c))
 _DRAWN = vectors(_ROWS, -100.0, 100.0)
+_APART = st.permutations(range(_ROWS)).map(lambda numbers: np.array(numbers, np.float32) ** 2)
+"""Advantages that are apart from each other, so that rounding is small beside their deviation."""
 
 
-def _changed(advantages: AbstractAdvantages, x: Any) -> np.ndarray:
-    """What becomes of a rollout that is one minibatch."""
-    return np.asarray(_change(advantages, jnp.asarray(x, jnp.float32)))
+def _changed(advantages: AbstractAdvantages, x: Any, counts: Any = None) -> np.ndarray:
+    """What becomes of a rollout that is one minibatch, all of whose rows count unless it is said otherwise."""
+    counts = np.ones(len(x), bool) if counts is None else counts
+    return np.asarray(_change(advantages, jnp.asarray(x, jnp.float32), jnp.asarray(counts)))
 
 
 @law(AbstractAdvantages, "shape", "a finite number for every row, also where all advantages are equal")
@@ -115,15 +118,27 @@ def _advantages_shape(advantages: AbstractAdvantages) -> None:
     for_all(body, x=_DRAWN)
 
 
+@law(AbstractAdvantages, "counts", "rows that do not count keep an advantage of 0, and the others' are as without them")
+def _advantages_counts(advantages: AbstractAdvantages) -> None:
+    def body(x: Any) -> None:
+        counts = np.arange(_ROWS) % 4 > 0
+        made = _changed(advantages, np.where(counts, x, 0.0), counts)
+        ensure((made[~counts] == 0).all(), f"{made}, of which {counts} count")
+        alone = _changed(advantages, x[counts])
+        ensure(
+            np.allclose(made[counts], alone, rtol=1e-3, atol=1e-3), f"{made[counts]}, and {alone} without the others"
+        )
+
+    for_all(body, x=_APART)
+
+
 @law(AbstractAdvantages, "order", "what becomes of a row moves with it when the rows are permuted")
 def _advantages_order(advantages: AbstractAdvantages) -> None:
     def body(x: Any, order: list[int]) -> None:
         made, permuted = _changed(advantages, x)[np.array(order)], _changed(advantages, x[np.array(order)])
         ensure(np.allclose(made, permuted, rtol=1e-3, atol=1e-3), f"{made}, and permuted {permuted}")
 
-    # Apart from each other, so that rounding is small beside their deviation.
-    apart = st.permutations(range(_ROWS)).map(lambda numbers: np.array(numbers, np.float32) ** 2)
-    for_all(body, x=apart, order=st.permutations(range(_ROWS)))
+    for_all(body, x=_APART, order=st.permutations(range(_ROWS)))
 
 
 @law(AbstractAdvantages, "better", "a better action stays better, and by the more the better it was")

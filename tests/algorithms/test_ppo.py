@@ -117,10 +117,13 @@ def test_truncation_as_termination_values_what_comes_after_a_time_limit_at_0(lea
 
 def test_rows_that_do_not_count_have_no_advantage(learned):
     algorithm, state, trajectory, _, _ = learned
-    algorithm = dataclasses.replace(algorithm, truncation=ShiftedFlag(), advantages=PlainAdvantages())
-    data, _ = algorithm.prepare(state, trajectory)
-    np.testing.assert_array_equal(data.counts, ~np.asarray(trajectory.truncated).ravel())
-    assert np.all(np.asarray(data.advantage)[~np.asarray(data.counts)] == 0)
+    for advantages in (PlainAdvantages(), StandardizedRollouts()):
+        masked = dataclasses.replace(algorithm, truncation=ShiftedFlag(), advantages=advantages)
+        data, _ = masked.prepare(state, trajectory)
+        counts, advantage = np.asarray(data.counts), np.asarray(data.advantage)
+        np.testing.assert_array_equal(counts, ~np.asarray(trajectory.truncated).ravel())
+        assert not counts.all() and np.all(advantage[~counts] == 0)
+    assert abs(advantage[counts].mean()) < 1e-5 and abs(advantage[counts].std() - 1) < 1e-3
 
 
 def test_advantages_are_standardized_over_the_minibatch_the_rollout_or_not_at_all(learned):
@@ -132,7 +135,7 @@ def test_advantages_are_standardized_over_the_minibatch_the_rollout_or_not_at_al
     np.testing.assert_array_equal(made[PlainAdvantages], made[StandardizedMinibatches])
     plain = made[PlainAdvantages]
     np.testing.assert_allclose(made[StandardizedRollouts], (plain - plain.mean()) / plain.std(), rtol=1e-4, atol=1e-5)
-    part = np.asarray(StandardizedMinibatches().of_minibatch(jnp.asarray(plain[:10])))
+    part = np.asarray(StandardizedMinibatches().of_minibatch(jnp.asarray(plain[:10]), jnp.ones(10, bool)))
     assert abs(part.mean()) < 1e-5 and abs(part.std() - 1) < 1e-4
 
 

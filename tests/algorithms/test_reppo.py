@@ -23,7 +23,7 @@ from reppo.losses import (
 )
 from reppo.networks import NoNorm
 from reppo.optimization import Epochs
-from reppo.targets import SoftLambda, TakenAction
+from reppo.targets import SoftLambda, TakenAction, TruncationAsTermination
 from tests.algorithms.trajectories import ENVIRONMENTS, TIME, make_trajectory
 from tests.tiny import tiny_reppo
 
@@ -71,6 +71,26 @@ def test_terminated_steps_get_neither_value_nor_entropy_of_a_next_state(learned)
     target = np.asarray(data.target).reshape(TIME, ENVIRONMENTS)
     ended = np.asarray(trajectory.terminated)
     np.testing.assert_allclose(target[ended], np.asarray(trajectory.reward)[ended], rtol=1e-6)
+
+
+def test_where_truncation_counts_as_termination_truncated_steps_get_neither_as_well(learned):
+    algorithm, state, trajectory, _, _ = learned
+    algorithm = dataclasses.replace(algorithm, truncation=TruncationAsTermination())
+    target = np.asarray(algorithm.prepare(state, trajectory, jax.random.key(2))[0].target).reshape(TIME, ENVIRONMENTS)
+    ended = np.asarray(trajectory.terminated | trajectory.truncated)
+    assert np.asarray(trajectory.truncated).any()
+    np.testing.assert_allclose(target[ended], np.asarray(trajectory.reward)[ended], rtol=1e-6)
+
+
+def test_metrics_of_the_critic_are_of_the_rows_that_it_learns_from(learned):
+    algorithm, state, trajectory, _, _ = learned
+    data, _ = algorithm.prepare(state, trajectory, jax.random.key(2))
+    counts = np.arange(data.size) % 5 > 0
+    masked = dataclasses.replace(data, counts=jnp.asarray(counts))
+    absurd = dataclasses.replace(masked, target=jnp.where(masked.counts, data.target, 1e4))
+    metrics = [algorithm.critic_step(state.learner, batch, jax.random.key(3))[1] for batch in (masked, absurd)]
+    for name in ("critic/loss", "critic/q", "critic/explained_variance"):
+        np.testing.assert_allclose(metrics[0][name].mean, metrics[1][name].mean, rtol=1e-5)
 
 
 def test_rewards_after_a_cut_change_no_target_before_it(learned):

@@ -71,7 +71,7 @@ def test_the_hidden_layers_are_the_same_before_and_after_an_update_and_all_layer
 def gradients(algorithm, learner, data, key):
     """Of the policy's loss in the layers of the actor, and of the value's loss in the critic."""
     parts = algorithm._actor_parts(jnp.ones(()))
-    batch = dataclasses.replace(data, advantage=algorithm.advantages.of_minibatch(data.advantage))
+    batch = dataclasses.replace(data, advantage=algorithm.advantages.of_minibatch(data.advantage, data.counts))
     objective = lambda actor: parts.objective(actor, None, batch, parts.weights(learner), key)[0]
     of_value = eqx.filter_grad(lambda critic: critic_loss(critic, batch, algorithm._row_losses)[0])(learner.critic)
     return eqx.filter_grad(objective)(learner.actor).network.mlp.linears, of_value.critic

@@ -19,6 +19,7 @@ from reppo.losses import (
     PerBatch,
     ScoreFunctionLoss,
     Unconstrained,
+    WithoutEntropy,
 )
 from tests.losses.problems import ACTION, BATCH, MULTIPLIER, SEED, TEMPERATURE, at, problem, run
 
@@ -182,6 +183,26 @@ def test_the_clipped_surrogate_rewards_entropy_by_the_temperature():
     )
     # A wider Gaussian has more entropy: descending the loss widens it more.
     assert np.all(with_entropy[1].log_std < without[1].log_std)
+
+
+def test_without_entropy_in_the_objective_the_score_function_does_not_reward_it():
+    policy, critic, batch = problem(0)
+    indifferent = lambda observation, action: 0.0 * critic(observation, action)
+    loss = ScoreFunctionLoss(objective=WithoutEntropy(Unconstrained()))
+    _, _, gradient = run(loss, policy, indifferent, batch, jax.random.key(0))
+    jax.tree.map(lambda slope: np.testing.assert_array_equal(slope, 0), gradient)
+    _, _, with_entropy = run(
+        ScoreFunctionLoss(objective=Unconstrained()), policy, indifferent, batch, jax.random.key(0)
+    )
+    assert np.any(with_entropy.log_std != 0)
+
+
+def test_a_row_that_does_not_count_has_no_part_in_the_surrogates_advantages():
+    policy, critic, batch = problem(0)
+    batch = eqx.tree_at(lambda b: b.counts, batch, jnp.arange(BATCH) > 0, is_leaf=lambda leaf: leaf is None)
+    absurd = eqx.tree_at(lambda b: b.target, batch, batch.target.at[0].set(1e4))
+    found, other = (run(ClippedSurrogateLoss(), policy, critic, one, jax.random.key(0)) for one in (batch, absurd))
+    assert found[0] == other[0] and eqx.tree_equal(found[2], other[2])
 
 
 @pytest.mark.parametrize("loss", [ScoreFunctionLoss(), ClippedSurrogateLoss()], ids=["score", "surrogate"])

@@ -27,7 +27,7 @@ def surrogate(rule):
 
 
 def minibatch(rule):
-    return wrong(StandardizedMinibatches(), of_minibatch=lambda self, x: rule(x))
+    return wrong(StandardizedMinibatches(), of_minibatch=lambda self, x, counts: rule(x))
 
 
 def held_value_loss(combine):
@@ -53,9 +53,12 @@ SURROGATES = {
     ),
     (AbstractSurrogate, "way back"): surrogate(lambda log_ratio, ratio, clipped, advantage: clipped * advantage),
     (AbstractAdvantages, "shape"): minibatch(lambda x: (x - x.mean()) / x.std()),
+    (AbstractAdvantages, "counts"): minibatch(lambda x: (x - x.mean()) / (x.std() + 1e-8)),
     (AbstractAdvantages, "order"): minibatch(jnp.cumsum),
     (AbstractAdvantages, "better"): minibatch(jnp.sign),
-    (AbstractAdvantages, "size"): wrong(PlainAdvantages(), of_rollout=lambda self, x: x / jnp.sqrt(1 + x.std())),
+    (AbstractAdvantages, "size"): wrong(
+        PlainAdvantages(), of_rollout=lambda self, x, counts: x / jnp.sqrt(1 + x.std())
+    ),
     (AbstractValueLoss, "shape"): calls(PlainValueLoss(), lambda self, v, logits, _, g: jnp.log(v.loss(logits, g))),
     (AbstractValueLoss, "pessimistic"): held_value_loss(jnp.minimum),
     (AbstractValueLoss, "start"): held_value_loss(lambda plain, held: plain + held),
