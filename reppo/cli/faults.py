@@ -34,10 +34,13 @@ def guarded(parse: Callable[[], argparse.Namespace]) -> int:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS):
             raise
         where = f" {error.filename!r}" if error.filename else ""
-        say_fault(
-            f"Cannot write{where}: {error.strerror}. Make room or choose another folder with --out; the same command "
-            "then continues from the last checkpoint."
-        )
+        if error.errno in (errno.EACCES, errno.EPERM):
+            say_fault(f"Cannot read or write{where}: {error.strerror}. See that you may, or choose another place.")
+        else:
+            say_fault(
+                f"Cannot write{where}: {error.strerror}. Make room or choose another folder with --out; the same "
+                "command then continues from the last checkpoint."
+            )
         return 2
     except KeyboardInterrupt:
         print("\nreppo: interrupted. Run the same command again to continue from the last checkpoint.", file=sys.stderr)

@@ -1,5 +1,6 @@
 """An episode of a trained policy as frames."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, final
@@ -74,7 +75,7 @@ def render_episode(
     picture = policy.environment.picture(camera)
     states, rewards = _play(policy, episode, policy.record.seed if seed is None else seed, picture.visible)
     length = len(rewards) if steps is None else min(steps, len(rewards))
-    every = max(1, round(picture.steps_per_second / MAX_FPS))
+    every = max(1, math.ceil(picture.steps_per_second / MAX_FPS))
     returns = np.concatenate([[0.0], np.cumsum(rewards)])
     shown = range(0, length, every)
     frames = picture.draw(

@@ -2,11 +2,13 @@
 
 import contextlib
 import dataclasses
+import math
 import os
 import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn, final
@@ -130,9 +132,24 @@ _NOTHING = b"\0"
 
 
 def _watch(heard: int, stop: _Stop) -> None:
-    first = os.read(heard, 1)
-    if first != _NOTHING:
-        stop.say(first[0])
-        second, _, _ = select.select([heard], [], [], GRACE_SECONDS)
-        stop.end((os.read(heard, 1) if second else first)[0], second=bool(second))
+    first = _next(heard)
+    if first:
+        stop.say(first)
+        second = _next(heard, GRACE_SECONDS)
+        stop.end(second or first, second=second is not None)
     os.close(heard)
+
+
+def _next(heard: int, seconds: float = math.inf) -> int | None:
+    """The next signal that asks to stop, 0 for `_NOTHING`; None if there is none within so many seconds.
+
+    Python writes here the number of every signal that it handles, also of those that somebody else has a handler for.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        left = None if math.isinf(end) else max(end - time.monotonic(), 0.0)
+        if not select.select([heard], [], [], left)[0]:
+            return None
+        number = os.read(heard, 1)[0]
+        if number in (*_NOTHING, signal.SIGINT, signal.SIGTERM):
+            return number

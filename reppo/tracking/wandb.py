@@ -1,8 +1,10 @@
 """Weights & Biases: one run there for each run here, although many train in one program."""
 
 import contextlib
+import hashlib
 import io
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -172,7 +174,7 @@ class Wandb(AbstractTracker):
             entity=self._entity,
             dir=str(self._folder),
             mode=self._mode,
-            id=f"{folder_name(self._experiment)[:100]}-{lane.run_id}",
+            id=f"{own_name(self._experiment)}-{lane.run_id}",
             resume="allow" if self._mode == "online" else None,
             reinit="create_new",
             name=f"{lane.arm} {lane.environment} seed{lane.seed}",
@@ -227,3 +229,10 @@ def check_login() -> None:
         f"Weights & Biases does not know who you are on {server}: no WANDB_API_KEY is set, and no key is stored. "
         "Log in with `wandb login`, or use --wandb offline and send the runs later with `wandb sync`.",
     )
+
+
+def own_name(name: str) -> str:
+    """The name of an experiment with characters alone that the id of a run may have, its own all the same."""
+    known = folder_name(name)
+    safe = re.sub(r"[^\w.+=-]", "-", known, flags=re.ASCII)
+    return safe if safe == known and len(safe) <= 100 else f"{safe[:90]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

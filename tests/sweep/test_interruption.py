@@ -96,6 +96,33 @@ def test_what_can_be_kept_is_kept_before_the_process_leaves(number, code):
     assert f"{number.name}: stopping after a checkpoint, within seconds. A second signal" in err
 
 
+HANDLED = """
+import signal, sys, time
+from reppo.sweep import interruption
+
+signal.signal(signal.SIGUSR1, lambda *_: print("told", flush=True))
+interruption.GRACE_SECONDS = float(sys.argv[1])
+with interruption.stoppable():
+    print("ready", flush=True)
+    end = time.monotonic() + float(sys.argv[2])
+    while time.monotonic() < end:
+        time.sleep(0.05)
+print("done", flush=True)
+"""
+
+
+def test_a_signal_that_somebody_else_handles_asks_for_nothing():
+    process = run(grace=0.5, seconds=3, script=HANDLED)
+    process.send_signal(signal.SIGUSR1)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0 and out == "told\ndone\n" and "stopping" not in err
+    process = run(grace=60, seconds=60, script=HANDLED)
+    process.send_signal(signal.SIGUSR1)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143 and "SIGTERM: stopping" in err
+
+
 def test_without_a_signal_work_that_can_be_kept_goes_on():
     out, _ = run(grace=60, seconds=0, script=POSTPONED).communicate(timeout=60)
     assert out == "done\nwent on\n"

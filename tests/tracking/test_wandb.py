@@ -25,6 +25,7 @@ from reppo.tracking import (
     SweepFinished,
     Wandb,
 )
+from reppo.tracking.wandb import own_name
 from tests.tiny import tiny_preset
 from tests.tracking.lanes import begin, chunk, record, report, start
 
@@ -355,3 +356,10 @@ def test_an_offline_sweep_leaves_a_run_for_each_run_with_its_config_and_curve_an
 def test_nothing_imports_wandb_unless_it_is_asked_for():
     code = "import sys; from reppo.tracking import Console, Wandb; print('wandb' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("name", ["kl, norm", "a b", "größe", "50% of it", "x" * 300])
+def test_ids_of_runs_have_characters_that_the_service_takes(name):
+    made, plain = own_name(name), own_name("study_2+b=3")
+    assert re.fullmatch(r"[A-Za-z0-9_.+=-]{1,100}", made) and made != own_name(f"{name}!")
+    assert plain == "study_2+b=3"  # as before

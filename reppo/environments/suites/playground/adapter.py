@@ -36,6 +36,7 @@ from reppo.environments.suites.playground.library import (
     find_robots,
     import_playground,
     keep_kernels_of_contacts,
+    quiet_warp,
     read_settings,
     resolve_backend,
 )
@@ -345,6 +346,7 @@ def _make(spec: PlaygroundTask, worlds: int | None) -> PlaygroundEnvironment:
     if "impl" in config:
         overrides["impl"] = resolve_backend(spec.backend)
         if overrides["impl"] == "warp":
+            quiet_warp()
             compare_tiles_by_value()
             keep_kernels_of_contacts()
     elif spec.backend == "warp":

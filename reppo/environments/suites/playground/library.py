@@ -78,6 +78,13 @@ def compare_tiles_by_value() -> None:
     types.TileSet.__hash__ = lambda self: hash(content(self))
 
 
+def quiet_warp() -> None:
+    """Keeps Warp from telling on the standard output what it loads, where commands print JSON."""
+    import warp
+
+    warp.config.quiet = True
+
+
 def keep_kernels_of_contacts() -> None:
     """Lets Warp make its kernels of contacts once.
 
