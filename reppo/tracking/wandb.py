@@ -235,4 +235,6 @@ def own_name(name: str) -> str:
     """The name of an experiment with characters alone that the id of a run may have, its own all the same."""
     known = folder_name(name)
     safe = re.sub(r"[^\w.+=-]", "-", known, flags=re.ASCII)
-    return safe if safe == known and len(safe) <= 100 else f"{safe[:90]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return (
+        safe if safe == known and len(safe) <= 100 else f"{safe[:90]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    )
