@@ -115,7 +115,6 @@ def published(tell: Tell, rehearsal: bool, out: Path, backend: str, lanes: int) 
     spec = _main_spec(backend, rehearsal)
     program = _compiled(tell, spec, lanes)
     specs, iterations = [spec] * lanes, 2
-    horizon = spec.environment.make().horizon
     states = program.start(specs, range(lanes))
     states, _ = jax.block_until_ready(program.advance(states, specs, 0))  # Warp compiles its kernels here
     evaluation, both = [], []
@@ -127,7 +126,7 @@ def published(tell: Tell, rehearsal: bool, out: Path, backend: str, lanes: int) 
         tell(
             evaluation_seconds=min(evaluation),
             iteration_seconds=(min(both) - min(evaluation)) / iterations,
-            evaluation_steps=lanes * spec.evaluation.episodes * horizon,
+            evaluation_steps=report.evaluation_steps,
             iteration_steps=lanes * spec.algorithm.steps_per_iteration,
             device_bytes=peak_device_bytes(),
         )

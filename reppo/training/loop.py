@@ -70,6 +70,12 @@ class ChunkReport(eqx.Module):
     metrics: dict[str, Summary]
     diverged_at: Int[Array | np.ndarray, "*lanes"]
 
+    @property
+    def evaluation_steps(self) -> int:
+        """Environment steps of the evaluation, of all lanes: its episodes go on until the last one is over."""
+        lengths = np.asarray(self.evaluated.episode_length)
+        return int(lengths.max(axis=-1).sum()) * lengths.shape[-1]
+
 
 def init(
     spec: Spec, seed: UInt32[Array, ""] | Int[Array, ""] | int, environment: AbstractEnvironment | None = None
