@@ -61,7 +61,7 @@ from reppo.analysis.statistics.aggregates import (
     run_median,
     task_iqm,
 )
-from reppo.analysis.statistics.best_of import best_of, best_of_draws
+from reppo.analysis.statistics.best_of import best_of, best_of_equals
 from reppo.analysis.statistics.corrections import corrected, holm
 from reppo.analysis.statistics.intervals import (
     Interval,
@@ -126,7 +126,7 @@ __all__ = [
     "area_under_curve",
     "axes",
     "best_of",
-    "best_of_draws",
+    "best_of_equals",
     "bootstrap_band",
     "build_report",
     "caveats_of",

@@ -1,6 +1,7 @@
 """The command that measures what training costs on this machine: `reppo bench`."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from reppo.cli import options
@@ -29,7 +30,7 @@ def add_commands(commands: Commands) -> None:
 
 def run_bench(arguments: argparse.Namespace) -> int:
     """`reppo bench NAME`: prints tables, and writes them; returns 1 if something could not be measured."""
-    from reppo.errors import require
+    from reppo.errors import ConfigurationError, require
     from reppo.results.files import check_folder
 
     kept = arguments.out / "costs.json"
@@ -47,10 +48,20 @@ def run_bench(arguments: argparse.Namespace) -> int:
         options.read_base(arguments, arguments.name)
         spec = find_spec(arguments.name, arguments.base, arguments.environment, arguments.study)
         arguments.out.mkdir(parents=True, exist_ok=True)
-        here = tell({}, arguments.out / "machine.log")
+        log = arguments.out / "machine.log"
+        try:
+            here = tell({}, log)
+        except RuntimeError as error:
+            raise ConfigurationError(
+                f"JAX does not start here: {error}. All that it said is in {str(log)!r}."
+            ) from None
         points = points_of(spec, [] if arguments.axes == ["none"] else arguments.axes, here["devices"])
     facts = {"name": arguments.name, "environment": spec.environment.name, "machine": here["machine"]}
-    data = measure_points(facts, points, arguments.out, arguments.repetitions, arguments.file)
+    try:
+        data = measure_points(facts, points, arguments.out, arguments.repetitions, arguments.file)
+    except KeyboardInterrupt:
+        print(f"\nreppo: interrupted. What was measured until now is in {str(arguments.out)!r}.", file=sys.stderr)
+        return 130
     print(f"\n{format_costs(data)}\nNumbers: {arguments.out / 'costs.json'}")
     if grown := growths(data):
         from reppo.analysis.figures import plot_growth

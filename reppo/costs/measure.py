@@ -37,8 +37,8 @@ def measure(spec: Spec, seeds: int, devices: int, repetitions: int, compare: boo
         Plain data: `seeds`; `compile_seconds` and `again_seconds`, of the same program from the compilation cache;
         `iteration_seconds`, of iterations that do not wait for each other's steps, and `step_seconds` by step, of steps
         that do, for all seeds together; `steps_per_iteration` and `evaluation_steps` of all seeds, the latter until the
-        last episode of each was over; `bytes` of arrays as
-        the compiler laid them out, and `peak_bytes` of the process or the device; where they are compared, for one seed
+        last episode of each was over, after `evaluation_rounds` steps on average; `bytes` of arrays as the compiler
+        laid them out, and `peak_bytes` of the process or the device; where they are compared, for one seed
         `operations` and `product_seconds` by step.
     """
     specs = [spec] * seeds
@@ -50,14 +50,20 @@ def measure(spec: Spec, seeds: int, devices: int, repetitions: int, compare: boo
     for _ in range(repetitions):
         states, spent = program.time_steps(states, specs)
         times.append(spent)
-    evaluation_steps = program.assess(states, specs)[1].evaluation_steps
+    judged = []  # of one policy, so that its episodes are as long each time
+    for _ in range(repetitions):
+        spent, (states, report) = timed(program.assess, states, specs)
+        judged.append(spent)
+    rounds = report.evaluation_steps / (seeds * spec.evaluation.episodes)
     found = {
         "seeds": seeds,
         "compile_seconds": compiled,
         "iteration_seconds": together / repetitions,
-        "step_seconds": {name: statistics.median(one[name] for one in times) for name in times[0]},
+        "step_seconds": {name: statistics.median(one[name] for one in times) for name in times[0]}
+        | {"judge": statistics.median(judged)},
         "steps_per_iteration": seeds * spec.algorithm.steps_per_iteration,
-        "evaluation_steps": evaluation_steps,
+        "evaluation_steps": report.evaluation_steps,
+        "evaluation_rounds": rounds,
         "bytes": program.bytes,
         "peak_bytes": peak_process_bytes() if (peak := peak_device_bytes()) is None else peak,
     }
@@ -68,10 +74,9 @@ def measure(spec: Spec, seeds: int, devices: int, repetitions: int, compare: boo
         forget()
         steps = BatchProgram(spec, 1, lanes_mode(), 1).steps
         made = {name: products(steps[name].traced.jaxpr.jaxpr) for name in COMPARED}
-        # An evaluation is a loop of unknown length, whose products were counted once.
-        times = {"judge": evaluation_steps / (seeds * spec.evaluation.episodes)}
-        found["operations"] = {name: times.get(name, 1) * operations(one) for name, one in made.items()}
-        found["product_seconds"] = {name: times.get(name, 1) * seconds(one) for name, one in made.items()}
+        often = dict.fromkeys(COMPARED, 1.0) | {"judge": rounds}  # a loop of unknown length, counted once
+        found["operations"] = {name: often[name] * operations(one) for name, one in made.items()}
+        found["product_seconds"] = {name: often[name] * seconds(one) for name, one in made.items()}
     return found
 
 

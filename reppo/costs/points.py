@@ -59,7 +59,8 @@ def points_of(spec: Spec, axes: Sequence[str], most_devices: int) -> list[Point]
         most_devices: over how many devices lanes can be split here.
 
     Raises:
-        ConfigurationError: if an axis is not known, or a program of this spec is not compiled as one.
+        ConfigurationError: if an axis is not known or changes nothing, or a program of this spec is not compiled as
+            one.
     """
     for axis in axes:
         if axis not in AXES:
@@ -79,9 +80,10 @@ def points_of(spec: Spec, axes: Sequence[str], most_devices: int) -> list[Point]
 
 def _larger(spec: Spec, paths: Sequence[str], factor: int) -> Spec:
     numbers = list_paths(spec)
-    for path in paths:
-        if path in numbers:
-            spec = replace_path(spec, path, factor * numbers[path])
+    known = [path for path in paths if path in numbers]
+    require(bool(known), f"The algorithm has no {' or '.join(paths)} to multiply: name other axes with --axes.")
+    for path in known:
+        spec = replace_path(spec, path, factor * numbers[path])
     return spec
 
 

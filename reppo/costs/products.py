@@ -27,12 +27,16 @@ class Product(NamedTuple):
         right: shape.
         dimensions: contracted axes of both, then batch axes of both.
         dtype: of both.
+        precision: in which the operations are made, as JAX has it.
+        result: dtype of the product, where it is another.
     """
 
     left: tuple[int, ...]
     right: tuple[int, ...]
     dimensions: tuple[tuple[Any, Any], tuple[Any, Any]]
     dtype: str
+    precision: Any = None
+    result: Any = None
 
     @property
     def operations(self) -> int:
@@ -47,7 +51,7 @@ class Product(NamedTuple):
         left, right = (jnp.ones((rounds, *shape), self.dtype) for shape in (self.left, self.right))
         made = jax.jit(
             lambda left, right: jax.lax.map(
-                lambda pair: jax.lax.dot_general(pair[0], pair[1], self.dimensions), (left, right)
+                lambda pair: jax.lax.dot_general(*pair, self.dimensions, self.precision, self.result), (left, right)
             )
         )
         made(left, right).block_until_ready()
@@ -70,7 +74,9 @@ def products(program: core.Jaxpr, times: int = 1) -> Counter[Product]:
         if equation.primitive.name == "dot_general":
             shapes: Any = [variable.aval for variable in equation.invars]
             left, right = shapes
-            found[Product(left.shape, right.shape, equation.params["dimension_numbers"], str(left.dtype))] += times
+            how = (equation.params[name] for name in ("precision", "preferred_element_type"))
+            product = Product(left.shape, right.shape, equation.params["dimension_numbers"], str(left.dtype), *how)
+            found[product] += times
         rounds = equation.params["length"] if equation.primitive.name == "scan" else 1
         for inner in inner_programs(equation):
             found.update(products(inner, times * rounds))

@@ -12,6 +12,7 @@ from typing import NoReturn
 from reppo.gpu_check.plan import MACHINE, Part, first_part, parts
 from reppo.gpu_check.schedule import Check
 from reppo.gpu_check.table import format_check
+from reppo.runtime.machine import usable_cores
 
 REHEARSAL = (
     "REHEARSAL: there is no GPU here (or --rehearsal was given). Sizes are tiny, and no figure below says anything "
@@ -48,7 +49,7 @@ def _leave(*_: object) -> NoReturn:
 def _check(arguments: argparse.Namespace, cache: str) -> int:
     spent = max(0.0, time.time() - arguments.started) if arguments.started else 0.0
     end = time.monotonic() + arguments.budget_seconds - spent
-    workers = arguments.workers or max(1, min(8, len(os.sched_getaffinity(0)) // 2))
+    workers = arguments.workers or max(1, min(8, usable_cores() // 2))
     check = Check(arguments.out, format_check, lambda line: print(line, flush=True))
     check.facts = {
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

@@ -31,6 +31,7 @@ from reppo.optimization import Epochs
 from reppo.results import ResultsFolder
 from reppo.rollout import Trajectory
 from reppo.runtime.cache import use_compilation_cache
+from reppo.runtime.machine import usable_cores
 from reppo.runtime.measuring import peak_device_bytes, timed
 from reppo.spec import Evaluation, Spec, replace_path, resolve
 from reppo.training import BatchProgram, lanes_mode
@@ -74,7 +75,7 @@ def run_part(name: str, rehearsal: bool, out: Path) -> int:
 def machine(tell: Tell, rehearsal: bool, out: Path) -> None:
     """Versions, the device, and one product of matrices on it."""
     versions = {name: installed(name) for name in (*_PACKAGES, *suite_packages())}
-    tell(python=platform.python_version(), cores=len(os.sched_getaffinity(0)), versions=versions, unmet=unmet())
+    tell(python=platform.python_version(), cores=usable_cores(), versions=versions, unmet=unmet())
     device = jax.devices()[0]
     stats = device.memory_stats() or {}
     tell(
@@ -117,15 +118,17 @@ def published(tell: Tell, rehearsal: bool, out: Path, backend: str, lanes: int) 
     specs, iterations = [spec] * lanes, 2
     states = program.start(specs, range(lanes))
     states, _ = jax.block_until_ready(program.advance(states, specs, 0))  # Warp compiles its kernels here
-    evaluation, both = [], []
+    evaluation, trained = [], []
     for _ in range(3):
-        for seconds, number in ((evaluation, 0), (both, iterations)):
-            with _device(out):
-                spent, (states, report) = timed(program.advance, states, specs, number)
-            seconds.append(spent)
+        with _device(out):
+            spent, states = timed(program.iterate, states, specs, iterations)
+        trained.append(spent)
+        with _device(out):
+            spent, (states, report) = timed(program.assess, states, specs)
+        evaluation.append(spent)
         tell(
             evaluation_seconds=min(evaluation),
-            iteration_seconds=(min(both) - min(evaluation)) / iterations,
+            iteration_seconds=min(trained) / iterations,
             evaluation_steps=report.evaluation_steps,
             iteration_steps=lanes * spec.algorithm.steps_per_iteration,
             device_bytes=peak_device_bytes(),

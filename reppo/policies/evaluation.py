@@ -32,11 +32,11 @@ def evaluate_policy(policy: TrainedPolicy, episodes: int | None = None, seed: in
     require(seed is None or 0 <= seed < 2**32, f"The seed is {seed}; give a whole number from 0 to 4294967295.")
     own = jax.random.key(policy.record.seed)
     root = fresh_root(own) if seed is None else jax.random.key(seed)
-
-    @eqx.filter_jit
-    def run(acting: AbstractPolicy, environment: AbstractEnvironment, root: Key[Array, ""]) -> Evaluated:
-        starts = evaluation_starts(environment, root, number)
-        return evaluate(Episodes(environment, num_starts=1), acting, starts, root)
-
     with jax.default_matmul_precision(policy.spec.matmul_precision):
-        return run(policy.policy, policy.environment.with_worlds(number), root)
+        return _run(policy.policy, policy.environment.with_worlds(number), root, number)
+
+
+@eqx.filter_jit  # here, not within: compiled once for all policies that are alike, and kept once
+def _run(acting: AbstractPolicy, environment: AbstractEnvironment, root: Key[Array, ""], number: int) -> Evaluated:
+    starts = evaluation_starts(environment, root, number)
+    return evaluate(Episodes(environment, num_starts=1), acting, starts, root)

@@ -9,11 +9,11 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from reppo.environments import AbstractEnvironment, Episodes
+from reppo.environments import Episodes
 from reppo.errors import require
 from reppo.policies.trained import TrainedPolicy
 from reppo.policies.video import check_video_path, write_video
-from reppo.rollout import AbstractPolicy, replay
+from reppo.rollout import replay
 
 MAX_FPS = 30.0
 """Tasks with more steps per second than this show every second step, every third, ..."""
@@ -101,12 +101,16 @@ def _play(
     """What is visible before each step of an evaluation episode, `[steps, ...]`, and the rewards."""
     require(0 <= seed < 2**32, f"The seed is {seed}; give a whole number from 0 to 4294967295.")
 
-    @eqx.filter_jit
-    def run(acting: AbstractPolicy, environment: AbstractEnvironment, root: Array) -> tuple[Any, Array, Array]:
+    played = policy.policy, policy.environment.with_worlds(episode + 1)
+    arrays, code = eqx.partition(played, eqx.is_array)
+
+    @jax.jit  # of what is seen of one picture: its program goes with it, where Equinox would keep it for ever
+    def run(arrays: Any, root: Array) -> tuple[Any, Array, Array]:
+        acting, environment = eqx.combine(arrays, code)
         return replay(Episodes(environment, num_starts=1), acting, root, episode, visible)
 
     with jax.default_matmul_precision(policy.spec.matmul_precision):
-        states, rewards, ended = run(policy.policy, policy.environment.with_worlds(episode + 1), jax.random.key(seed))
+        states, rewards, ended = run(arrays, jax.random.key(seed))
     length = int(np.argmax(ended)) + 1 if np.any(ended) else len(ended)
     return jax.tree.map(lambda leaf: _on_host(leaf)[:length], states), np.asarray(rewards)[:length]
 

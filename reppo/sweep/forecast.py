@@ -212,9 +212,9 @@ def measure(planned: Forecast, experiment: Experiment, batches: Sequence[Batch])
         compiled, program = timed(make_program(specs[0], own[0].width, execution.mode, execution.devices).compile)
         points = experiment.evaluation_points(specs[0])
         states = program.start(specs, seeds)
-        evaluation, (states, _) = timed(program.advance, states, specs, 0)
-        chunk, _ = timed(program.advance, states, specs, points[1])
-        iteration = max(chunk - evaluation, 0.0) / points[1]
+        chunk, states = timed(program.iterate, states, specs, points[1])
+        evaluation, _ = timed(program.assess, states, specs)
+        iteration = chunk / points[1]
         seconds = sum(evaluations * evaluation + iterations * iteration for iterations, evaluations in group.left)
         groups.append(dataclasses.replace(group, measured=Measured(compiled, seconds, program.bytes)))
     return dataclasses.replace(planned, groups=tuple(groups))

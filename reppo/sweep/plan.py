@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
-from reppo.errors import ConfigurationError, DamagedFile
+from reppo.errors import ConfigurationError, DamagedFile, require
 from reppo.results import ResultsFolder
 from reppo.results.lock import only_process
 from reppo.spec import Spec, difference, format_value, from_json
@@ -113,8 +113,10 @@ def look_through(
         runs: those of its runs that are asked for; all by default.
 
     Raises:
-        ConfigurationError: if the folder holds another run under the name of one of them; says in what they differ.
+        ConfigurationError: if the folder holds another run under the name of one of them, or another threshold; says
+            in what they differ.
     """
+    _require_thresholds(experiment, folder)
     pending, changed = [], {}
     for run in experiment.runs() if runs is None else runs:
         place = folder.run(run.arm, run.environment, run.seed)
@@ -158,6 +160,21 @@ def _explain(old: dict[str, Any], new: Spec) -> str:
     return f"Its spec differs: {shown}{'; ...' if len(changed) > 3 else ''}."
 
 
+def _require_thresholds(experiment: Experiment, folder: ResultsFolder) -> None:
+    """Raises `ConfigurationError` if a threshold is another than was written down before."""
+    before = folder.read_experiment().get("thresholds", {})
+    changed = [
+        f"on {task} it was {before[task]:g} and is now {now:g}"
+        for task, now in experiment.declared_thresholds().items()
+        if before.get(task, now) != now
+    ]
+    require(
+        not changed,
+        f"Thresholds stay as they were written down when {str(folder.path)!r} was begun, so that none is chosen by "
+        f"what was found: {'; '.join(changed)}. Write them as before, or give the experiment another name or --out.",
+    )
+
+
 def _note_declared(experiment: Experiment, folder: ResultsFolder) -> None:
     """Writes down for the report, which cannot import the experiment, what each ablation asks, and the thresholds."""
     described = folder.read_experiment()
@@ -167,8 +184,8 @@ def _note_declared(experiment: Experiment, folder: ResultsFolder) -> None:
         own = [f"How does {rival.rival}, another preset, do?", *(a.question for a in rival.arm.ablations)]
         asked[rival.name] = " ".join(own)
     noted = {"questions": described.get("questions", {}) | asked}
-    declared = experiment.declared_thresholds()
-    if declared or "thresholds" in described:
-        noted["thresholds"] = described.get("thresholds", {}) | declared
+    declared, before = experiment.declared_thresholds(), described.get("thresholds", {})
+    if declared or before:
+        noted["thresholds"] = before | declared
     if any(described.get(name, {}) != value for name, value in noted.items()):
         folder.update_experiment(described | noted)

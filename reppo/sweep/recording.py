@@ -30,6 +30,7 @@ class Recorder:
         folder: its folder of results.
         tracker: told of everything that happens.
         sources: the hashes of sources that runs began with, by run; as they are now where it does not say.
+        compiled: what compilation took before runs were continued, by run: the cache held the program afterwards.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Recorder:
         self.folder = folder
         self.tracker = tracker
         self.sources: dict[str, dict[str, str]] = {}
+        self.compiled: dict[str, float] = {}
         self._mode = execution.mode
         self._versions = dict(versions)
         self._said: set[str] = set()
@@ -182,7 +184,7 @@ class Recorder:
                 lanes_mode=self._mode,  # pyright: ignore[reportArgumentType]
                 matmul_precision=run.spec.matmul_precision,
                 train_seconds=seconds,
-                compile_seconds=program.compile_seconds,
+                compile_seconds=max(program.compile_seconds, self.compiled.get(run.id, 0.0)),
                 program_bytes=program.bytes or None,
                 steps_per_second=len(batch.own) * steps / seconds,
                 files={} if run.id in batch.gone else self.run_folder(run).table_fingerprints(),

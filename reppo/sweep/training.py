@@ -134,6 +134,7 @@ class BatchTraining:
             for lane, run in batch.own:
                 recorder.run_folder(run).cut(restored.records[lane].files)
                 recorder.sources[run.id] = restored.records[lane].sources
+                recorder.compiled[run.id] = restored.records[lane].compile_seconds or 0.0
             states, iteration = restored.states, restored.iteration
             seconds = restored.records[0].train_seconds or 0.0
         self.progress.done[batch.id] = iteration

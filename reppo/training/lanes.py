@@ -23,6 +23,7 @@ import numpy as np
 from jaxtyping import Int
 
 from reppo.environments import AbstractEnvironment
+from reppo.errors import require
 from reppo.spec import Spec
 from reppo.summary import Summary
 from reppo.training.faults import suspects
@@ -126,7 +127,10 @@ class BatchProgram(AbstractProgram):
             spec: any spec of the group.
             width: number of lanes.
             mode: `"map"` or `"vmap"`.
-            devices: most devices to split the lanes over; `lane_devices()` by default.
+            devices: most devices to split the lanes over, from 1 to those of this process; `lane_devices()` by default.
+
+        Raises:
+            ConfigurationError: if there are not so many devices.
         """
         self.width = width
         self.mode = mode
@@ -135,6 +139,8 @@ class BatchProgram(AbstractProgram):
         self.shared_steps = 0
         self._saves_data = spec.algorithm.saves_data
         devices = lane_devices() if devices is None else devices
+        here = len(jax.local_devices())
+        require(1 <= devices <= here, f"Lanes are to be split over {devices} devices; give 1 to {here}, as there are.")
         self.at_once = lanes_at_once(mode, width, devices)
         self._places = Places(mode, self.at_once, _devices_used(width, devices))
         environment = make_environment(spec, self.at_once // self._places.devices)

@@ -72,7 +72,10 @@ class ChunkReport(eqx.Module):
 
     @property
     def evaluation_steps(self) -> int:
-        """Environment steps of the evaluation, of all lanes: its episodes go on until the last one is over."""
+        """Environment steps of the evaluation, of all lanes: the episodes of each go on until its last one is over.
+
+        Where lanes run together (`vmap`) all of them take as many as the longest; those are not counted here.
+        """
         lengths = np.asarray(self.evaluated.episode_length)
         return int(lengths.max(axis=-1).sum()) * lengths.shape[-1]
 

@@ -117,7 +117,7 @@ class Piece:
         self._lowered: Any = None
         self._compiled: Any = None
         self.seconds = 0.0  # of tracing and compilation, so far
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def __call__(self, parts: Parts) -> Parts:
         """What it gives for its arguments, which are found by their names among the parts.
@@ -178,11 +178,12 @@ class Piece:
 
     def lower(self) -> None:
         """Traces and lowers, once: what is to be done in the thread that asks for it."""
-        if self._lowered is None and not self.is_compiled:
-            _ = self.results
-            with self._timed():
-                self._lowered = self.traced.lower()
-            del self.traced
+        with self._lock:
+            if self._lowered is None and not self.is_compiled:
+                _ = self.results
+                with self._timed():
+                    self._lowered = self.traced.lower()
+                del self.traced
 
     def compile(self) -> "Piece":
         """Compiles, once, whoever asks for it first."""

@@ -9,12 +9,14 @@ import pytest
 
 from reppo import cli, environments, presets
 from reppo.analysis.figures import plot_growth
+from reppo.costs import points as costs_points
 from reppo.costs.points import measure_points, points_of
 from reppo.costs.products import Product, operations, products
 from reppo.costs.table import axes_of, exponent, format_costs, growth, growths
 from reppo.errors import ConfigurationError
 from reppo.spec import get_path, replace_path, resolve
 from reppo.training import BatchProgram, init
+from tests.algorithms.toys import ToyReplay
 from tests.tiny import tiny_ppo, tiny_spec
 
 
@@ -35,6 +37,15 @@ def test_products_in_loops_count_as_often_as_they_are_made():
     batched = counted(jax.vmap(jnp.dot), jnp.ones((4, 7, 3)), jnp.ones((4, 3, 5)))
     assert operations(batched) == 4 * 2 * 7 * 3 * 5
     assert operations(counted(jnp.add, rows, rows)) == 0
+
+
+def test_products_are_timed_in_the_precision_in_which_they_are_made():
+    weights, rows = jnp.ones((3, 5)), jnp.ones((7, 3))
+    with jax.default_matmul_precision("highest"):
+        (exact,) = counted(jnp.dot, rows, weights)
+    (plain,) = counted(lambda rows, weights: jnp.dot(rows, weights, preferred_element_type=jnp.float32), rows, weights)
+    assert exact != plain and "HIGHEST" in str(exact.precision) and plain.result == jnp.float32
+    assert exact.seconds() > 0 and plain.seconds() > 0
 
 
 def test_a_product_takes_time():
@@ -83,6 +94,8 @@ def test_points_lie_along_the_axes():
     assert len(points_of(spec, [], most_devices=1)) == 1
     with pytest.raises(ConfigurationError, match="axis 'seed'. Did you mean 'seeds'"):
         points_of(spec, ["seed"], most_devices=1)
+    with pytest.raises(ConfigurationError, match="has no algorithm.actor.width or algorithm.critic.width to multiply"):
+        points_of(resolve(tiny_spec(algorithm=ToyReplay())), ["width"], most_devices=1)
 
 
 def point(axes, size, seconds, **changes):
@@ -95,6 +108,7 @@ def point(axes, size, seconds, **changes):
         "step_seconds": {"act": 0.25 * seconds, "learn": 0.5 * seconds, "judge": 2.0 * seconds},
         "steps_per_iteration": 1000,
         "evaluation_steps": 4000,
+        "evaluation_rounds": 200.0,
         "bytes": 2_000_000,
         "peak_bytes": 1_000_000_000,
         "operations": {"act": 10**7, "learn": 10**9, "judge": 4 * 10**7},
@@ -123,6 +137,8 @@ def test_the_table_says_rates_shares_powers_and_faults():
     assert "from the cache 1.5 s" in table and "width 4: MemoryError" in table
     assert list(axes_of(DATA)) == ["seeds", "width"]
     assert "arrays" not in growth([point(["seeds"], 1, 0.1, bytes=0)])  # a backend that does not tell
+    computed = point([], 1, 0.1, step_seconds={"policy_of": 0.001, "learn": 0.1})
+    assert "| policy, where it is computed |" in format_costs({**DATA, "points": [computed]})
     failed = {**DATA, "points": [{"axes": [], "size": 1, "fault": "MemoryError"}]}
     assert "could not be measured: MemoryError" in format_costs(failed)
 
@@ -153,6 +169,25 @@ def test_the_command_measures_and_refuses_to_write_over_what_was_measured(tmp_pa
     assert found["again_seconds"] < found["compile_seconds"] and found["bytes"] < found["peak_bytes"]
     assert cli.main([*command, "--out", str(tmp_path / "out")]) == 2
     assert "costs.json' is there already" in capsys.readouterr().err
+
+
+def test_where_jax_does_not_start_and_where_one_is_interrupted_it_is_said(tmp_path, capsys, monkeypatch):
+    def faulty(*_, **__):
+        raise RuntimeError("no cuda-capable device")
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    command = ["bench", TINY, "--environment", "Pendulum-v1", "--axes", "none", "--out", str(tmp_path / "out")]
+    with monkeypatch.context() as patch:
+        patch.setattr(costs_points, "tell", faulty)
+        assert cli.main(command) == 2
+    assert "JAX does not start here: no cuda-capable device" in capsys.readouterr().err
+    monkeypatch.setattr(costs_points, "tell", lambda *_: {"machine": "here", "devices": 1})
+    monkeypatch.setattr(costs_points, "measure_points", interrupted)
+    assert cli.main(command) == 130
+    said = capsys.readouterr().err
+    assert "interrupted. What was measured until now is in" in said and "checkpoint" not in said
 
 
 def test_a_point_that_fails_says_why_and_loses_no_other(tmp_path):

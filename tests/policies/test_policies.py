@@ -14,7 +14,7 @@ from reppo import environments
 from reppo.algorithms.contract import AbstractAlgorithm
 from reppo.environments import Episodes
 from reppo.errors import ConfigurationError
-from reppo.policies import evaluate_policy, load_policy
+from reppo.policies import evaluate_policy, evaluation, load_policy
 from reppo.policies.trained import TrainedPolicy
 from reppo.results import RunFolder
 from reppo.rollout import AbstractPolicy
@@ -53,6 +53,15 @@ def test_more_episodes_begin_with_the_same_and_another_seed_has_others(policy):
     assert len(set(six.round(2))) == 6
     own, other = (evaluate_policy(policy, seed=seed).episode_return for seed in (policy.record.seed, 7))
     assert len({round(float(value), 1) for value in [*four, *own, *other]}) == 12  # fresh, its own, another seed's
+
+
+def test_an_evaluation_is_compiled_once_for_policies_that_are_alike(run, monkeypatch):
+    traced, own = [], evaluation.evaluate
+    monkeypatch.setattr(evaluation, "evaluate", lambda *arguments: traced.append(1) or own(*arguments))
+    for which in ("last", "best"):
+        for seed in (1, 2):
+            evaluate_policy(load_policy(run, which), episodes=3, seed=seed)
+    assert len(traced) == 1
 
 
 def test_actions_are_in_the_bounds_of_the_task_and_drawn_only_with_a_key(policy):

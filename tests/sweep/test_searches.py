@@ -10,6 +10,7 @@ from ablations import kl
 from reppo import environments
 from reppo.ablation import designs, setting
 from reppo.analysis import apart, load_report, searches_of
+from reppo.errors import ConfigurationError
 from reppo.results import ResultsFolder, load_results
 from reppo.results.status import format_status, read_status
 from reppo.spec import Evaluation, Spec
@@ -18,6 +19,7 @@ from reppo.sweep.batches import arrange_batches
 from reppo.sweep.execution import Execution
 from reppo.sweep.experiment import Run
 from reppo.sweep.forecast import forecast, format_forecast
+from reppo.sweep.plan import look_ahead
 from reppo.tracking import LaneReport, NoTracker
 from reppo.tracking.returns import ArmReturns
 from tests.tiny import tiny_ppo, tiny_preset
@@ -158,3 +160,7 @@ def test_records_tell_settings_from_arms_and_the_report_holds_them_apart(tmp_pat
     assert np.isfinite(found.table("axes")["mean_seconds_to_it"]).all()
     execute(dataclasses.replace(experiment, thresholds={}), tmp_path / "r", NoTracker())  # stays as it was written down
     assert load_report(tmp_path / "r").table("axes")["threshold"] == [5.0] * 3
+    later = dataclasses.replace(experiment, thresholds={"BestAction": 4.0})  # as would suit what was found
+    for look in (lambda: execute(later, tmp_path / "r", NoTracker()), lambda: look_ahead(later, tmp_path / "r")):
+        with pytest.raises(ConfigurationError, match="on BestAction it was 5 and is now 4. Write them as before"):
+            look()

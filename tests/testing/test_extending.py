@@ -7,6 +7,7 @@ import equinox as eqx
 import hypothesis
 import pytest
 
+from reppo.ablation import all_ablations
 from reppo.ablation.ablation import _registered
 from reppo.component import Component
 from reppo.spec import from_json, to_json
@@ -21,6 +22,7 @@ EXPERIMENT, *TESTS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
 @pytest.fixture(autouse=True)
 def forget():
     """Forgets what the page registers."""
+    all_ablations()  # those of the catalog are no news of the page
     ablations, components = dict(_registered), dict(Component.registry)
     yield
     for registry, before in ((_registered, ablations), (Component.registry, components)):

@@ -13,6 +13,7 @@ from reppo import environments
 from reppo.algorithms import AbstractAlgorithm, AlgorithmState
 from reppo.component import static
 from reppo.environments import AbstractEnvironment, AbstractEnvironmentSpec, Box, Observation, Transition
+from reppo.errors import ConfigurationError
 from reppo.losses import ScalarValue
 from reppo.networks import Actor
 from reppo.spec import Evaluation, Spec, replace_path, resolve
@@ -32,6 +33,12 @@ def pieces(spec):
     program = BatchProgram(resolve(spec), 1, "map", devices=1)
     program.trace()
     return program._pieces.calls
+
+
+@pytest.mark.parametrize("devices", [0, 1000])
+def test_lanes_are_split_over_devices_that_there_are(devices):
+    with pytest.raises(ConfigurationError, match=rf"split over {devices} devices; give 1 to \d+, as there are"):
+        BatchProgram(resolve(tiny_spec("BestAction")), 2, "map", devices=devices)
 
 
 def shared(a, b):

@@ -8,11 +8,10 @@ import numpy as np
 from jaxtyping import Float
 
 from reppo.analysis.comparisons.sensitivity import Sensitivity, sensitivity
+from reppo.analysis.scores.bounds import NOT_KNOWN
 from reppo.analysis.scores.scores import ScoreTable
-from reppo.analysis.statistics.best_of import best_of, best_of_draws
+from reppo.analysis.statistics.best_of import best_of, best_of_equals
 from reppo.analysis.statistics.intervals import Interval, share_interval
-
-_LUCK_DRAWS = 4096
 
 
 @final
@@ -27,8 +26,10 @@ class SearchScores:
         scores: of each of them, the mean over its seeds.
         seeds: most seeds of a setting.
         diverged: settings with a run that diverged, which counts as the worst return.
+        broken: settings in whose evaluations the simulation broke each time, which count as the worst return too.
         missing: settings without a score.
         default: the scores of the default's runs; empty where it has none.
+        highest: the greatest score that is possible, as far as that is known.
     """
 
     task: str
@@ -39,6 +40,8 @@ class SearchScores:
     diverged: int
     missing: int
     default: Float[np.ndarray, " seeds"]
+    broken: int = 0
+    highest: float = float("inf")
 
     def above(self, threshold: float | int) -> Interval:
         """The share of the settings that score at least so much, with Wilson's 95% interval: settings are the sample.
@@ -60,37 +63,44 @@ class SearchScores:
         return float(best_of(self.scores, [count])[0])
 
     def luck(self, count: int) -> float:
-        """What the best of so many settings would score if all were as good as the default, by the default's seeds.
+        """What the best of so many settings would score if all were as good as the default, by how its seeds differ.
 
-        NaN where the default has fewer than two runs, whose spread nothing tells.
+        On average over studies, and no more than is possible on the task; see `best_of_equals`. NaN where the default
+        has fewer than two runs, whose spread nothing tells.
 
         Args:
             count: of settings, at least 1.
         """
         if len(self.default) < 2:
             return float("nan")
-        repeats = self.default
-        if self.seeds > 1:  # settings are means over so many seeds
-            drawn = np.random.default_rng(0).integers(0, len(repeats), (_LUCK_DRAWS, self.seeds))
-            repeats = repeats[drawn].mean(axis=1)
-        return best_of_draws(repeats, count)
+        return min(best_of_equals(self.default, count, self.seeds), self.highest)
 
 
-def search_scores(table: ScoreTable, searches: Mapping[str, Sequence[str]]) -> list[SearchScores]:
+def search_scores(
+    table: ScoreTable,
+    searches: Mapping[str, Sequence[str]],
+    worst: Mapping[tuple[str, str], float] | None = None,
+) -> list[SearchScores]:
     """The scores of searches, by task and algorithm.
 
     Args:
         table: scores of settings and defaults, at the same steps.
         searches: for each default the arms of its settings.
+        worst: for each arm and task what a setting counts as in all of whose evaluations the simulation broke; where
+            that is not given it has no score. See `worst_returns`.
 
     Returns:
         Those with at least one score.
     """
-    found = []
+    found, worst = [], worst or {}
     for j, task in enumerate(table.tasks):
         for start, arms in searches.items():
             rows = [table.arm_index(arm) for arm in arms if table.present[table.arm_index(arm), j].any()]
-            known = [i for i in rows if np.isfinite(table.scores[i, j]).any()]
+            scores = {i: float(np.nanmean(own)) for i in rows if np.isfinite(own := table.scores[i, j]).any()}
+            lost = [i for i in rows if table.broken is not None and table.broken[i, j].any()]
+            broken = [i for i in lost if i not in scores and (table.arms[i], task) in worst]
+            scores |= {i: worst[table.arms[i], task] for i in broken}
+            known = [i for i in rows if np.isfinite(scores.get(i, np.nan))]
             if not known:
                 continue
             default = table.scores[table.arm_index(start), j] if start in table.arms else np.zeros(0)
@@ -99,11 +109,13 @@ def search_scores(table: ScoreTable, searches: Mapping[str, Sequence[str]]) -> l
                     task=task,
                     start=start,
                     settings=tuple(table.arms[i] for i in known),
-                    scores=np.array([np.nanmean(table.scores[i, j]) for i in known]),
-                    seeds=max(int(np.isfinite(table.scores[i, j]).sum()) for i in known),
+                    scores=np.array([scores[i] for i in known]),
+                    seeds=max(max(1, int(np.isfinite(table.scores[i, j]).sum())) for i in known),
                     diverged=sum(bool(table.diverged[i, j].any()) for i in known),
                     missing=len(rows) - len(known),
                     default=default[np.isfinite(default)],
+                    broken=len(broken),
+                    highest=table.limits.get(task, NOT_KNOWN)[1],
                 )
             )
     return found

@@ -80,9 +80,10 @@ def time_to_threshold(
 ) -> TimeToThreshold:
     """Steps or seconds until runs first evaluate at a threshold or above it.
 
-    A run that never did is censored at its last evaluation, if it is still running or was watched for less than
-    others; one that diverged never will, so it counts as not having reached the threshold within any horizon. Times are
-    known only up to the interval between evaluations.
+    In steps a run that never did is censored at its last evaluation, if it is still running or was watched for less
+    than others; one that diverged never will, so it counts as not having reached the threshold within any horizon. In
+    seconds every run that never did counts with all that it took: runs of as many steps take unequal times, and one of
+    a quick batch is not to be left out for that. Times are known only up to the interval between evaluations.
 
     Args:
         curve: the evaluations of one arm on one task.
@@ -102,16 +103,18 @@ def time_to_threshold(
     require(unit in get_args(Unit), f"unit={unit!r} is neither 'steps' nor 'seconds'.")
     known = np.isfinite(curve.returns)
     require(known.any(), f"No run of {curve.arm!r} on {curve.environment!r} was evaluated.")
-    clock = np.broadcast_to(curve.environment_steps.astype(np.float64), known.shape)
-    clock = np.where(known, clock if unit == "steps" else curve.seconds, np.nan)
+    steps = np.broadcast_to(curve.environment_steps.astype(np.float64), known.shape)
+    clock = np.where(known, steps, np.nan) if unit == "steps" else curve.seconds
     watched = known.any(axis=1) | curve.diverged
     clock, lost, returns = clock[watched], curve.diverged[watched], curve.returns[watched]
     above = returns >= threshold  # False where NaN
     reached = np.asarray(above.any(axis=1))
     first = np.take_along_axis(clock, np.argmax(above, axis=1)[:, None], axis=1)[:, 0]
     last = np.max(clock, axis=1, initial=-np.inf, where=np.isfinite(clock))
-    times = np.where(reached, first, np.where(lost, np.inf, last))
+    times = np.where(reached, first, np.where(lost & (unit == "steps"), np.inf, last))
     horizon = float(last.max()) if horizon is None else float(horizon)
+    if unit == "seconds":
+        return _uncensored(curve, threshold, times, reached, horizon, confidence)
     restricted, medians = survival(times, reached, np.ones((1, len(times))), horizon)
     interval = Interval(float(restricted[0]), float("nan"), float("nan"))
     if len(times) > 1:
@@ -131,6 +134,30 @@ def time_to_threshold(
         horizon=horizon,
         restricted_mean=interval,
         median=float(medians[0]),
+    )
+
+
+def _uncensored(
+    curve: LearningCurve,
+    threshold: float | int,
+    times: Float[np.ndarray, " seeds"],
+    reached: Bool[np.ndarray, " seeds"],
+    horizon: float,
+    confidence: float,
+) -> TimeToThreshold:
+    """Where every run counts with the time that it took, whether it reached the threshold or not."""
+    mean = student_interval(np.minimum(times, horizon), confidence)
+    come = np.sort(np.where(reached & (times <= horizon), times, np.inf))
+    return TimeToThreshold(
+        environment=curve.environment,
+        arm=curve.arm,
+        threshold=float(threshold),
+        unit="seconds",
+        times=times,
+        reached=reached,
+        horizon=horizon,
+        restricted_mean=Interval(mean.estimate, max(mean.low, 0.0), min(mean.high, horizon)),
+        median=float(come[(len(come) - 1) // 2]),
     )
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 from reppo.analysis.scores.arms import arms_in_order
 from reppo.analysis.scores.bounds import NOT_KNOWN, Bounds, task_limits
-from reppo.analysis.scores.from_runs import worst_returns
+from reppo.analysis.scores.from_runs import last_counted, worst_returns
 from reppo.results import RunData
 from reppo.results.formatting import natural_order
 
@@ -25,7 +25,7 @@ class LearningCurve:
         seeds: the seed of each row.
         environment_steps: the training steps of each column, ascending: wherever any seed was evaluated.
         returns: mean evaluation return; NaN where a seed has none: it was not evaluated there, has not come so far,
-            or returned nothing finite.
+            returned nothing finite, or had diverged, after which only its last finite policy is evaluated.
         seconds: seconds of training and evaluation before each evaluation, without compilation; NaN where a seed was
             not evaluated. They are a run's share of its batch: the seconds of that over the number of its runs, since
             batches of different arms hold different numbers of them.
@@ -33,6 +33,7 @@ class LearningCurve:
         worst: what a seed counts as once it has diverged; NaN if unknown. See `worst_returns`.
         limits: the least and the greatest return that is possible, as far as that is known.
         rank: the place of the arm among all arms of the runs.
+        iteration: steps of an iteration, the longest of any seed; 0 where that is unknown.
     """
 
     environment: str
@@ -45,6 +46,7 @@ class LearningCurve:
     worst: float = float("nan")
     limits: Bounds = NOT_KNOWN
     rank: int = 0
+    iteration: int = 0
 
     def completed(self) -> Float[np.ndarray, "seeds steps"]:
         """The returns of the same seeds at every step, as far as each has come.
@@ -65,12 +67,12 @@ class LearningCurve:
         return returns
 
     def until(self, steps: int) -> "LearningCurve":
-        """The curve up to so many training steps.
+        """The curve up to so many training steps, or to its evaluation nearest to them; see `last_counted`.
 
         Args:
             steps: environment steps, at least those of the first evaluation.
         """
-        kept = self.environment_steps <= steps
+        kept = self.environment_steps <= last_counted(self.environment_steps, steps, self.iteration)
         return replace(
             self,
             environment_steps=self.environment_steps[kept],
@@ -108,7 +110,8 @@ def learning_curves(results: Sequence[RunData], base: str = "base") -> list[Lear
         steps = np.unique(np.concatenate([steps for steps, _ in points]))
         returns, seconds = np.full((2, len(runs), len(steps)), np.nan)
         for i, (run, (own, means)) in enumerate(zip(runs, points, strict=True)):
-            returns[i, np.searchsorted(steps, own)] = means
+            lost = own > run.record.diverged_at if run.record.diverged_at is not None else np.zeros(len(own), np.bool_)
+            returns[i, np.searchsorted(steps, own)] = np.where(lost, np.nan, means)
             shared = run.evaluations.seconds / run.record.runs_in_batch
             seconds[i, np.searchsorted(steps, run.evaluations.environment_steps)] = shared
         curves.append(
@@ -123,6 +126,7 @@ def learning_curves(results: Sequence[RunData], base: str = "base") -> list[Lear
                 worst=floors[arm, environment],
                 limits=limits[environment],
                 rank=ranks[arm],
+                iteration=max(run.record.steps_per_iteration or 0 for run in runs),
             )
         )
     return curves

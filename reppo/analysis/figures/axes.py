@@ -12,7 +12,6 @@ from reppo.analysis.comparisons.searches import SearchScores
 from reppo.analysis.figures import style
 from reppo.analysis.figures.curves import clock_locator, panel_columns
 from reppo.analysis.statistics.best_of import best_of
-from reppo.analysis.statistics.over_time import kaplan_meier
 from reppo.errors import require
 from reppo.results.formatting import human_count, human_seconds
 
@@ -29,8 +28,8 @@ def plot_reached(
 ) -> style.Picture:
     """The share of runs that have reached the threshold, over steps or seconds: one panel per task, one line per arm.
 
-    A line ends where runs were watched no longer. Runs that did not reach the threshold stay in the share to that end,
-    those that diverged too.
+    A line ends where runs were watched no longer: at the steps to which all of the task count, or at the seconds of the
+    slowest run of the arm. All runs stay in the share to that end, those that diverged too.
 
     Args:
         rows: of `axes`, with thresholds.
@@ -41,8 +40,6 @@ def plot_reached(
 
     Raises:
         ConfigurationError: if there is nothing to draw.
-
-    Source: Kaplan and Meier 1958.
     """
     require(x in ("steps", "seconds"), f"x={x!r} is neither 'steps' nor 'seconds'.")
     known = [(row, time) for row in rows if (time := row.steps if x == "steps" else row.seconds) is not None]
@@ -51,10 +48,9 @@ def plot_reached(
     with _panels([row.task for row, _ in known], arms, base, highlight, width) as (figure, panels, looks):
         for row, time in known:
             panel, look = panels[row.task], looks.get(row.arm)
-            events, left = kaplan_meier(time.times, time.reached)
-            kept = events <= time.horizon
-            clock = np.concatenate([[0.0], events[kept], [time.horizon]])
-            share = 1 - np.concatenate([[1.0], left[kept], left[kept][-1:] if kept.any() else [1.0]])
+            come = np.sort(np.minimum(time.times[time.reached], time.horizon))
+            clock = np.concatenate([[0.0], come, [time.horizon]])
+            share = np.concatenate([np.arange(len(come) + 1), [len(come)]]) / len(time.times)
             if look is None:
                 panel.step(clock, share, where="post", color=style.MUTED, alpha=0.55, linewidth=0.7, zorder=1.5)
                 continue

@@ -155,22 +155,28 @@ def _last_common(evaluated: Iterable[tuple[int, tuple[int, ...]]]) -> int:
     return 0
 
 
-def _until(run: RunData, steps: Int[np.ndarray, " evaluations"], limit: int) -> int:
+def last_counted(steps: Int[np.ndarray, " evaluations"], limit: int, iteration: int) -> int:
     """The last evaluation that counts where runs are cut off, in steps.
 
     That is the last up to the limit, or the first after it where that is nearer and less than an iteration away: no run
     can be evaluated at the very steps of another whose iterations are of another length.
+
+    Args:
+        steps: of the evaluations.
+        limit: where runs are cut off.
+        iteration: steps of an iteration; 0 where that is unknown.
     """
     before = steps[steps <= limit].max(initial=0)
     after = steps[steps > limit].min(initial=np.iinfo(np.int64).max)
-    nearer = after - limit < min(run.record.steps_per_iteration or 0, limit - before)
+    nearer = after - limit < min(iteration, limit - before)
     return int(after if nearer else before)
 
 
 def _score(run: RunData, measure: Measure, limit: int | None) -> tuple[float, int]:
     """The score of a run and the training steps behind it."""
     steps, means = run.evaluations.curve()
-    used = np.isfinite(means) & (steps <= _until(run, steps, limit) if limit is not None else True)
+    iteration = run.record.steps_per_iteration or 0
+    used = np.isfinite(means) & (steps <= last_counted(steps, limit, iteration) if limit is not None else True)
     if not used.any():
         return float("nan"), 0
     steps, means = steps[used], means[used]

@@ -38,20 +38,32 @@ def best_of(scores: Numbers, counts: Sequence[int]) -> Float[np.ndarray, " count
     return np.array(found)
 
 
-def best_of_draws(scores: Numbers, count: int) -> float:
-    """The highest of so many draws with replacement, on average: what luck alone finds among equal settings.
+def best_of_equals(scores: Numbers, count: int, seeds: int = 1) -> float:
+    """The highest score of so many settings that all are as good as this one: what luck alone finds, on average.
+
+    Scores are taken as normal. The highest of draws from those that are given would be far too low: it is never above
+    the highest of them, and the best of many settings is.
 
     Args:
-        scores: of the same setting with other seeds, finite, at least one.
-        count: how many draws, at least 1.
+        scores: of the setting with several seeds, finite, at least two.
+        count: how many settings, at least 1.
+        seeds: of which the score of a setting is the mean, at least 1.
 
     Raises:
-        ConfigurationError: if there are no draws.
+        ConfigurationError: if there are too few scores, settings or seeds.
+
+    Source: Tippett 1925, On the extreme individuals and the range of samples taken from a normal population, for the
+        mean of the highest; Tang et al. 2020, arXiv:2004.13705, for the bias of draws with replacement.
     """
-    require(count >= 1, f"The best of {count} draws is asked for; ask for that of at least 1.")
-    ordered = _ordered(scores)
-    below = (np.arange(len(ordered) + 1) / len(ordered)) ** count
-    return float(np.diff(below) @ ordered)
+    from scipy import special
+
+    require(count >= 1, f"The best of {count} settings is asked for; ask for that of at least 1.")
+    require(seeds >= 1, f"Settings of {seeds} seeds are asked for; they have at least 1.")
+    known = _ordered(scores)
+    require(len(known) > 1, "One score alone does not tell how scores differ: give at least two.")
+    points = np.linspace(0.0, 12.0, 4801)  # the mean of the highest by its distribution, on both sides of 0
+    highest = np.trapezoid(1 - special.ndtr(points) ** count - special.ndtr(-points) ** count, points)
+    return float(known.mean() + known.std(ddof=1) / np.sqrt(seeds) * highest)
 
 
 def _ordered(scores: Numbers) -> np.ndarray:

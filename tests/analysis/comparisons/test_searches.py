@@ -1,11 +1,13 @@
 """Distributions of scores over settings, against what one would do by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reppo.analysis import ScoreTable, best_of_draws, search_scores, searches_of, share_interval, tuned_scores
+from reppo.analysis import ScoreTable, best_of_equals, search_scores, searches_of, share_interval, tuned_scores
 from reppo.analysis.comparisons.searches import even_counts
 from tests.analysis.runs import made_by, run
 
@@ -37,7 +39,7 @@ def test_shares_and_the_best_are_those_of_the_settings(default: list, own: list,
     assert one.default.tolist() == default and other.default.tolist() == []
     assert even_counts([one, other]) == {"task 0": min(len(own), len(others))}
     assert np.isnan(other.luck(1))  # no run of it has its default
-    assert np.isnan(one.luck(1)) if len(default) < 2 else one.luck(2) == pytest.approx(best_of_draws(default, 2))
+    assert np.isnan(one.luck(1)) if len(default) < 2 else one.luck(2) == pytest.approx(best_of_equals(default, 2))
 
 
 def test_settings_of_several_seeds_are_means_and_so_is_their_luck():
@@ -46,17 +48,34 @@ def test_settings_of_several_seeds_are_means_and_so_is_their_luck():
     found = search_scores(scores, {"base": ["a", "b", "c"]})[0]
     assert found.scores.tolist() == [2.0, 5.0] and found.settings == ("a", "b")
     assert (found.seeds, found.missing) == (2, 1)
-    # Means of two draws are 0, 4, 4 and 8; the better of two of those is 0 in 1, 4 in 8 and 8 in 7 of 16 cases.
-    assert found.luck(1) == pytest.approx(4.0, abs=0.2) and found.luck(2) == pytest.approx(5.5, abs=0.2)
+    assert found.luck(1) == pytest.approx(4.0) and found.luck(2) == pytest.approx(best_of_equals([0.0, 8.0], 2, 2))
+
+
+def test_settings_that_broke_the_simulation_each_time_count_as_the_worst():
+    scores = ScoreTable.of({"base": [[0.0, 8.0]], "a": [[1.0, NAN]], "b": [[NAN, NAN]], "c": [[NAN, NAN]]})
+    scores.present[2:, :, 0] = True
+    broken = np.zeros(scores.scores.shape, np.int64)
+    broken[2, 0, 0] = 4  # c has not been evaluated yet
+    scores, searches = replace(scores, broken=broken), {"base": ["a", "b", "c"]}
+    found = search_scores(scores, searches, {("b", "task 0"): -5.0, ("c", "task 0"): -5.0})[0]
+    assert found.scores.tolist() == [1.0, -5.0] and (found.broken, found.missing, found.seeds) == (1, 1, 1)
+    assert found.above(0.0).estimate == 0.5
+    assert search_scores(scores, searches)[0].scores.tolist() == [1.0]
+
+
+def test_luck_is_no_more_than_is_possible():
+    scores = replace(ScoreTable.of({"base": [[0.0, 8.0]], "a": [[1.0, NAN]]}), limits={"task 0": (0.0, 9.0)})
+    assert search_scores(scores, {"base": ["a"]})[0].luck(32) == 9.0
 
 
 def test_luck_alone_is_what_equal_settings_gain():
     rng = np.random.default_rng(0)
-    gains = []
-    for _ in range(200):
-        found = search_scores(*table(list(rng.normal(size=30)), list(rng.normal(size=8)), []))[0]
-        gains.append(found.best(8) - found.luck(8))
-    assert abs(np.mean(gains)) < 0.15
+    for seeds, number in ((30, 8), (8, 32)):  # as many as experiments have
+        gains = []
+        for _ in range(400):
+            found = search_scores(*table(list(rng.normal(size=seeds)), list(rng.normal(size=number)), []))[0]
+            gains.append(found.best(number) - found.luck(number))
+        assert abs(np.mean(gains)) < 0.15
 
 
 def test_over_tasks_tuning_is_measured_on_settings_that_all_have():

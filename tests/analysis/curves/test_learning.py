@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -32,8 +34,39 @@ def test_runs_that_never_arrive_are_censored_not_dropped():
     assert slow.horizon == 400 and slow.restricted_mean.estimate == pytest.approx(200 + 75 + 37.5)
     assert slow.median == 300
     assert slow.restricted_mean.low <= 312.5 <= slow.restricted_mean.high <= 400
-    seconds = time_to_threshold(curve([0, 1, 9, 9], [0, 9, 9, 9], [0, 0, 0, 0], [0, 0]), 5.0, unit="seconds")
-    np.testing.assert_allclose(seconds.restricted_mean, np.array(slow.restricted_mean) / 10)
+
+
+def test_in_seconds_runs_that_never_arrive_count_with_all_that_they_took():
+    """Two batches of one arm, of which the quick one has no run that arrives."""
+    quick, slow = [0, 0, 0, 0], [0, 0, 0, 9]
+    found = curve(quick, quick, slow, [0, 0, 0, 0])
+    times = replace(found, seconds=found.seconds * np.array([[0.25], [0.25], [1.0], [1.0]]))
+    seconds = time_to_threshold(times, 5.0, unit="seconds")
+    np.testing.assert_array_equal(seconds.times, [10, 10, 40, 40])
+    np.testing.assert_array_equal(seconds.reached, [False, False, True, False])
+    assert seconds.restricted_mean.estimate == pytest.approx(25) and seconds.median == np.inf
+    half = time_to_threshold(curve([0, 9, 9], [0, 0, 9], [0, 0, 0]), 5.0, unit="seconds")
+    assert half.median == 30 and half.restricted_mean.estimate == pytest.approx((20 + 30 + 30) / 3)
+
+
+def test_what_is_evaluated_after_a_run_diverged_is_not_its_return():
+    """Its last finite policy stands still, and is evaluated to the end."""
+    lost = run("base", 0, [0, 8, 9, 9], diverged=True)
+    lost = replace(lost, record=replace(lost.record, diverged_at=250))
+    found = learning_curves([lost, run("base", 1, [0, 8, 8, 9])])[0]
+    np.testing.assert_array_equal(found.returns[0], [0, 8, NAN, NAN])
+    np.testing.assert_array_equal(found.completed()[0], [0, 8, 0, 0])  # the worst that was seen
+    assert not time_to_threshold(found, 8.5).reached[0] and time_to_threshold(found, 8.0).reached[0]
+    assert reliable_improvement(found, 8.0).falls[0] == 1
+    in_seconds = time_to_threshold(found, 8.5, unit="seconds")
+    np.testing.assert_array_equal(in_seconds.times, [40, 40])
+
+
+def test_a_curve_is_cut_at_its_evaluation_nearest_to_where_others_end():
+    ends = run("base", 0, [0, 3, 6, 9], interval=350, start=0)  # the last at 1050 steps
+    ends = replace(ends, record=replace(ends.record, steps_per_iteration=175))
+    found = learning_curves([ends])[0]
+    assert found.until(1000).environment_steps[-1] == 1050 and found.until(800).environment_steps[-1] == 700
 
 
 def test_times_without_censoring_have_their_plain_mean():

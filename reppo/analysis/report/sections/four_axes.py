@@ -14,10 +14,11 @@ from reppo.analysis.report.content import Section
 from reppo.analysis.report.sections.learning import thresholds_in_words
 from reppo.analysis.report.study import Study
 from reppo.analysis.scores.arms import searches_of
-from reppo.analysis.scores.from_runs import score_table
+from reppo.analysis.scores.from_runs import cut_offs, score_table, worst_returns
 from reppo.analysis.scores.scores import ScoreTable
 from reppo.analysis.statistics.intervals import Interval
 from reppo.analysis.tables.table import Table
+from reppo.results.formatting import human_count
 from reppo.text import counted
 
 
@@ -124,8 +125,9 @@ def _costs(rows: Sequence[Axes]) -> Table:
         kinds={"lanes": "count"},
         notes=(
             "Medians over runs. Speed: steps of all runs of a batch together, over its seconds of training and "
-            "evaluation. Program: arrays of the compiled program, with the states of all its lanes: it compares "
-            "between arms with as many lanes.",
+            "evaluation; on a GPU all lanes train together, and arms compare that have as many. Compilation: of all "
+            "steps of the program, less where the cache held them. Program: arrays of the lanes that train at the "
+            "same time, on a CPU one for each core, on a GPU all of them.",
         ),
     )
 
@@ -135,7 +137,7 @@ def _robustness(study: Study) -> tuple[list[tuple[str, Picture]], list[Table], s
     results = [*study.results, *study.searched]
     searches = searches_of(results, study.base)
     table = score_table(results, base=study.base)
-    found = search_scores(table, searches)
+    found = search_scores(table, searches, worst_returns(results, study.base))
     if not found:
         return [], [], " No setting of a search has been evaluated yet."
     pictures = [
@@ -150,7 +152,12 @@ def _robustness(study: Study) -> tuple[list[tuple[str, Picture]], list[Table], s
     words += (
         ", each drawn from ranges of its own, which the experiment's file declares: shares are of those ranges, and "
     )
-    words += "of no others. All settings and defaults are compared at the same steps."
+    at = {task: steps for task, steps in cut_offs(results).items() if task in {one.task for one in found}}
+    places = [
+        f"{human_count(steps) if steps else 'the first evaluation, before training,'} on {task}"
+        for task, steps in at.items()
+    ]
+    words += f"of no others. All settings and defaults are compared at the same steps: {', '.join(places)}."
     scaled = _scaled(table, found, study)
     tuned = [] if scaled is None else tuned_scores(scaled, searches)
     if tuned:
@@ -199,12 +206,17 @@ def _distribution(found: Sequence[SearchScores], thresholds: Mapping[str, float]
         "(Wilson's 95% interval, settings being the sample). Default: the mean of its runs. Best: of so many "
         "settings, on average over which are drawn, and as many for every algorithm of the task, so that budgets "
         "are equal. Gain: that minus the default. The best is chosen by the score it is given, so the gain is too "
-        "high; luck is what it would be if all settings were as good as the default, by how its seeds differ: where "
-        "it is no less, tuning is not shown to help."
+        "high; luck is what it would be on average if all settings were as good as the default and scores were normal, "
+        "by how the default's seeds differ: where the gain is no more, tuning is not shown to help, and half of all "
+        "studies of equal settings gain more."
     ]
-    missing = sum(one.missing for one in found)
+    broken, missing = sum(one.broken for one in found), sum(one.missing for one in found)
+    if broken:
+        notes.append(
+            f"The simulation broke in every evaluation of {counted(broken, 'setting')}: they count as the worst return."
+        )
     if missing:
-        notes.append(f"Left out: {counted(missing, 'setting')} without an evaluation.")
+        notes.append(f"Left out: {counted(missing, 'setting')} without an evaluation yet.")
     return Table.of(
         "searches",
         "Scores over settings of hyperparameters",

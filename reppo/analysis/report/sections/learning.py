@@ -71,9 +71,9 @@ def thresholds_in_words(study: Study) -> str:
     """Where the thresholds are from."""
     derived = f"{LEARNED:.0%} of the way from the base's first evaluation to its last; a task on which the base gained "
     derived += "no more than its seeds differ is left out."
-    if not study.declared:
-        return f"Threshold: {derived}"
     declared = [task for task in study.cuts if task in study.declared]
+    if not declared:
+        return f"Threshold: {derived}"
     others = len(study.cuts) > len(declared)
     return "Threshold: declared with the experiment" + (
         f" on {', '.join(declared)}; on others {derived}" if others else "."
