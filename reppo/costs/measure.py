@@ -4,7 +4,6 @@ import json
 import platform
 import statistics
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from reppo.spec import Spec, from_json
 from reppo.sweep.experiment_file import load_experiment
 from reppo.training import BatchProgram, lanes_mode
 from reppo.training.lanes import lane_devices
-from reppo.training.pieces import Piece, forget
+from reppo.training.pieces import forget
 
 COMPARED = ("act", "learn", "judge")
 """The steps with networks, whose matrix products are timed by themselves."""
@@ -37,8 +36,9 @@ def measure(spec: Spec, seeds: int, devices: int, repetitions: int, compare: boo
     Returns:
         Plain data: `seeds`; `compile_seconds` and `again_seconds`, of the same program from the compilation cache;
         `iteration_seconds`, of iterations that do not wait for each other's steps, and `step_seconds` by step, of steps
-        that do, for all seeds together; `steps_per_iteration` and `evaluation_steps` of all seeds; `bytes` of arrays as
-        the compiler laid them out, and `peak_bytes` of the process or the device; where they are compared, for one seed
+        that do, for all seeds together; `steps_per_iteration` and `evaluation_steps` of all seeds, the latter until the
+        last episode of each was over, after `evaluation_rounds` steps on average; `bytes` of arrays as the compiler
+        laid them out, and `peak_bytes` of the process or the device; where they are compared, for one seed
         `operations` and `product_seconds` by step.
     """
     specs = [spec] * seeds
@@ -50,13 +50,20 @@ def measure(spec: Spec, seeds: int, devices: int, repetitions: int, compare: boo
     for _ in range(repetitions):
         states, spent = program.time_steps(states, specs)
         times.append(spent)
+    judged = []  # of one policy, so that its episodes are as long each time
+    for _ in range(repetitions):
+        spent, (states, report) = timed(program.assess, states, specs)
+        judged.append(spent)
+    rounds = report.evaluation_steps / (seeds * spec.evaluation.episodes)
     found = {
         "seeds": seeds,
         "compile_seconds": compiled,
         "iteration_seconds": together / repetitions,
-        "step_seconds": {name: statistics.median(one[name] for one in times) for name in times[0]},
+        "step_seconds": {name: statistics.median(one[name] for one in times) for name in times[0]}
+        | {"judge": statistics.median(judged)},
         "steps_per_iteration": seeds * spec.algorithm.steps_per_iteration,
-        "evaluation_steps": seeds * spec.evaluation.episodes * spec.environment.make().horizon,
+        "evaluation_steps": report.evaluation_steps,
+        "evaluation_rounds": rounds,
         "bytes": program.bytes,
         "peak_bytes": peak_process_bytes() if (peak := peak_device_bytes()) is None else peak,
     }
@@ -65,18 +72,12 @@ def measure(spec: Spec, seeds: int, devices: int, repetitions: int, compare: boo
     found["again_seconds"], _ = timed(BatchProgram(spec, seeds, lanes_mode(), devices).compile)
     if compare:
         forget()
-        made = {name: _products(piece) for name, piece in _one_seed(spec).items() if name in COMPARED}
-        found["operations"] = {name: operations(one) for name, one in made.items()}
-        found["product_seconds"] = {name: seconds(one) for name, one in made.items()}
+        steps = BatchProgram(spec, 1, lanes_mode(), 1).steps
+        made = {name: products(steps[name].traced.jaxpr.jaxpr) for name in COMPARED}
+        often = dict.fromkeys(COMPARED, 1.0) | {"judge": rounds}  # a loop of unknown length, counted once
+        found["operations"] = {name: often[name] * operations(one) for name, one in made.items()}
+        found["product_seconds"] = {name: often[name] * seconds(one) for name, one in made.items()}
     return found
-
-
-def _one_seed(spec: Spec) -> dict[str, Piece]:
-    return BatchProgram(spec, 1, lanes_mode(), 1).steps
-
-
-def _products(piece: Piece) -> Counter[Any]:
-    return products(piece.traced.jaxpr.jaxpr)
 
 
 def machine() -> str:

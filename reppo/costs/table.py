@@ -93,10 +93,12 @@ def axes_of(data: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
 
 
 def growth(points: Sequence[Mapping[str, Any]]) -> dict[str, list[float | int]]:
-    """What grows along an axis: seconds and bytes at each of its points."""
+    """What grows along an axis: seconds and bytes at each of its points; evaluations as if episodes were as long."""
+    rounds = [point["evaluation_rounds"] for point in points]
+    judged = [point["step_seconds"]["judge"] for point in points]
     costs = {
         "iteration": [point["iteration_seconds"] for point in points],
-        "evaluation": [point["step_seconds"]["judge"] for point in points],
+        "evaluation": [rounds[0] / own * seconds for own, seconds in zip(rounds, judged, strict=True)],
         "compilation": [point["compile_seconds"] for point in points],
         "arrays": [point["bytes"] for point in points],
         "memory in all": [point["peak_bytes"] for point in points],

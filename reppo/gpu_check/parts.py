@@ -116,19 +116,20 @@ def published(tell: Tell, rehearsal: bool, out: Path, backend: str, lanes: int) 
     spec = _main_spec(backend, rehearsal)
     program = _compiled(tell, spec, lanes)
     specs, iterations = [spec] * lanes, 2
-    horizon = spec.environment.make().horizon
     states = program.start(specs, range(lanes))
     states, _ = jax.block_until_ready(program.advance(states, specs, 0))  # Warp compiles its kernels here
-    evaluation, both = [], []
+    evaluation, trained = [], []
     for _ in range(3):
-        for seconds, number in ((evaluation, 0), (both, iterations)):
-            with _device(out):
-                spent, (states, report) = timed(program.advance, states, specs, number)
-            seconds.append(spent)
+        with _device(out):
+            spent, states = timed(program.iterate, states, specs, iterations)
+        trained.append(spent)
+        with _device(out):
+            spent, (states, report) = timed(program.assess, states, specs)
+        evaluation.append(spent)
         tell(
             evaluation_seconds=min(evaluation),
-            iteration_seconds=(min(both) - min(evaluation)) / iterations,
-            evaluation_steps=lanes * spec.evaluation.episodes * horizon,
+            iteration_seconds=min(trained) / iterations,
+            evaluation_steps=report.evaluation_steps,
             iteration_steps=lanes * spec.algorithm.steps_per_iteration,
             device_bytes=peak_device_bytes(),
         )

@@ -67,7 +67,7 @@ def evaluate(
     starts: EpisodeState,
     root: Key[Array, ""],
 ) -> Evaluated:
-    """Runs one whole episode from each start, acting deterministically.
+    """Runs one whole episode from each start, acting deterministically, until the last of them is over.
 
     Args:
         environment: one instance, batched here.
@@ -78,8 +78,8 @@ def evaluate(
     num_episodes, key = starts.clock.shape[0], subkey(root, "evaluation", "environment")
     memory = _memories(policy, root, num_episodes)
 
-    def step(carry: tuple[EpisodeState, Any, Evaluated, Array], time: Array) -> tuple[Any, None]:
-        states, memory, outcome, running = carry
+    def step(carry: tuple[Array, EpisodeState, Any, Evaluated, Array]) -> tuple[Any, ...]:
+        time, states, memory, outcome, running = carry
         keys = jax.random.split(subkey(key, time), num_episodes)
         action, memory, _ = jax.vmap(lambda m, o, k: policy(m, o, k, deterministic=True))(
             memory, states.observation, keys
@@ -89,7 +89,7 @@ def evaluate(
         episode_return = jnp.where(timestep.nonfinite, jnp.nan, timestep.episode_return)
         now = Evaluated(episode_return, timestep.episode_length, timestep.nonfinite, timestep.episode_metrics)
         outcome = jax.tree.map(lambda new, old: jnp.where(ends_now, new, old), now, outcome)
-        return (states, memory, outcome, running & ~ends_now), None
+        return time + 1, states, memory, outcome, running & ~ends_now
 
     nothing = Evaluated(
         episode_return=jnp.full(num_episodes, jnp.nan),
@@ -97,8 +97,8 @@ def evaluate(
         nonfinite=jnp.zeros(num_episodes, bool),
         metrics={name: jnp.full(num_episodes, jnp.nan) for name in environment.environment.metric_names},
     )
-    carry = (starts, memory, nothing, jnp.ones(num_episodes, bool))
-    (_, _, outcome, _), _ = jax.lax.scan(step, carry, jnp.arange(environment.horizon))
+    carry = (jnp.array(0), starts, memory, nothing, jnp.ones(num_episodes, bool))
+    _, _, _, outcome, _ = jax.lax.while_loop(lambda carry: carry[-1].any(), step, carry)
     return outcome
 
 

@@ -69,8 +69,8 @@ class GroupForecast:
             first group of the environment, or of its rival.
         steps_per_iteration: environment steps of an iteration.
         training_steps: environment steps of training that are left, all runs together.
-        evaluation_steps: environment steps of evaluation that are left, all runs together. An episode that ends early
-            still costs the whole horizon.
+        evaluation_steps: environment steps of evaluation that are left, all runs together: at most, since an evaluation
+            stops when its last episode is over.
         bytes: memory of the lanes that train at the same time (see `reppo.training.lane_bytes`) and of the states of
             the others.
         left: for each batch the iterations and the evaluations of its runs that are still to be made.
@@ -212,9 +212,9 @@ def measure(planned: Forecast, experiment: Experiment, batches: Sequence[Batch])
         compiled, program = timed(make_program(specs[0], own[0].width, execution.mode, execution.devices).compile)
         points = experiment.evaluation_points(specs[0])
         states = program.start(specs, seeds)
-        evaluation, (states, _) = timed(program.advance, states, specs, 0)
-        chunk, _ = timed(program.advance, states, specs, points[1])
-        iteration = max(chunk - evaluation, 0.0) / points[1]
+        chunk, states = timed(program.iterate, states, specs, points[1])
+        evaluation, _ = timed(program.assess, states, specs)
+        iteration = chunk / points[1]
         seconds = sum(evaluations * evaluation + iterations * iteration for iterations, evaluations in group.left)
         groups.append(dataclasses.replace(group, measured=Measured(compiled, seconds, program.bytes)))
     return dataclasses.replace(planned, groups=tuple(groups))
@@ -233,8 +233,8 @@ def format_forecast(planned: Forecast) -> str:
         lines += [
             f"{number:3}. {group.environment}: {', '.join(group.arms)}",
             f"       {group.runs} runs{_of_searches(group.searched)} in {group.batches} of the batches, "
-            f"{human_count(group.training_steps)} steps of training, {human_count(group.evaluation_steps)} of "
-            f"evaluation, {human_bytes(group.bytes)}",
+            f"{human_count(group.training_steps)} steps of training, up to "
+            f"{human_count(group.evaluation_steps)} of evaluation, {human_bytes(group.bytes)}",
         ]
         if group.differs:
             lines.append(f"       its own program for {', '.join(group.differs)}")
@@ -253,7 +253,7 @@ def format_forecast(planned: Forecast) -> str:
             )
     lines.append(
         f"{planned.compilations} compilations, {human_count(total['training_steps'])} steps of training, "
-        f"{human_count(total['evaluation_steps'])} of evaluation, up to {human_bytes(total['bytes'])} of arrays"
+        f"up to {human_count(total['evaluation_steps'])} of evaluation, up to {human_bytes(total['bytes'])} of arrays"
     )
     usable = usable_memory() if jax.default_backend() == "cpu" else None
     if usable is not None and total["bytes"] + RESIDENT_BYTES > usable:

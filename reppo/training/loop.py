@@ -70,6 +70,15 @@ class ChunkReport(eqx.Module):
     metrics: dict[str, Summary]
     diverged_at: Int[Array | np.ndarray, "*lanes"]
 
+    @property
+    def evaluation_steps(self) -> int:
+        """Environment steps of the evaluation, of all lanes: the episodes of each go on until its last one is over.
+
+        Where lanes run together (`vmap`) all of them take as many as the longest; those are not counted here.
+        """
+        lengths = np.asarray(self.evaluated.episode_length)
+        return int(lengths.max(axis=-1).sum()) * lengths.shape[-1]
+
 
 def init(
     spec: Spec, seed: UInt32[Array, ""] | Int[Array, ""] | int, environment: AbstractEnvironment | None = None

@@ -67,7 +67,7 @@ def test_an_update_makes_no_product_twice(preset):
     steps = spec.algorithm.steps_per_iteration
     made = {name: operations(products(piece.traced.jaxpr.jaxpr)) / steps for name, piece in program.steps.items()}
     assert made["act"] == 2 * actor
-    assert made["judge"] * steps == spec.evaluation.episodes * 200 * 2 * actor
+    assert made["judge"] * steps == spec.evaluation.episodes * 2 * actor  # in a step, since they end when they end
     # Of the critic's step three products of each matrix, of the actor's three of the actor's and two of the critic's.
     most = 2 * (critic + 2 * actor + epochs * (3 * critic + 3 * actor + 2 * critic))
     assert 0.6 * most < made["learn"] <= most
@@ -108,6 +108,7 @@ def point(axes, size, seconds, **changes):
         "step_seconds": {"act": 0.25 * seconds, "learn": 0.5 * seconds, "judge": 2.0 * seconds},
         "steps_per_iteration": 1000,
         "evaluation_steps": 4000,
+        "evaluation_rounds": 200.0,
         "bytes": 2_000_000,
         "peak_bytes": 1_000_000_000,
         "operations": {"act": 10**7, "learn": 10**9, "judge": 4 * 10**7},
@@ -159,7 +160,9 @@ def test_the_command_measures_and_refuses_to_write_over_what_was_measured(tmp_pa
     assert cli.main([*command, "--out", str(tmp_path / "out")]) == 0
     assert "| update |" in capsys.readouterr().out
     (found,) = json.loads((tmp_path / "out" / "costs.json").read_text())["points"]
-    assert found["steps_per_iteration"] == 32 and found["evaluation_steps"] % 200 == 0
+    assert found["steps_per_iteration"] == 32 and found["evaluation_steps"] == 16 * 200
+    # Two layers of 8 units: 3 observations, 2 outputs of the actor.
+    assert found["operations"]["judge"] == found["evaluation_steps"] * 2 * (3 * 8 + 8 * 8 + 8 * 2)
     assert set(found["step_seconds"]) == {"act", "learn", "judge"} == set(found["product_seconds"])
     assert all(seconds > 0 for seconds in [*found["step_seconds"].values(), *found["product_seconds"].values()])
     assert found["iteration_seconds"] < 10 * sum(found["step_seconds"].values())

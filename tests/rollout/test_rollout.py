@@ -112,6 +112,25 @@ def test_every_evaluation_episode_is_whole_and_deterministic():
     np.testing.assert_array_equal(outcome.metrics["reward/step"], np.full(3, sum(range(1, HORIZON + 1))))
 
 
+def test_an_evaluation_stops_with_its_last_episode():
+    """And not before; what follows an end changes no outcome."""
+    episodes, asked, ends = Episodes(Counting()), [], np.array([1, 4, 2])
+
+    @final
+    class Asked(AbstractPolicy):
+        def __call__(self, memory, observation, key, deterministic):
+            jax.debug.callback(lambda: asked.append(1))
+            return Half()(memory, observation, key, deterministic)
+
+    starts = jax.vmap(episodes.reset)(jax.random.split(jax.random.key(0), 3))
+    starts = eqx.tree_at(lambda states: states.limit, starts, jnp.asarray(ends))
+    outcome = evaluate(episodes, Asked(), starts, jax.random.key(1))
+    jax.effects_barrier()
+    assert len(asked) == ends.max()
+    np.testing.assert_array_equal(outcome.episode_length, ends)
+    np.testing.assert_array_equal(outcome.episode_return, 0.25 * ends)
+
+
 def test_an_evaluation_episode_in_which_the_simulation_broke_has_no_return():
     episodes = Episodes(environments.probe("NonFinite").make())
     starts = jax.vmap(episodes.reset)(jax.random.split(jax.random.key(0), 3))
