@@ -49,11 +49,11 @@ class Product(NamedTuple):
         """Time that this machine takes for it: of the fastest of several calls that make it again and again."""
         rounds = max(1, _OPERATIONS // self.operations)
         left, right = (jnp.ones((rounds, *shape), self.dtype) for shape in (self.left, self.right))
-        made = jax.jit(
-            lambda left, right: jax.lax.map(
-                lambda pair: jax.lax.dot_general(*pair, self.dimensions, self.precision, self.result), (left, right)
-            )
-        )
+
+        def product(pair: tuple[jax.Array, jax.Array]) -> jax.Array:
+            return jax.lax.dot_general(pair[0], pair[1], self.dimensions, self.precision, self.result)
+
+        made = jax.jit(lambda left, right: jax.lax.map(product, (left, right)))
         made(left, right).block_until_ready()
         spent = []
         for _ in range(_CALLS):
