@@ -112,6 +112,9 @@ class BatchProgram(AbstractProgram):
         bytes: memory of the arrays of the lanes that train at the same time, on all devices, as the compiler laid them
             out; 0 before compilation, and where the backend does not tell.
         shared_steps: how many of its steps another program had compiled before.
+
+    Raises:
+        ConfigurationError: if there are not as many devices as are asked for.
     """
 
     def __init__(
@@ -128,9 +131,6 @@ class BatchProgram(AbstractProgram):
             width: number of lanes.
             mode: `"map"` or `"vmap"`.
             devices: most devices to split the lanes over, from 1 to those of this process; `lane_devices()` by default.
-
-        Raises:
-            ConfigurationError: if there are not so many devices.
         """
         self.width = width
         self.mode = mode

@@ -140,7 +140,7 @@ def test_studies_as_they_should_not_be_are_told_without_pretending(case: str, tm
             assert len(table)
 
 
-def test_settings_that_diverged_or_have_no_evaluation_are_counted(report):
+def test_settings_that_diverged_or_broke_the_simulation_are_counted(report):
     results = study()
     lost = run("gamma=0.7", 0, [0.0, 4.0], "A", diverged=True, start=0)
     results.append(made_by(lost, "gamma=0.7", **SETTING))
@@ -150,8 +150,8 @@ def test_settings_that_diverged_or_have_no_evaluation_are_counted(report):
     )
     found = report(results, thresholds={"A": 8.0})
     row = rows(found, "searches", task="A", algorithm="base")[0]
-    assert (row["settings"], row["diverged"], row["above"]) == (5, 1, 0.4)  # as the worst return it is below
-    assert found.table("searches").notes[1] == "Left out: 1 setting without an evaluation."
+    assert (row["settings"], row["diverged"]) == (6, 1) and row["above"] == pytest.approx(2 / 6)  # both are below
+    assert found.table("searches").notes[1].startswith("The simulation broke in every evaluation of 1 setting:")
 
 
 def test_unfinished_settings_are_counted_and_hold_all_of_their_task_back(report):
