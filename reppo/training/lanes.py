@@ -270,7 +270,8 @@ class BatchProgram(AbstractProgram):
         columns = jax.tree.map(lambda x: np.asarray(x).T, states.metrics)
         metrics = columns.apart(self.metric_names)
         metrics |= self._fill("evaluation_metrics", after)
-        report = ChunkReport(self._fill("evaluated", after), metrics, after["diverged_at"][0])
+        diverged_at = np.array(after["diverged_at"][0])  # a copy: the next update has the memory of the state's
+        report = ChunkReport(self._fill("evaluated", after), metrics, diverged_at)
         return LaneStates(self._whole(after), self._nothing), report
 
     def time_steps(self, states: LaneStates, specs: Sequence[Spec]) -> tuple[LaneStates, dict[str, float]]:

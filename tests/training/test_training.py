@@ -249,16 +249,17 @@ def test_one_nonfinite_state_ends_one_episode_and_is_counted():
     assert state.diverged_at == -1
 
 
-@pytest.mark.slow
-def test_lanes_by_vmap_agree_with_lanes_by_map(spec, trained):
+def test_lanes_by_vmap_agree_with_lanes_by_map_and_a_report_outlives_the_next_update(spec, trained):
     program = BatchProgram(spec, WIDTH, "vmap")
     states = program.start([spec] * WIDTH, range(WIDTH))
+    states, early = program.advance(states, [spec] * WIDTH, 0)
     states, report = program.advance(states, [spec] * WIDTH, 6)
     np.testing.assert_allclose(
         states.arrays.algorithm.learner.actor.mlp.linears[0].weight,
         trained[0].arrays.algorithm.learner.actor.mlp.linears[0].weight,
         atol=2e-3,
     )
+    assert arrays(early) and (np.asarray(early.diverged_at) == -1).all()
 
 
 def test_best_policy_is_that_of_the_best_evaluation(trained):
