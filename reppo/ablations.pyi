@@ -13,6 +13,7 @@ from ..ablations import observations as observations
 from ..ablations import optimizer as optimizer
 from ..ablations import policy as policy
 from ..ablations import ppo as ppo
+from ..ablations import sac as sac
 from ..ablations import targets as targets
 from ..ablations import updates as updates
 from ..ablations import value as value

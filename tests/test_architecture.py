@@ -35,6 +35,7 @@ ORDER = [
     "targets",
     "losses",
     "optimization",
+    "replay",
     "algorithms",
     "spec",
     "presets",

@@ -30,6 +30,7 @@ HERE = [
     "docs/index.md",
     "docs/policies.md",
     "docs/ppo.md",
+    "docs/sac.md",
     "docs/published.md",
     "docs/python.md",
     "docs/report.md",
@@ -69,7 +70,15 @@ def test_python_is_run_here_or_by_a_test_that_names_its_page(page):
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "docs/index.md", "docs/first-study.md", "docs/discrete.md", "docs/ppo.md", "docs/hybrids.md"],
+    [
+        "README.md",
+        "docs/index.md",
+        "docs/first-study.md",
+        "docs/discrete.md",
+        "docs/ppo.md",
+        "docs/hybrids.md",
+        "docs/sac.md",
+    ],
 )
 def test_a_page_declares_an_experiment(run_page, page):
     assert isinstance(run_page(page)["experiment"], Experiment)

@@ -4,10 +4,11 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from reppo import environments
-from reppo.algorithms import Ppo, Reppo
-from reppo.losses import FixedSupport, HLGauss
+from reppo.algorithms import Ppo, Reppo, Sac
+from reppo.losses import FixedSupport, HLGauss, LearnedMultiplier
 from reppo.networks import Actor, Critic, NoNorm
-from reppo.optimization import Adam, Epochs, NoClip
+from reppo.optimization import Adam, Epochs, NoClip, Polyak
+from reppo.replay import UniformReplay
 from reppo.spec import Evaluation, Spec, resolve
 from reppo.sweep import pace
 from reppo.training import ChunkReport, TrainState, init, train_chunk
@@ -40,6 +41,24 @@ def tiny_ppo(**changes) -> Ppo:
         "critic_optimizer": Adam(learning_rate=1e-2),
     }
     return Ppo(**(settings | changes))
+
+
+def tiny_sac(**changes) -> Sac:
+    settings = {
+        "num_environments": 16,
+        "rollout_length": 8,
+        "actor": Actor(width=16, depth=1, norm=NoNorm()),
+        "critic": Critic(width=16, encoder_depth=0, head_depth=0, norm=NoNorm()),
+        "target_network": Polyak(0.1),
+        "replay": UniformReplay(1024),
+        "learning_starts": 256,
+        "updates": 16,
+        "batch_size": 64,
+        "temperature": LearnedMultiplier(0.1),
+        "actor_optimizer": Adam(learning_rate=1e-2),
+        "critic_optimizer": Adam(learning_rate=1e-2),
+    }
+    return Sac(**(settings | changes))
 
 
 def tiny_spec(probe: str = "BestAction", algorithm=None, **changes) -> Spec:

@@ -5,6 +5,7 @@ from reppo.algorithms.contract import AbstractAlgorithm, AlgorithmState
 from reppo.algorithms.learning import ActorParts, Learner, critic_step
 from reppo.algorithms.ppo import Ppo
 from reppo.algorithms.reppo import Reppo
+from reppo.algorithms.sac import Sac
 from reppo.algorithms.sharing import AbstractSharing, NoSharing, SharedEncoder
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "NoSharing",
     "Ppo",
     "Reppo",
+    "Sac",
     "SharedEncoder",
     "build_actor",
     "critic_step",

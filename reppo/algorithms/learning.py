@@ -230,21 +230,20 @@ def critic_metrics(rows: CriticRows, batch: Minibatch, gradient: Any, says: str)
     }
 
 
-def require_common(algorithm: Any) -> None:
-    """Checks the fields that such algorithms have in common.
+def require_sizes(algorithm: Any) -> None:
+    """Checks the fields that algorithms with an actor have in common.
 
     Args:
-        algorithm: with numbers of environments and steps, discount, scale of rewards, batches, and the actor's slots.
+        algorithm: with numbers of environments and steps, discount, scale of rewards, and the actor's slots.
 
     Raises:
-        ConfigurationError: if one is out of its range, or batches or multiplier do not go with the others.
+        ConfigurationError: if one is out of its range, or the multiplier does not go with the actor's loss.
     """
     sizes = {"num_environments": algorithm.num_environments, "rollout_length": algorithm.rollout_length}
     for name, size in sizes.items():
         require(size >= 1, f"{name} is {size}; give at least 1.")
     require(0 <= algorithm.gamma <= 1, f"gamma is {algorithm.gamma!s}; give one in [0, 1].")
     require(algorithm.reward_scale > 0, f"reward_scale is {algorithm.reward_scale!s}; give a positive one.")
-    algorithm.batches.check(algorithm.steps_per_iteration)
     require(
         bool(np.isfinite(algorithm.actor_loss.kl_bound)) or isinstance(algorithm.kl_multiplier, FixedMultiplier),
         "The KL multiplier is learned, but the actor's objective has no bound for it to aim at. "

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from reppo.algorithms.acting import ActorPolicy, build_actor
 from reppo.algorithms.contract import AbstractAlgorithm, AlgorithmState
-from reppo.algorithms.learning import CRITIC_WATCHED, ActorParts, Learner, critic_step, require_common
+from reppo.algorithms.learning import CRITIC_WATCHED, ActorParts, Learner, critic_step, require_sizes
 from reppo.algorithms.sharing import AbstractSharing, NoSharing, joint_learner, joint_step
 from reppo.component import Scalar, hyper, slot, static
 from reppo.distributions import AbstractHead, NormalHead
@@ -338,4 +338,5 @@ class Ppo(AbstractAlgorithm):
             f"{type(self.actor_loss).__name__} asks a critic for the values of actions, and that of PPO knows only "
             "those of states. Choose SurrogateLoss(), or the algorithm Reppo.",
         )
-        require_common(self)
+        require_sizes(self)
+        self.batches.check(self.steps_per_iteration)

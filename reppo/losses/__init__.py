@@ -45,6 +45,7 @@ from reppo.losses.objectives import (
     Unconstrained,
     WithoutEntropy,
 )
+from reppo.losses.pessimism import AbstractPessimism, EnsembleQ, LeastValue, MeanValue
 from reppo.losses.supports import AbstractSupport, FixedSupport, SupportFromRewards
 from reppo.losses.surrogates import AbstractSurrogate, ClippedRatio, LambdaAdvantageLoss, PlainRatio, SurrogateLoss
 from reppo.losses.value_losses import AbstractValueLoss, ClippedValueLoss, PlainValueLoss
@@ -72,6 +73,7 @@ __all__ = [
     "AbstractMask",
     "AbstractMultiplier",
     "AbstractObjective",
+    "AbstractPessimism",
     "AbstractSupport",
     "AbstractSurrogate",
     "AbstractValue",
@@ -82,6 +84,7 @@ __all__ = [
     "ClippedValueLoss",
     "DecodedMSE",
     "EmbeddingPrediction",
+    "EnsembleQ",
     "ExactKL",
     "ExactReverseKL",
     "ExpectedLoss",
@@ -90,7 +93,9 @@ __all__ = [
     "HLGauss",
     "LambdaAdvantageLoss",
     "LearnedMultiplier",
+    "LeastValue",
     "LowVarianceKL",
+    "MeanValue",
     "Minibatch",
     "MismatchedKL",
     "NoAuxiliary",

@@ -37,6 +37,11 @@ class AbstractActorLoss(Component):
         return True
 
     @property
+    def on_policy(self) -> bool:
+        """Whether it learns from the actions that were taken, which then have to be those of the old policy."""
+        return False
+
+    @property
     @abstractmethod
     def kl_bound(self) -> Any:
         """The divergence that the KL multiplier aims for; infinite if there is none."""
@@ -257,6 +262,11 @@ class ClippedSurrogateLoss(AbstractActorLoss):
     clip: Scalar = hyper(0.2)
     num_samples: int = static(4)
     kl: AbstractDivergence = ExactKL()
+
+    @property
+    def on_policy(self) -> bool:
+        """True: the actions that were taken have to be those of the old policy."""
+        return True
 
     @property
     def kl_bound(self) -> Any:

@@ -96,6 +96,11 @@ class SurrogateLoss(AbstractBoundedLoss):
         """False: it learns from advantages."""
         return False
 
+    @property
+    def on_policy(self) -> bool:
+        """True: the actions that were taken have to be those of the old policy."""
+        return True
+
     def __call__(
         self,
         new: Any,
@@ -149,6 +154,11 @@ class LambdaAdvantageLoss(AbstractBoundedLoss):
     kl: AbstractDivergence = ExactKL()
     gate: AbstractGate = PerState()
     num_samples: int = static(4)
+
+    @property
+    def on_policy(self) -> bool:
+        """True: the actions that were taken have to be those of the old policy."""
+        return True
 
     def __call__(
         self,

@@ -13,6 +13,7 @@ from reppo.networks.critic import (
     CriticOutput,
     LinearEmbedding,
 )
+from reppo.networks.ensembles import Ensemble, build_ensemble
 from reppo.networks.initializers import AbstractInitializer, LecunNormal, Orthogonal, UniformFanIn
 from reppo.networks.norms import AbstractNorm, LayerNorm, NoNorm, RMSNorm
 from reppo.networks.offset import AbstractOffset, NoOffset, OffsetCritic, ZeroBias, ZeroOffset
@@ -38,6 +39,7 @@ __all__ = [
     "Critic",
     "CriticNetwork",
     "CriticOutput",
+    "Ensemble",
     "Flat",
     "LayerNorm",
     "LecunNormal",
@@ -53,6 +55,7 @@ __all__ = [
     "UniformFanIn",
     "ZeroBias",
     "ZeroOffset",
+    "build_ensemble",
     "build_mlp",
     "flatten_observation",
 ]

@@ -10,7 +10,7 @@ from reppo.normalization.observations import (
     RunningMeanVariance,
 )
 from reppo.normalization.rewards import AbstractRewardScaling, NoRewardScaling, RunningReturns, RunningReturnScale
-from reppo.normalization.statistics import init_statistics, normalize_rollout, update_statistics
+from reppo.normalization.statistics import init_statistics, normalize_batch, normalize_rollout, update_statistics
 
 __all__ = [
     "AbstractNormalizer",
@@ -25,6 +25,7 @@ __all__ = [
     "RunningReturnScale",
     "RunningReturns",
     "init_statistics",
+    "normalize_batch",
     "normalize_rollout",
     "update_statistics",
 ]

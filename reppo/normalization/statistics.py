@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 from jaxtyping import Array, PyTree
 
 from reppo.environments import Observation
@@ -36,6 +37,15 @@ def normalize_rollout(
     actor = both(statistics.actor, observation.actor, following.actor)
     critic = both(statistics.critic, observation.critic, following.critic)
     return Observation(actor[0], critic[0]), Observation(actor[1], critic[1])
+
+
+def normalize_batch(normalizer: AbstractNormalizer, statistics: Observation, observation: Observation) -> Observation:
+    """Observations, leaves `[rows, ...]`, normalized by one set of statistics."""
+
+    def rows(statistics: Any, seen: PyTree[Array]) -> Any:
+        return None if seen is None else jax.vmap(lambda one: normalizer(statistics, one))(seen)
+
+    return Observation(rows(statistics.actor, observation.actor), rows(statistics.critic, observation.critic))
 
 
 def update_statistics(normalizer: AbstractNormalizer, statistics: Observation, observation: Observation) -> Observation:

@@ -15,6 +15,7 @@ from reppo.optimization.optimizers import (
 from reppo.optimization.step import optimizer_step, trainable
 from reppo.optimization.step_order import AbstractStepOrder, Alternating, CriticThenActor, Step
 from reppo.optimization.stops import AbstractStop, NoStop, TargetKL
+from reppo.optimization.target_networks import AbstractTargetNetwork, NoTargetNetwork, Polyak
 
 __all__ = [
     "AbstractAnnealing",
@@ -24,6 +25,7 @@ __all__ = [
     "AbstractOptimizer",
     "AbstractStepOrder",
     "AbstractStop",
+    "AbstractTargetNetwork",
     "Adam",
     "AdamW",
     "Alternating",
@@ -34,6 +36,8 @@ __all__ = [
     "NoAnnealing",
     "NoClip",
     "NoStop",
+    "NoTargetNetwork",
+    "Polyak",
     "Sampled",
     "Step",
     "TargetKL",

@@ -7,7 +7,7 @@ from typing import Any, Literal, final, get_args
 from reppo.errors import ConfigurationError, require
 from reppo.results.formatting import human_count
 
-SCHEMA = 6
+SCHEMA = 7
 """The version of the record's fields. It grows when a field is added, removed, or changes its meaning."""
 
 Status = Literal["running", "finished", "diverged"]
@@ -30,6 +30,9 @@ class RunRecord:
         status: `"running"` (or interrupted), `"finished"` or `"diverged"`.
         environment_steps: steps trained so far.
         steps_per_iteration: environment steps of an iteration, the least that two evaluations are apart.
+        data_lost_at: environment steps at which the run was continued without what it had collected, where its
+            checkpoints do not hold that: its numbers are then not those of a run that was never stopped. Records of
+            schema 6 and below know of none.
         diverged_at: environment steps at which the run diverged, if it did.
         diverged_iteration: the iteration, from 0, whose update gave numbers that are not finite.
         diverged_by: the first quantity of that iteration that was not finite: a metric such as `critic/loss`, a part
@@ -75,6 +78,7 @@ class RunRecord:
     status: Status
     environment_steps: int = 0
     steps_per_iteration: int | None = None
+    data_lost_at: list[int] = field(default_factory=list)
     diverged_at: int | None = None
     diverged_iteration: int | None = None
     diverged_by: str | None = None
@@ -180,6 +184,7 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(("spec", "sources", "versions", "files"), _OBJECT),
     "ablations": ((list,), "a list of names"),
     "warnings": ((list,), "a list of texts"),
+    "data_lost_at": ((list,), "a list of whole numbers"),
     "settings": ((dict, _NOTHING), "an object or null"),
     "search": ((bool,), "true or false"),
     "watched": ((list, _NOTHING), "a list or null"),

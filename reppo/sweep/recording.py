@@ -31,6 +31,7 @@ class Recorder:
         tracker: told of everything that happens.
         sources: the hashes of sources that runs began with, by run; as they are now where it does not say.
         compiled: what compilation took before runs were continued, by run: the cache held the program afterwards.
+        data_lost: at how many steps runs were continued without what they had collected, by run.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Recorder:
         self.tracker = tracker
         self.sources: dict[str, dict[str, str]] = {}
         self.compiled: dict[str, float] = {}
+        self.data_lost: dict[str, list[int]] = {}
         self._mode = execution.mode
         self._versions = dict(versions)
         self._said: set[str] = set()
@@ -165,6 +167,7 @@ class Recorder:
                 status="diverged" if lost else "finished" if last else "running",
                 environment_steps=steps,
                 steps_per_iteration=_steps(run.spec, 1),
+                data_lost_at=self.data_lost.get(run.id, []),
                 diverged_at=_steps(run.spec, view.diverged_at) if lost else None,
                 diverged_iteration=view.diverged_at if lost else None,
                 diverged_by=view.diverged_by,

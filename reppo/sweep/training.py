@@ -135,6 +135,7 @@ class BatchTraining:
                 recorder.run_folder(run).cut(restored.records[lane].files)
                 recorder.sources[run.id] = restored.records[lane].sources
                 recorder.compiled[run.id] = restored.records[lane].compile_seconds or 0.0
+                recorder.data_lost[run.id] = restored.records[lane].data_lost_at + self._data_lost(restored)
             states, iteration = restored.states, restored.iteration
             seconds = restored.records[0].train_seconds or 0.0
         self.progress.done[batch.id] = iteration
@@ -201,6 +202,11 @@ class BatchTraining:
                 save(last=iteration >= self.end)
             if must_leave():
                 return
+
+    def _data_lost(self, restored: Restored) -> list[int]:
+        """At how many steps a batch goes on without what it had collected; nowhere if a checkpoint holds it."""
+        algorithm = self.batch.spec.algorithm
+        return [] if algorithm.saves_data else [restored.iteration * algorithm.steps_per_iteration]
 
     def _save(self, states: Any, iteration: int, seconds: float, last: bool) -> list[RunRecord]:
         """Makes a checkpoint, the last one or not, and what the runs have on disk agree with it."""

@@ -44,6 +44,7 @@ from reppo.testing.optimization import (
     check_stop,
 )
 from reppo.testing.policies import check_policy
+from reppo.testing.replay import check_pessimism, check_replay, check_target_network
 from reppo.testing.sharing import check_sharing
 from reppo.testing.strategies import (
     Rows,
@@ -94,7 +95,9 @@ __all__ = [
     "check_objective",
     "check_offset",
     "check_optimizer",
+    "check_pessimism",
     "check_policy",
+    "check_replay",
     "check_reward_scaling",
     "check_scale",
     "check_sharing",
@@ -102,6 +105,7 @@ __all__ = [
     "check_stop",
     "check_support",
     "check_surrogate",
+    "check_target_network",
     "check_targets",
     "check_truncation",
     "check_trunk",

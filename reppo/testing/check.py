@@ -15,6 +15,7 @@ from reppo.losses import (
     AbstractMask,
     AbstractMultiplier,
     AbstractObjective,
+    AbstractPessimism,
     AbstractSupport,
     AbstractSurrogate,
     AbstractValue,
@@ -40,7 +41,9 @@ from reppo.optimization import (
     AbstractOptimizer,
     AbstractStepOrder,
     AbstractStop,
+    AbstractTargetNetwork,
 )
+from reppo.replay import AbstractReplay
 from reppo.targets import AbstractEntropyBonus, AbstractNextValue, AbstractTargets, AbstractTruncation
 from reppo.testing import (
     actor,
@@ -55,6 +58,7 @@ from reppo.testing import (
     normalization,
     objectives,
     optimization,
+    replay,
     sharing,
     surrogates,
     targets,
@@ -89,6 +93,8 @@ CHECKS: dict[type, Callable[..., None]] = {
     # After AbstractOptimizer, which is one too.
     AbstractMultiplierOptimizer: optimization.check_multiplier_optimizer,
     AbstractBatches: optimization.check_batches,
+    AbstractPessimism: replay.check_pessimism,
+    AbstractReplay: replay.check_replay,
     AbstractRewardScaling: normalization.check_reward_scaling,
     AbstractScale: distributions.check_scale,
     AbstractSharing: sharing.check_sharing,
@@ -96,6 +102,7 @@ CHECKS: dict[type, Callable[..., None]] = {
     AbstractStop: optimization.check_stop,
     AbstractSupport: critic.check_support,
     AbstractSurrogate: surrogates.check_surrogate,
+    AbstractTargetNetwork: replay.check_target_network,
     AbstractTargets: targets.check_targets,
     AbstractTruncation: targets.check_truncation,
     AbstractTrunk: inputs.check_trunk,

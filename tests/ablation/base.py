@@ -10,8 +10,10 @@ from reppo.errors import ConfigurationError
 from reppo.losses import ExpectedLoss, HLGauss, LearnedMultiplier, SupportFromRewards
 from reppo.networks import ActionAsOutput, Actor, Critic, NoNorm, ZeroOffset
 from reppo.optimization import Adam, Epochs, NoClip
+from reppo.replay import UniformReplay
 from reppo.spec import Evaluation, Spec, validate
 from reppo.targets import ExpectedAction
+from tests.tiny import tiny_sac
 
 CATALOG = all_ablations()
 
@@ -49,6 +51,11 @@ PPO = Spec(
     ),
     evaluation=Evaluation(interval=128, episodes=4),
 )
+SAC = Spec(
+    environment=environments.probe("BestAction"),
+    algorithm=tiny_sac(learning_starts=0, replay=UniformReplay(4096)),
+    evaluation=Evaluation(interval=128, episodes=4),
+)
 CHOICES = tiny(
     environments.probe("DelayedChoice"),
     head=CategoricalHead(0.5),
@@ -71,5 +78,5 @@ def changes(one: Ablation, base: Spec) -> bool:
 
 def base_of(name: str) -> Spec:
     """The first base that an entry of the catalog changes."""
-    bases = (BASE, tiny(critic_offset=ZeroOffset()), PPO, CHOICES)
+    bases = (BASE, tiny(critic_offset=ZeroOffset()), PPO, SAC, CHOICES)
     return next(base for base in bases if changes(CATALOG[name], base))

@@ -45,9 +45,9 @@ def test_missing_optional_fields_take_defaults():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": SCHEMA + 1, "hat": 1}, r"schema 7 \(its fields hat are not known here\); .* up to 6. Update reppo"),
-        ({"schema": SCHEMA + 1}, "schema 7; this version of reppo reads up to 6"),
-        ({"hat": 1}, "unknown fields: hat. Schema 6 has: run_id"),
+        ({"schema": SCHEMA + 1, "hat": 1}, r"schema 8 \(its fields hat are not known here\); .* up to 7. Update reppo"),
+        ({"schema": SCHEMA + 1}, "schema 8; this version of reppo reads up to 7"),
+        ({"hat": 1}, "unknown fields: hat. Schema 7 has: run_id"),
         ({"schema": None}, "schema is None"),
         ({"status": "lost"}, r"status should be one of \('running', 'finished', 'diverged'\), not 'lost'"),
         ({"status": "diverged"}, "Only a run that diverged has diverged_at"),

@@ -6,7 +6,7 @@ import pytest
 
 from reppo import environments
 from reppo.ablation import grid, setting
-from reppo.algorithms import Ppo, Reppo, SharedEncoder
+from reppo.algorithms import Ppo, Reppo, Sac, SharedEncoder
 from reppo.component import Component, concrete_components, is_hyper
 from reppo.distributions import CategoricalHead, FixedScale, FreeScale, SoftplusScale, TanhNormalHead
 from reppo.errors import ConfigurationError
@@ -39,8 +39,9 @@ from reppo.losses import (
 )
 from reppo.networks import Actor, Convolution, Critic, Orthogonal, ZeroBias, ZeroOffset
 from reppo.normalization import RunningMeanDeviation, RunningMeanVariance, RunningReturnScale
-from reppo.optimization import Adam, AdamW, ClipByGlobalNorm, Epochs, LinearAnnealing, Sampled, TargetKL
+from reppo.optimization import Adam, AdamW, ClipByGlobalNorm, Epochs, LinearAnnealing, Polyak, Sampled, TargetKL
 from reppo.presets import reppo, reppo_small
+from reppo.replay import UniformReplay
 from reppo.spec import (
     Evaluation,
     Spec,
@@ -129,6 +130,18 @@ RANGES = [
     (Ppo, "rollout_length", [-1, 0], r"rollout_length is 0; give at least 1"),
     (Ppo, "gamma", [NAN, -0.1, 1.5], r"gamma is 1\.5; give one in \[0, 1\]"),
     (Ppo, "reward_scale", [NAN, -1, 0], r"reward_scale is 0\.0; give a positive one"),
+    (Sac, "num_environments", [-1, 0], r"num_environments is 0; give at least 1"),
+    (Sac, "rollout_length", [-1, 0], r"rollout_length is 0; give at least 1"),
+    (Sac, "num_critics", [-1, 0], r"num_critics is 0; give at least 1"),
+    (Sac, "updates", [-1, 0], r"updates is 0; give at least 1"),
+    (Sac, "batch_size", [-1, 0], r"batch_size is 0; give at least 1"),
+    (Sac, "return_steps", [-1, 0], r"return_steps is 0; give at least 1"),
+    (Sac, "actor_interval", [-1, 0], r"actor_interval is 0; give at least 1"),
+    (Sac, "gamma", [NAN, -0.1, 1.5], r"gamma is 1\.5; give one in \[0, 1\]"),
+    (Sac, "reward_scale", [NAN, -1, 0], r"reward_scale is 0\.0; give a positive one"),
+    (Sac, "learning_starts", [-1], r"learning_starts is -1; give at least 0"),
+    (Polyak, "rate", [NAN, 1.5, 0], r"rate of a target network is 0\.0; give one in \(0, 1\]"),
+    (UniformReplay, "capacity", [-1, 0], r"capacity of the replay buffer is 0; give at least 1"),
     (ClippedRatio, "ratio_clip", [NAN, 0, 1], r"clip of the ratio is 1\.0; give one between 0 and 1"),
     (
         ClippedValueLoss,
@@ -158,7 +171,7 @@ RANGES = [
 ]
 
 # Any number will do.
-UNBOUNDED = {("NormalHead", "entropy_target"), ("TanhNormalHead", "entropy_target")}
+UNBOUNDED = {("NormalHead", "entropy_target"), ("TanhNormalHead", "entropy_target"), ("Sac", "saves_replay")}
 
 
 def default(component):

@@ -16,6 +16,7 @@ from tests.testing.wrong.networks import NETWORKS
 from tests.testing.wrong.normalization import NORMALIZATION
 from tests.testing.wrong.optimization import OPTIMIZATION
 from tests.testing.wrong.policies import OBSERVED, POLICIES, TOY, TOY_CONTEXT
+from tests.testing.wrong.replay import REPLAY
 from tests.testing.wrong.sharing import SHARING
 from tests.testing.wrong.surrogates import SURROGATES
 from tests.testing.wrong.targets import TARGETS
@@ -30,6 +31,7 @@ WRONG = {
     **NORMALIZATION,
     **NETWORKS,
     **OPTIMIZATION,
+    **REPLAY,
     **POLICIES,
     **ENVIRONMENTS,
 }

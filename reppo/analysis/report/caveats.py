@@ -20,6 +20,7 @@ def caveats(study: Study, scale: Scale) -> list[str]:
         *_untrained(study),
         *caveats_of(study.table),
         *_unfinished(study),
+        *_data_lost(study),
         *_warnings(study),
         *_unwatched(study),
         *_mixed(study),
@@ -103,6 +104,18 @@ def _interpolated(study: Study) -> list[str]:
     return [
         f"Seeds were evaluated at different steps on {', '.join(uneven)}; curves interpolate each seed between its own "
         "evaluations, so that no point is of other seeds than its neighbors."
+    ]
+
+
+def _data_lost(study: Study) -> list[str]:
+    """Runs that were continued without what they had collected, in words."""
+    lost = [run.record for run in [*study.results, *study.searched] if run.record.data_lost_at]
+    if not lost:
+        return []
+    arms = shortened(list(dict.fromkeys(record.arm for record in lost)), 4, "arms")
+    return [
+        f"{len(lost)} runs were stopped and went on without what they had collected, which their checkpoints do not "
+        f"hold ({arms}): they collected anew before they learned on."
     ]
 
 
