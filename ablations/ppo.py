@@ -165,12 +165,13 @@ def normalization_layers(spec: Spec) -> Spec:
     expects="same",
 )
 def kl_gate(spec: Spec) -> Spec:
-    """No clip of the ratio: states within a KL of 0.1 follow it, others return, by a learned multiplier.
+    """No clip of the ratio: states within a KL of 0.02 follow it, others return, by a learned multiplier.
 
-    It begins at 1, since advantages have a deviation of 1.
+    The bound is the KL, to second order, of a policy all of whose ratios are off by a clip of 0.2: half of its square.
+    The multiplier begins at 1, since advantages have a deviation of 1.
     """
     _require_ppo(spec)
-    return replace(spec, {SURROGATE: PlainRatio(), OBJECTIVE: ClippedKL(0.1), KL_MULTIPLIER: LearnedMultiplier(1.0)})
+    return replace(spec, {SURROGATE: PlainRatio(), OBJECTIVE: ClippedKL(0.02), KL_MULTIPLIER: LearnedMultiplier(1.0)})
 
 
 @ablation(
