@@ -103,6 +103,11 @@ class AbstractAlgorithm(Component):
         return True
 
     @property
+    def idle_iterations(self) -> int:
+        """Iterations at the start that collect and learn nothing; what training costs is measured after them."""
+        return 0
+
+    @property
     def steps_per_iteration(self) -> int:
         """Environment steps between two updates, all environments together."""
         return self.num_environments * self.rollout_length

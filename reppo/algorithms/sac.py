@@ -1,5 +1,6 @@
 """Soft Actor-Critic (Haarnoja et al. 2018, arXiv 1801.01290 and 1812.05905)."""
 
+import math
 from typing import Any, cast, final
 
 import equinox as eqx
@@ -136,6 +137,11 @@ class Sac(AbstractAlgorithm):
     def saves_data(self) -> bool:
         """As it was chosen."""
         return self.saves_replay
+
+    @property
+    def idle_iterations(self) -> int:
+        """Those before there are enough steps to learn from."""
+        return max(0, math.ceil(self.learning_starts / self.steps_per_iteration) - 1)
 
     def init(self, key: Key[Array, ""], interface: Interface) -> AlgorithmState:
         """Networks, multipliers, optimizers and an empty buffer."""

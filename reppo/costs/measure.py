@@ -43,7 +43,7 @@ def measure(spec: Spec, seeds: int, devices: int, repetitions: int, compare: boo
     """
     specs = [spec] * seeds
     compiled, program = timed(BatchProgram(spec, seeds, lanes_mode(), devices).compile)
-    states = program.iterate(program.start(specs, range(seeds)), specs, 1)
+    states = program.iterate(program.start(specs, range(seeds)), specs, max(1, spec.algorithm.idle_iterations))
     states, _ = program.time_steps(states, specs)  # what is done the first time alone is done
     together, states = timed(program.iterate, states, specs, repetitions)
     times = []

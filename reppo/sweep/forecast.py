@@ -199,7 +199,7 @@ def _expected(
 
 
 def measure(planned: Forecast, experiment: Experiment, batches: Sequence[Batch]) -> Forecast:
-    """Compiles the program of every group and times its first chunk. Nothing is written.
+    """Compiles the program of every group and times its first chunk that learns. Nothing is written.
 
     Args:
         planned: the forecast of these batches.
@@ -211,7 +211,7 @@ def measure(planned: Forecast, experiment: Experiment, batches: Sequence[Batch])
         specs, seeds = [run.spec for run in own[0].runs], [run.seed for run in own[0].runs]
         compiled, program = timed(make_program(specs[0], own[0].width, execution.mode, execution.devices).compile)
         points = experiment.evaluation_points(specs[0])
-        states = program.start(specs, seeds)
+        states = program.iterate(program.start(specs, seeds), specs, specs[0].algorithm.idle_iterations)
         chunk, states = timed(program.iterate, states, specs, points[1])
         evaluation, _ = timed(program.assess, states, specs)
         iteration = chunk / points[1]

@@ -56,7 +56,9 @@ def arrays(tree):
 
 
 def test_nothing_is_learned_before_there_are_enough_steps(learned):
-    _, ((before, _), (after, metrics), _) = learned
+    algorithm, ((before, _), (after, metrics), _) = learned
+    assert algorithm.idle_iterations == 1 and tiny_sac(learning_starts=257).idle_iterations == 2
+    assert tiny_sac(learning_starts=0).idle_iterations == tiny_sac(learning_starts=128).idle_iterations == 0
     for a, b in zip(arrays(before.learner), arrays(after.learner), strict=True):
         np.testing.assert_array_equal(a, b)
     assert after.statistics.actor.count == 128 and metrics["replay/steps"].mean == 128
