@@ -34,7 +34,7 @@ def no_entropy(spec: Spec) -> Spec:
     expects="worse",
 )
 def fixed_temperature(spec: Spec) -> Spec:
-    """A temperature of 0.01 throughout, where the learned one starts."""
+    """A temperature of 0.01 throughout, where that of REPPO starts."""
     return replace(spec, {TEMPERATURE: FixedMultiplier(0.01)})
 
 
@@ -46,7 +46,7 @@ def fixed_temperature(spec: Spec) -> Spec:
     expects="same",
 )
 def low_start(spec: Spec) -> Spec:
-    """The temperature starts at 0.001 instead of 0.01."""
+    """The temperature starts at 0.001; that of REPPO starts at 0.01 otherwise."""
     return replace(spec, {TEMPERATURE: LearnedMultiplier(0.001)})
 
 
@@ -81,8 +81,8 @@ def hard_targets(spec: Spec) -> Spec:
 )
 def only_in_targets(spec: Spec) -> Spec:
     """The actor minimizes no entropy term; the critic's targets have their bonus as before."""
-    algorithm = type(spec.algorithm).__name__
-    require(hasattr(spec.algorithm, "entropy_bonus"), f"The targets of {algorithm} have no entropy bonus anyway.")
+    algorithm, loss = type(spec.algorithm).__name__, get_path(spec, "algorithm.actor_loss")
+    require(loss.asks_q, f"The targets of {algorithm} have no entropy bonus anyway.")
     return replace(spec, {OBJECTIVE: WithoutEntropy(get_path(spec, OBJECTIVE))})
 
 

@@ -88,7 +88,7 @@ def delayed_actor(spec: Spec) -> Spec:
     expects="worse",
 )
 def short_memory(spec: Spec) -> Spec:
-    """The buffer holds eight rollouts, or as much as learning waits for if that is more."""
+    """The buffer has room for eight rollouts, or for twice what learning waits for if that is more."""
     _require_sac(spec)
     algorithm: Any = spec.algorithm
     least = max(algorithm.rollout_length, math.ceil(algorithm.learning_starts / algorithm.num_environments))

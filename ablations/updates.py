@@ -120,7 +120,7 @@ def short_rollouts(spec: Spec) -> Spec:
     reference="the reference's single-file version (github.com/cvoelcker/reppo)",
 )
 def quarter_length(spec: Spec) -> Spec:
-    """Rollouts a quarter as long, in as many minibatches, each a quarter as large."""
+    """Rollouts a quarter as long, in as many minibatches: each a quarter as large, unless it is drawn from a buffer."""
     return replace(spec, {LENGTH: _divided(spec, LENGTH, 4)})
 
 

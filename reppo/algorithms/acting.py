@@ -43,10 +43,14 @@ class ActorPolicy(AbstractPolicy):
     normalizer: AbstractNormalizer
     head: AbstractHead
 
+    def distribution(self, observation: Observation) -> Any:
+        """That of the actions at one raw observation."""
+        return self.head(self.actor(self.normalizer(self.statistics, observation.actor)))  # pyright: ignore
+
     def __call__(
         self, memory: Any, observation: Observation, key: Key[Array, ""], deterministic: bool
     ) -> tuple[Action, Any, Acted]:
-        distribution = self.head(self.actor(self.normalizer(self.statistics, observation.actor)))  # pyright: ignore
+        distribution = self.distribution(observation)
         if deterministic:
             action = distribution.mode()
             return action, memory, Acted(distribution, distribution.draw_of(action))

@@ -98,7 +98,7 @@ class Sac(AbstractAlgorithm):
             data.
         batch_size: rows of each, at least 1.
         return_steps: rewards that are added up before the value of what follows counts, at least 1.
-        actor_interval: critic steps for each step of the actor, at least 1.
+        actor_interval: critic steps for each step of the actor, at least 1; must divide `updates`.
         actor_loss: loss of the actor. Its old policy is the one that collected the newest rollout.
         temperature: weight of the entropy.
         kl_multiplier: weight of a KL constraint, if the actor's loss has one.
@@ -182,14 +182,14 @@ class Sac(AbstractAlgorithm):
     ) -> tuple[AlgorithmState, dict[str, Summary]]:
         """The rollout is kept; then minibatches of all that is, unless that is still too little."""
         statistics = update_statistics(self.normalizer, state.statistics, trajectory.observation)
-        data, collecting = self.replay.add(state.data, trajectory), state.learner.trained.actor
+        data, collected_by = self.replay.add(state.data, trajectory), self.policy(state)
         kept, names = self.replay.size(data), []
 
         def one(learner: SacLearner, number: Int[Array, ""]) -> tuple[SacLearner, Summary]:
             drawn = self.replay.draw(
                 data, self.batch_size, self.return_steps, self.gamma, subkey(key, "replay", number)
             )
-            learner, metrics = self.step(learner, statistics, drawn, collecting, number, subkey(key, "step", number))
+            learner, metrics = self.step(learner, statistics, drawn, collected_by, number, subkey(key, "step", number))
             names[:] = metrics
             return learner, Summary.together(metrics.values())
 
@@ -209,7 +209,7 @@ class Sac(AbstractAlgorithm):
         learner: SacLearner,
         statistics: Observation,
         drawn: Transitions,
-        collecting: Any,
+        collected_by: ActorPolicy,
         number: Int[Array, ""],
         key: Key[Array, ""],
     ) -> tuple[SacLearner, dict[str, Summary]]:
@@ -219,11 +219,11 @@ class Sac(AbstractAlgorithm):
             learner: before it.
             statistics: of observations.
             drawn: the transitions to learn from.
-            collecting: the actor that collected the newest rollout.
+            collected_by: the policy that collected the newest rollout.
             number: of the step within the iteration, from 0.
             key: consumed.
         """
-        batch, metrics = self.prepare(learner, statistics, drawn, collecting, subkey(key, "targets"))
+        batch, metrics = self.prepare(learner, statistics, drawn, collected_by, subkey(key, "targets"))
         trained, critic_metrics = critic_step(
             learner.trained, batch, self._row_losses, self.critic_optimizer.transform(), says="q"
         )
@@ -232,7 +232,12 @@ class Sac(AbstractAlgorithm):
         return SacLearner(trained, target), metrics | critic_metrics | actor_metrics
 
     def prepare(
-        self, learner: SacLearner, statistics: Observation, drawn: Transitions, collecting: Any, key: Key[Array, ""]
+        self,
+        learner: SacLearner,
+        statistics: Observation,
+        drawn: Transitions,
+        collected_by: ActorPolicy,
+        key: Key[Array, ""],
     ) -> tuple[Minibatch, dict[str, Summary]]:
         """The transitions with normalized observations and targets; arguments as for `step`."""
         observation = normalize_batch(self.normalizer, statistics, drawn.observation)
@@ -249,7 +254,7 @@ class Sac(AbstractAlgorithm):
         batch = Minibatch(
             observation=observation,
             action=drawn.action,
-            old=jax.vmap(lambda one: self.head(collecting(one)))(observation.actor),
+            old=jax.vmap(collected_by.distribution)(drawn.observation),
             target=target,
             counts=jnp.ones(self.batch_size, bool),
         )
@@ -290,5 +295,10 @@ class Sac(AbstractAlgorithm):
         require_sizes(self)
         for name in ("num_critics", "updates", "batch_size", "return_steps", "actor_interval"):
             require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; give at least 1.")
+        require(
+            self.updates % self.actor_interval == 0,
+            f"There are {self.updates} updates an iteration, and the actor learns in one of {self.actor_interval}. "
+            "Choose an actor_interval that divides them, such as 1.",
+        )
         require(self.learning_starts >= 0, f"learning_starts is {self.learning_starts}; give at least 0.")
         self.replay.check(self.num_environments, self.rollout_length, self.learning_starts)

@@ -1,8 +1,9 @@
 """Normalization of observations by running statistics.
 
 The statistics live in the algorithm's state, never among the parameters (an optimizer with weight decay would move
-them), and are frozen for a whole iteration: collection, targets and every epoch see the same ones, so that
-KL(old, new) is exactly 0 at the first minibatch. They are merged with the rollout at its end.
+them). On-policy algorithms freeze them for a whole iteration: collection, targets and every epoch see the same ones, so
+that KL(old, new) is exactly 0 at the first minibatch; they are merged with the rollout at its end. Off-policy ones
+merge a rollout before they learn from it.
 
 A number that is absurdly far from what was seen (`FAR`) counts as one at that distance: a simulation on its way to NaN
 would otherwise spoil the statistics for the rest of the run.

@@ -6,7 +6,17 @@ from reppo.algorithms import Sac
 from reppo.distributions import AbstractHead, CategoricalHead, TanhNormalHead
 from reppo.environments import AbstractEnvironmentSpec
 from reppo.losses import ExpectedLoss, LearnedMultiplier, PathwiseLoss, Unconstrained
-from reppo.networks import AbstractActionPlace, ActionAsInput, ActionAsOutput, Actor, Critic, LayerNorm, NoNorm, Relu
+from reppo.networks import (
+    AbstractActionPlace,
+    ActionAsInput,
+    ActionAsOutput,
+    ActivatedEmbedding,
+    Actor,
+    Critic,
+    LayerNorm,
+    NoNorm,
+    Relu,
+)
 from reppo.optimization import Adam, NoClip, Polyak
 from reppo.presets.fitting import fitting_normalizer, fitting_trunk, unit_reward_scale
 from reppo.replay import UniformReplay
@@ -18,12 +28,14 @@ def sac(environment: AbstractEnvironmentSpec) -> Spec:
 
     They are those of `brax_sac_config` in `mujoco_playground/config/dm_control_suite_params.py` (Playground 0.2.0), and
     where it is silent the defaults of the trainer that reads it, Brax 0.14: two hidden layers of 256 units with relu,
-    those of the critics normalized, a temperature that begins at 1 and has a learning rate of its own, an aim for the
+    both normalized in the critics, a temperature that begins at 1 and has a learning rate of its own, an aim for the
     entropy of -0.5 nats an action dimension. Eight minibatches of 512 for each step of all environments.
 
-    What is not reproduced: there eight minibatches follow each step, here 64 follow every eight; truncated steps are
-    left out of the critics' loss there, and here followed by the value of the true next observation; the least standard
-    deviation is 0.001, that of a softplus; initial weights are uniform, of the same variance.
+    What is not reproduced: there eight minibatches follow each step, here 64 follow every eight; the policy and the
+    temperature there learn from the critics before their step; truncated steps are left out of the critics' loss there,
+    and here followed by the value of the true next observation; layers are normalized after the relu there, here before
+    it; the least standard deviation is 0.001, that of a softplus; initial weights are uniform, of the same variance;
+    actions are repeated four times in PendulumSwingUp.
 
     References: Zakka et al. 2025, MuJoCo Playground, arXiv 2502.08844; Freeman et al. 2021, Brax, arXiv 2106.13281.
     """
@@ -42,6 +54,7 @@ def sac(environment: AbstractEnvironmentSpec) -> Spec:
                 head_depth=0,
                 norm=LayerNorm(),
                 activation=Relu(),
+                embedding=ActivatedEmbedding(),
                 trunk=trunk,
                 action=_fitting_place(environment),
             ),

@@ -93,30 +93,38 @@ class AbstractReplay(Component):
 
 @final
 class Stored(eqx.Module):
-    """What `UniformReplay` keeps. A place or a step is counted from the first ever, and stands at its rest in the ring.
+    """What `UniformReplay` keeps: rows, those of a place or a step next to each other.
+
+    A place or a step is counted from the first ever; what is left of the number after division by the length of the
+    ring is where it stands. Axes of length 1 are left out: with them XLA would lay the arrays out in another way inside
+    of a program than between programs, and copy them twice in each iteration.
 
     Attributes:
-        observation: raw observations, `[place, environment, ...]`.
-        action: unit actions, `[step, environment, action]`.
-        reward: of each step, `[step, environment]`.
+        observation: raw observations, one row for each place and environment.
+        action: unit actions, one row for each step and environment.
+        reward: likewise.
         terminated: likewise.
         truncated: likewise.
-        place: of each step's observation, likewise.
+        place: where the step's observation is, likewise.
         collected: steps of each environment so far.
         places: of each environment, taken so far. Unless an episode ended, what followed the last step stands in the
             next one until the next step comes.
         oldest: the first step of each environment whose observations are all there.
+        shapes: of the arrays of one observation.
+        action_size: the length of a unit action, at least 1.
     """
 
     observation: Observation
-    action: Float[Array, "step environment action"]
-    reward: Float[Array, "step environment"]
-    terminated: Bool[Array, "step environment"]
-    truncated: Bool[Array, "step environment"]
-    place: Int[Array, "step environment"]
+    action: Float[Array, "rows ..."]
+    reward: Float[Array, " rows"]
+    terminated: Bool[Array, " rows"]
+    truncated: Bool[Array, " rows"]
+    place: Int[Array, " rows"]
     collected: Int[Array, ""]
     places: Int[Array, " environment"]
     oldest: Int[Array, " environment"]
+    shapes: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+    action_size: int = eqx.field(static=True)
 
 
 @final
@@ -133,75 +141,91 @@ class UniformReplay(AbstractReplay):
     capacity: int = static(1_000_000)
 
     def init(self, interface: Interface, num_environments: int) -> Stored:
-        ring = self.capacity // num_environments
-        rows = lambda *shape, dtype=jnp.float32: jnp.zeros((ring, num_environments, *shape), dtype)
+        rows = self.capacity // num_environments * num_environments
+        empty = lambda *shape, dtype=jnp.float32: jnp.zeros((rows, *_without_ones(shape)), dtype)
         return Stored(
-            observation=jax.tree.map(lambda leaf: rows(*leaf.shape, dtype=leaf.dtype), interface.observation),
-            action=rows(interface.action.size),
-            reward=rows(),
-            terminated=rows(dtype=bool),
-            truncated=rows(dtype=bool),
-            place=rows(dtype=jnp.int32),
+            observation=jax.tree.map(lambda leaf: empty(*leaf.shape, dtype=leaf.dtype), interface.observation),
+            action=empty(interface.action.size),
+            reward=empty(),
+            terminated=empty(dtype=bool),
+            truncated=empty(dtype=bool),
+            place=empty(dtype=jnp.int32),
             collected=jnp.zeros((), jnp.int32),
             places=jnp.zeros(num_environments, jnp.int32),
             oldest=jnp.zeros(num_environments, jnp.int32),
+            shapes=tuple(leaf.shape for leaf in jax.tree.leaves(interface.observation)),
+            action_size=interface.action.size,
         )
 
     def add(self, stored: Stored, trajectory: Trajectory) -> Stored:
-        ring, environments = stored.place.shape
         ended = trajectory.terminated | trajectory.truncated
-        length, columns = len(ended), jnp.broadcast_to(jnp.arange(environments), ended.shape)
+        length, environments = ended.shape
+        ring, rows = len(stored.place) // environments, len(stored.place)
+        columns = jnp.broadcast_to(jnp.arange(environments), ended.shape)
         steps = jnp.arange(length)
         place = stored.places[None] + steps[:, None] + jnp.cumsum(ended, axis=0, dtype=jnp.int32) - ended
-        after = jnp.where(ended.at[-1].set(True), (place + 1) % ring, ring)  # beyond the ring: written nowhere
+        now = place % ring * environments + columns
+        after = (place + 1) % ring * environments + columns
+        after = jnp.where(ended.at[-1].set(True), after, rows)  # beyond the last row: written nowhere
+        step = (stored.collected + steps)[:, None] % ring * environments + columns
 
-        def placed(kept: Array, now: Array, then: Array) -> Array:
-            return kept.at[place % ring, columns].set(now).at[after, columns].set(then, mode="drop")
+        def put(kept: Array, where: Array, new: Array) -> Array:
+            return kept.at[where].set(new.reshape(*where.shape, *kept.shape[1:]), mode="drop")
 
-        written = (stored.collected + steps) % ring
-        replaced = lambda kept, new: kept.at[written].set(new)
-        collected, place_of = stored.collected + length, replaced(stored.place, place)
+        placed = lambda kept, seen, following: put(put(kept, now, seen), after, following)
+        collected, place_of = stored.collected + length, put(stored.place, step, place)
         whole_from = place[-1] + 1 - (ring - 1)  # what followed the last step is the newest in the ring
         return Stored(
             observation=jax.tree.map(placed, stored.observation, trajectory.observation, trajectory.final_observation),
-            action=replaced(stored.action, trajectory.action),
-            reward=replaced(stored.reward, trajectory.reward),
-            terminated=replaced(stored.terminated, trajectory.terminated),
-            truncated=replaced(stored.truncated, trajectory.truncated),
+            action=put(stored.action, step, trajectory.action),
+            reward=put(stored.reward, step, trajectory.reward),
+            terminated=put(stored.terminated, step, trajectory.terminated),
+            truncated=put(stored.truncated, step, trajectory.truncated),
             place=place_of,
             collected=collected,
             places=place[-1] + 1 + ended[-1],
             oldest=_first_at(place_of, whole_from, jnp.maximum(stored.oldest, collected - ring), collected),
+            shapes=stored.shapes,
+            action_size=stored.action_size,
         )
 
     def size(self, stored: Stored) -> Int[Array, ""]:
         return jnp.sum(stored.collected - stored.oldest)
 
     def draw(
-        self, stored: Stored, rows: int, steps: int, gamma: Scalar | Float[Array, ""] | float, key: Key[Array, ""]
+        self,
+        stored: Stored,
+        rows: int,
+        steps: int,
+        gamma: Scalar | Float[Array, ""] | float,
+        key: Key[Array, ""],
     ) -> Transitions:
-        ring, available = len(stored.place), stored.collected - stored.oldest
-        until = jnp.cumsum(available)
+        environments, available = len(stored.places), stored.collected - stored.oldest
+        ring, until = len(stored.place) // environments, jnp.cumsum(available)
         number = jax.random.randint(key, (rows,), 0, until[-1])
         column = jnp.searchsorted(until, number, side="right")
         first = stored.oldest[column] + number - (until - available)[column]
+        at = lambda number: number % ring * environments + column
         reward, discount = jnp.zeros(rows), jnp.ones(rows)
         last, goes_on = first, jnp.ones(rows, bool)
         for later in range(steps):
             step = first + later
             goes_on &= step < stored.collected
-            at = step % ring, column
-            reward += jnp.where(goes_on, discount * stored.reward[at], 0.0)
-            discount = jnp.where(goes_on, discount * gamma * ~stored.terminated[at], discount)
+            reward += jnp.where(goes_on, discount * stored.reward[at(step)], 0.0)
+            discount = jnp.where(goes_on, discount * gamma * ~stored.terminated[at(step)], discount)
             last = jnp.where(goes_on, step, last)
-            goes_on &= ~(stored.terminated[at] | stored.truncated[at])
-        here, there = (stored.place[step % ring, column] for step in (first, last))
+            goes_on &= ~(stored.terminated[at(step)] | stored.truncated[at(step)])
+        here, there = at(stored.place[at(first)]), at(stored.place[at(last)] + 1)
+        leaves, structure = jax.tree.flatten(stored.observation)
+        read = lambda where: structure.unflatten(
+            kept[where].reshape(rows, *shape) for kept, shape in zip(leaves, stored.shapes, strict=True)
+        )
         return Transitions(
-            observation=jax.tree.map(lambda kept: kept[here % ring, column], stored.observation),
-            action=stored.action[first % ring, column],
+            observation=read(here),
+            action=stored.action[at(first)].reshape(rows, stored.action_size),
             reward=reward,
             discount=discount,
-            next_observation=jax.tree.map(lambda kept: kept[(there + 1) % ring, column], stored.observation),
+            next_observation=read(there),
         )
 
     def check(self, num_environments: int, rollout_length: int, least: int) -> None:
@@ -218,22 +242,24 @@ class UniformReplay(AbstractReplay):
         require(self.capacity >= 1, f"The capacity of the replay buffer is {self.capacity}; give at least 1.")
 
 
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(length for length in shape if length > 1)
+
+
 def _first_at(
-    place: Int[Array, "step environment"],
-    least: Int[Array, " environment"],
-    low: Int[Array, " environment"],
-    high: Int[Array, ""],
+    place: Int[Array, " rows"], least: Int[Array, " environment"], low: Int[Array, " environment"], high: Int[Array, ""]
 ) -> Int[Array, " environment"]:
     """The first step of each environment from `low` whose place is at least `least`; `high` if there is none.
 
     Places rise with the steps, so that it is found by halving.
     """
-    ring, environments = place.shape
+    environments = len(least)
+    ring, columns = len(place) // environments, jnp.arange(environments)
 
     def halve(_: Any, between: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = between
         middle = (low + high) // 2
-        fits = (low >= high) | (place[middle % ring, jnp.arange(environments)] >= least)
+        fits = (low >= high) | (place[middle % ring * environments + columns] >= least)
         return jnp.where(fits, low, middle + 1), jnp.where(fits, middle, high)
 
     return jax.lax.fori_loop(0, math.ceil(math.log2(ring)) + 1, halve, (low, jnp.broadcast_to(high, low.shape)))[0]

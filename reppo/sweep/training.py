@@ -135,7 +135,9 @@ class BatchTraining:
                 recorder.run_folder(run).cut(restored.records[lane].files)
                 recorder.sources[run.id] = restored.records[lane].sources
                 recorder.compiled[run.id] = restored.records[lane].compile_seconds or 0.0
-                recorder.data_lost[run.id] = restored.records[lane].data_lost_at + self._data_lost(restored)
+                before = restored.records[lane]
+                lost_now = [] if before.status == "diverged" else self._data_lost(restored)
+                recorder.data_lost[run.id] = before.data_lost_at + lost_now
             states, iteration = restored.states, restored.iteration
             seconds = restored.records[0].train_seconds or 0.0
         self.progress.done[batch.id] = iteration
@@ -204,9 +206,10 @@ class BatchTraining:
                 return
 
     def _data_lost(self, restored: Restored) -> list[int]:
-        """At how many steps a batch goes on without what it had collected; nowhere if a checkpoint holds it."""
+        """At how many steps a batch goes on to train without what it had collected; nowhere if nothing is lost."""
         algorithm = self.batch.spec.algorithm
-        return [] if algorithm.saves_data else [restored.iteration * algorithm.steps_per_iteration]
+        loses = not algorithm.saves_data and 0 < restored.iteration < self.end
+        return [restored.iteration * algorithm.steps_per_iteration] if loses else []
 
     def _save(self, states: Any, iteration: int, seconds: float, last: bool) -> list[RunRecord]:
         """Makes a checkpoint, the last one or not, and what the runs have on disk agree with it."""

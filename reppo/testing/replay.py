@@ -93,16 +93,22 @@ def _replay_whole(replay: AbstractReplay) -> None:
 @law(AbstractReplay, "ends", "rewards are added up to either kind of end, and only a termination has no value after it")
 def _replay_ends(replay: AbstractReplay) -> None:
     def look(rollouts: Any, size: Any, early: Any, late: Any) -> None:
-        terminated, ended = set(), set()
-        for one in rollouts:
-            seen = np.asarray(one.observation.actor)[..., 0]
-            terminated |= set(seen[np.asarray(one.terminated)])
-            ended |= set(seen[np.asarray(one.terminated | one.truncated)])
-        one, two = late
-        for seen, discount in zip(one.observation.actor[:, 0], one.discount):
-            ensure(discount == (0 if seen in terminated else _GAMMA), f"a discount of {discount} after {seen}")
-        for seen, reward in zip(two.observation.actor[:, 0], two.reward):
-            ensure(seen not in ended or reward == seen, f"two rewards, together {reward}, where {seen} ends an episode")
+        joined = lambda of: np.concatenate([np.asarray(of(one)).ravel() for one in rollouts])
+        numbers = joined(lambda one: one.observation.actor)
+        terminated = dict(zip(numbers, joined(lambda one: one.terminated)))
+        ended = dict(zip(numbers, joined(lambda one: one.terminated | one.truncated)))
+        for steps, drawn in zip((1, 2), late):
+            for seen, reward, discount, following in zip(
+                drawn.observation.actor[:, 0], drawn.reward, drawn.discount, drawn.next_observation.actor[:, 0]
+            ):
+                last = seen + 1 if steps == 2 and not ended[seen] and seen != numbers[-1] else seen
+                added = seen if last == seen else seen + _GAMMA * last
+                left = 0.0 if terminated[last] else _GAMMA ** (1 + (last != seen))
+                ensure(
+                    (reward, discount, following) == (added, left, last + 1),
+                    f"reward {reward}, discount {discount} and {following} next, {steps} steps from {seen}; they are "
+                    f"{added}, {left} and {last + 1}",
+                )
 
     _with_rollouts(replay, look)
 

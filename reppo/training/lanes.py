@@ -20,10 +20,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Array, Int, UInt32
 
+from reppo.algorithms import AbstractAlgorithm
 from reppo.environments import AbstractEnvironment
 from reppo.errors import require
+from reppo.keys import subkey
 from reppo.spec import Spec
 from reppo.summary import Summary
 from reppo.training.faults import suspects
@@ -167,7 +169,17 @@ class BatchProgram(AbstractProgram):
     def restored(self, saved: LaneStates, specs: Sequence[Spec], seeds: Sequence[int]) -> LaneStates:
         """The states that were saved; data that were not begin anew."""
         saved = saved._replace(metrics=cast(Any, saved.metrics)[self._metrics_digest])
-        return saved if self._saves_data else _with_data(saved, self.start(specs, seeds).arrays.algorithm.data)
+        return saved if self._saves_data else _with_data(saved, self._fresh_data(specs, seeds))
+
+    def _fresh_data(self, specs: Sequence[Spec], seeds: Sequence[int]) -> Any:
+        """The algorithm's data before training, of all lanes; compiles nothing but what makes them."""
+        interface = specs[0].environment.make().interface()
+
+        def fresh(method: AbstractAlgorithm, seed: UInt32[Array, ""]) -> Any:
+            return method.init(subkey(jax.random.key(seed), "weights"), interface).data
+
+        made = eqx.filter_jit(eqx.filter_vmap(fresh, in_axes=(None, 0)))
+        return jax.tree.map(np.asarray, made(specs[0].algorithm, self._pad(seeds)))
 
     @property
     def _metrics_digest(self) -> str:
@@ -377,12 +389,15 @@ class BatchProgram(AbstractProgram):
         own = now | {"method": self._stack(specs)}
         if self.mode == "vmap":
             return made(own)
-        done = []
+        whole: Any = None
         for first in range(0, len(specs), at_once):
-            part = jax.tree.map(operator.itemgetter(slice(first, first + at_once)), own)
-            done.append(jax.tree.map(np.asarray, made(part)))
-        missing = self.width - len(done) * at_once
-        return jax.tree.map(lambda *x: np.concatenate([*x, np.zeros((missing, *x[0].shape[1:]), x[0].dtype)]), *done)
+            lanes = slice(first, first + at_once)
+            after = jax.tree.map(np.asarray, made(jax.tree.map(operator.itemgetter(lanes), own)))
+            if whole is None:
+                whole = jax.tree.map(lambda x: np.zeros((self.width, *x.shape[1:]), x.dtype), after)
+            for all_lanes, some in zip(jax.tree.leaves(whole), jax.tree.leaves(after), strict=True):
+                all_lanes[lanes] = some
+        return whole
 
     def _stack(self, specs: Sequence[Spec]) -> tuple[Any, ...]:
         """The numbers of each lane's algorithm."""

@@ -82,21 +82,34 @@ def _abstract_trajectory(spec: Spec, state: TrainState) -> Trajectory:
     return eqx.filter_eval_shape(rollout, state)
 
 
+_IN_PLACE = ("scatter", "scatter-add", "dynamic_update_slice")
+"""What writes into its first operand where nothing else needs it."""
+
+
 def _peak_bytes(jaxpr: core.Jaxpr) -> int:
-    """The most bytes of intermediate results that are alive at once, without the arguments."""
+    """The most bytes of intermediate results that are alive at once, without the arguments.
+
+    The state is an argument that is not needed afterwards, so that what is written into a part of it takes no more.
+    """
     last_use = {}
     for place, equation in enumerate(jaxpr.eqns):
         last_use |= {variable: place for variable in equation.invars if isinstance(variable, core.Var)}
     last_use |= {variable: len(jaxpr.eqns) for variable in jaxpr.outvars if isinstance(variable, core.Var)}
-    arguments = {*jaxpr.invars, *jaxpr.constvars}
+    own = dict.fromkeys((*jaxpr.invars, *jaxpr.constvars), 0)  # bytes of each variable beside the arguments
     alive, peak = 0, 0
     for place, equation in enumerate(jaxpr.eqns):
-        alive += sum(_size(variable) for variable in equation.outvars)
+        ending = {v for v in equation.invars if isinstance(v, core.Var) and last_use[v] == place}
+        own |= {variable: _size(variable) for variable in equation.outvars}
+        written = equation.invars[0] if equation.primitive.name in _IN_PLACE else None
+        if isinstance(written, core.Var) and written in ending:  # its result stands where it stood
+            ending.remove(written)
+            own[equation.outvars[0]] = own[written]
+            alive -= own[written]
+        alive += sum(own[variable] for variable in equation.outvars)
         inside = max((_peak_bytes(inner) for inner in inner_programs(equation)), default=0)
         peak = max(peak, alive + inside)
-        ending = {v for v in equation.invars if isinstance(v, core.Var) and last_use[v] == place and v not in arguments}
         unused = [v for v in equation.outvars if v not in last_use]
-        alive -= sum(map(_size, ending)) + sum(map(_size, unused))
+        alive -= sum(own[variable] for variable in (*ending, *unused))
     return peak
 
 

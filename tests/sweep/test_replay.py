@@ -17,7 +17,7 @@ TASK = environments.probe("BestAction")
 
 
 def declare(steps, saves_replay):
-    algorithm = tiny_sac(saves_replay=saves_replay, learning_starts=128)
+    algorithm = tiny_sac(saves_replay=saves_replay, learning_starts=384)  # after the first of all evaluations
     base = lambda environment: dataclasses.replace(tiny_preset(environment), algorithm=algorithm)
     return Experiment(name="sac", base=base, environments=[TASK], seeds=[0, 1], steps=steps)
 
