@@ -11,7 +11,7 @@ from reppo.ablation import Arm, find_ablation
 from reppo.distributions import CategoricalHead
 from reppo.environments import Observation
 from reppo.errors import ConfigurationError
-from reppo.losses import ClippedSurrogateLoss, ExpectedLoss, FixedMultiplier, StateValue, SupportFromRewards
+from reppo.losses import ClippedKL, ClippedSurrogateLoss, ExpectedLoss, FixedMultiplier, StateValue, SupportFromRewards
 from reppo.networks import ActionAsOutput, Critic
 from reppo.optimization import Adam, NoClip
 from reppo.spec import Evaluation, Spec, resolve
@@ -90,7 +90,7 @@ def test_what_a_hybrid_changes_is_what_it_says():
     reppo = tiny_reppo()
     assert type(algorithm.value) is type(reppo.value) and algorithm.value.support == SupportFromRewards()
     assert algorithm.actor.norm == algorithm.critic.norm == reppo.actor.norm
-    assert algorithm.auxiliary == reppo.auxiliary and algorithm.actor_loss.objective == reppo.actor_loss.objective
+    assert algorithm.auxiliary == reppo.auxiliary and algorithm.actor_loss.objective == ClippedKL(0.02)
     assert algorithm.head == CategoricalHead(0.5) and algorithm.temperature == FixedMultiplier(0.0)
     for name in OF_REPPO[:5]:
         made = arm(name)(base(name, CONTINUOUS))
