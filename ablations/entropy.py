@@ -83,6 +83,10 @@ def only_in_targets(spec: Spec) -> Spec:
     """The actor minimizes no entropy term; the critic's targets have their bonus as before."""
     algorithm, loss = type(spec.algorithm).__name__, get_path(spec, "algorithm.actor_loss")
     require(loss.asks_q, f"The targets of {algorithm} have no entropy bonus anyway.")
+    require(
+        hasattr(spec.algorithm, "entropy_bonus"),
+        f"The temperature of {algorithm} would rise without end: nothing raises the entropy that it aims for.",
+    )
     return replace(spec, {OBJECTIVE: WithoutEntropy(get_path(spec, OBJECTIVE))})
 
 
