@@ -5,6 +5,7 @@ file to see the table of what was measured: python -m tests.ablation.test_sanity
 """
 
 import dataclasses
+import functools
 import hashlib
 import sys
 import threading
@@ -126,7 +127,6 @@ class Program:
 
 ENVIRONMENT = TASK.make()
 EPISODES = Episodes(ENVIRONMENT)
-KEYS = jax.random.split(jax.random.key(0), ENVIRONMENTS)
 ANGLES, SPEEDS = np.meshgrid(np.linspace(-np.pi, np.pi, 8, endpoint=False), [-4.0, 0.0, 4.0])
 GRID = np.stack([np.cos(ANGLES), np.sin(ANGLES), SPEEDS], -1).reshape(-1, 3).astype(np.float32)
 
@@ -135,8 +135,9 @@ def start(spec):
     return spec.algorithm.init(jax.random.key(1), ENVIRONMENT.interface())
 
 
-def roll(policy, episodes, key):
-    episodes, _, trajectory, _ = collect(EPISODES, policy, episodes, (), KEYS, LENGTH, key)
+def roll(length, policy, episodes, key):
+    keys = _keys(len(episodes.clock))
+    episodes, _, trajectory, _ = collect(EPISODES, policy, episodes, (), keys, length, key)
     return episodes, trajectory
 
 
@@ -145,7 +146,7 @@ def learn(spec, state, trajectory, key):
 
 
 def modes(policy):
-    act = lambda observation: policy((), Observation(observation), KEYS[0], deterministic=True)[0]
+    act = lambda observation: policy((), Observation(observation), jax.random.key(0), deterministic=True)[0]
     return jax.vmap(act)(jnp.asarray(GRID))
 
 
@@ -157,9 +158,10 @@ class Group:
         state = eqx.filter_eval_shape(start, spec)
         state = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype) if isinstance(x, jax.ShapeDtypeStruct) else x, state)
         policy = _arrays(spec.algorithm.policy(state))
-        key, episodes = jax.random.key(0), _first()
-        self.roll = Program(roll, policy, episodes, key)
-        shapes = eqx.filter_eval_shape(roll, policy, episodes, key)[1]
+        key, episodes = jax.random.key(0), _first(spec.algorithm.num_environments)
+        collecting = functools.partial(roll, spec.algorithm.rollout_length)
+        self.roll = Program(collecting, policy, episodes, key)
+        shapes = eqx.filter_eval_shape(collecting, policy, episodes, key)[1]
         trajectory = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
         self.learn = Program(learn, spec, _arrays(state), trajectory, key)
         self.modes = Program(modes, policy)
@@ -167,7 +169,7 @@ class Group:
     def run(self, spec):
         """Trains one of its specs."""
         first = state = self.start(spec)
-        episodes, history = _first(), []
+        episodes, history = _first(spec.algorithm.num_environments), []
         explained = lambda: float(np.mean([metrics["critic/explained_variance"].mean for metrics in history[-3:]]))
         for iteration in range(ROUNDS * ITERATIONS):
             if iteration and iteration % ITERATIONS == 0 and explained() > LEAST_EXPLAINED:
@@ -198,13 +200,13 @@ def _arrays(tree):
     return jax.tree.map(lambda x: jnp.asarray(x) if eqx.is_array(x) else x, tree)
 
 
-_FIRST = []
+def _keys(number):
+    return jax.random.split(jax.random.key(0), number)
 
 
-def _first():
-    if not _FIRST:
-        _FIRST.append(jax.jit(jax.vmap(lambda key: EPISODES.reset(key, stagger=True)))(KEYS))
-    return _FIRST[0]
+@functools.cache
+def _first(number):
+    return jax.jit(jax.vmap(lambda key: EPISODES.reset(key, stagger=True)))(_keys(number))
 
 
 def _second_moments(learner):
