@@ -6,7 +6,6 @@ those themes.
 
 from reppo.ablation import ablation
 from reppo.algorithms import Ppo, SharedEncoder
-from reppo.errors import require
 from reppo.losses import (
     ClippedKL,
     ClippedValueLoss,
@@ -23,7 +22,7 @@ from reppo.normalization import RunningReturnScale
 from reppo.optimization import LinearAnnealing, TargetKL
 from reppo.spec import Spec, get_path
 
-from .edit import replace
+from .edit import replace, require_algorithm
 
 SURROGATE = "algorithm.actor_loss.surrogate"
 CLIP = "algorithm.actor_loss.surrogate.ratio_clip"
@@ -212,5 +211,4 @@ def shared_trunk(spec: Spec) -> Spec:
 
 
 def _require_ppo(spec: Spec) -> None:
-    name = type(spec.algorithm).__name__
-    require(isinstance(spec.algorithm, Ppo), f"It is about parts of REPPO in Ppo, and the algorithm is {name}.")
+    require_algorithm(spec, Ppo, "parts of REPPO in Ppo")

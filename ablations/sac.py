@@ -1,18 +1,16 @@
 """What SAC is made of: its critics, the network of its targets, its memory, and parts of REPPO in it."""
 
-import math
 from typing import Any
 
 from reppo.ablation import ablation
 from reppo.algorithms import Sac
-from reppo.errors import require
 from reppo.losses import ClippedKL, HLGauss, LearnedMultiplier, MeanValue, SupportFromRewards
 from reppo.networks import RMSNorm
 from reppo.optimization import NoTargetNetwork
 from reppo.replay import UniformReplay
 from reppo.spec import Spec
 
-from .edit import replace
+from .edit import replace, require_algorithm
 
 NORMS = ["algorithm.actor.norm", "algorithm.critic.norm"]
 OBJECTIVE, KL_MULTIPLIER = "algorithm.actor_loss.objective", "algorithm.kl_multiplier"
@@ -90,10 +88,9 @@ def delayed_actor(spec: Spec) -> Spec:
 def short_memory(spec: Spec) -> Spec:
     """The buffer has room for eight rollouts, or for twice what learning waits for if that is more."""
     _require_sac(spec)
-    algorithm: Any = spec.algorithm
-    least = max(algorithm.rollout_length, math.ceil(algorithm.learning_starts / algorithm.num_environments))
-    steps = max(8 * algorithm.rollout_length, 2 * least + 1)
-    return replace(spec, {"algorithm.replay": UniformReplay(steps * algorithm.num_environments)})
+    it: Any = spec.algorithm
+    least = UniformReplay.least_capacity(it.num_environments, it.rollout_length, it.learning_starts)
+    return replace(spec, {"algorithm.replay": UniformReplay(max(8 * it.steps_per_iteration, least))})
 
 
 @ablation(
@@ -135,5 +132,4 @@ def kl_gate(spec: Spec) -> Spec:
 
 
 def _require_sac(spec: Spec) -> None:
-    name = type(spec.algorithm).__name__
-    require(isinstance(spec.algorithm, Sac), f"It is about parts of SAC, and the algorithm is {name}.")
+    require_algorithm(spec, Sac, "parts of SAC")

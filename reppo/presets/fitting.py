@@ -1,7 +1,7 @@
 """What presets of every algorithm choose by the task."""
 
 from reppo.environments import AbstractEnvironmentSpec
-from reppo.networks import AbstractTrunk, Convolution, Flat
+from reppo.networks import AbstractActionPlace, AbstractTrunk, ActionAsInput, ActionAsOutput, Convolution, Flat
 from reppo.normalization import AbstractNormalizer, NoNormalization, RunningMeanVariance
 
 
@@ -22,6 +22,11 @@ def unit_reward_scale(environment: AbstractEnvironmentSpec, gamma: float = 0.99)
 def fitting_trunk(environment: AbstractEnvironmentSpec) -> AbstractTrunk:
     """What stands before the hidden layers of both networks: a convolution where an image is observed."""
     return Convolution() if environment.observes_image else Flat()
+
+
+def fitting_place(environment: AbstractEnvironmentSpec) -> AbstractActionPlace:
+    """Where the action enters a critic of actions: where they are a discrete set, all are valued at once."""
+    return ActionAsOutput() if environment.discrete else ActionAsInput()
 
 
 def fitting_normalizer(environment: AbstractEnvironmentSpec, epsilon: float = 1e-2) -> AbstractNormalizer:

@@ -16,8 +16,6 @@ from reppo.losses import (
     SupportFromRewards,
 )
 from reppo.networks import (
-    ActionAsInput,
-    ActionAsOutput,
     ActivatedEmbedding,
     Actor,
     Critic,
@@ -26,7 +24,7 @@ from reppo.networks import (
 )
 from reppo.normalization import PerStepStatistics, RunningMeanVariance
 from reppo.optimization import Adam, Epochs, NoClip, WithActor
-from reppo.presets.fitting import fitting_normalizer, fitting_trunk, unit_reward_scale
+from reppo.presets.fitting import fitting_normalizer, fitting_place, fitting_trunk, unit_reward_scale
 from reppo.spec import Evaluation, Spec
 from reppo.targets import BonusAlways, ExpectedAction, FreshValueClippedBonus, MaskedFlag, ShiftedFlag
 
@@ -45,11 +43,10 @@ def fitting_parts(environment: AbstractEnvironmentSpec, width: int) -> dict[str,
         width: units of the hidden layers of both networks.
     """
     trunk = fitting_trunk(environment)
-    place = ActionAsOutput() if environment.discrete else ActionAsInput()
     parts: dict[str, Any] = {
         "normalizer": fitting_normalizer(environment),
         "actor": Actor(width, trunk=trunk),
-        "critic": Critic(width, trunk=trunk, action=place),
+        "critic": Critic(width, trunk=trunk, action=fitting_place(environment)),
     }
     if environment.discrete:
         parts["head"] = CategoricalHead(entropy_target=0.5)

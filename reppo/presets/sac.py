@@ -7,9 +7,6 @@ from reppo.distributions import AbstractHead, CategoricalHead, TanhNormalHead
 from reppo.environments import AbstractEnvironmentSpec
 from reppo.losses import ExpectedLoss, LearnedMultiplier, PathwiseLoss, Unconstrained
 from reppo.networks import (
-    AbstractActionPlace,
-    ActionAsInput,
-    ActionAsOutput,
     ActivatedEmbedding,
     Actor,
     Critic,
@@ -18,7 +15,7 @@ from reppo.networks import (
     Relu,
 )
 from reppo.optimization import Adam, NoClip, Polyak
-from reppo.presets.fitting import fitting_normalizer, fitting_trunk, unit_reward_scale
+from reppo.presets.fitting import fitting_normalizer, fitting_place, fitting_trunk, unit_reward_scale
 from reppo.replay import UniformReplay
 from reppo.spec import Evaluation, Spec
 
@@ -56,7 +53,7 @@ def sac(environment: AbstractEnvironmentSpec) -> Spec:
                 activation=Relu(),
                 embedding=ActivatedEmbedding(),
                 trunk=trunk,
-                action=_fitting_place(environment),
+                action=fitting_place(environment),
             ),
             replay=UniformReplay(capacity=4_194_304),
             learning_starts=8192,
@@ -92,7 +89,7 @@ def sac_small(environment: AbstractEnvironmentSpec) -> Spec:
             reward_scale=unit_reward_scale(environment),
             normalizer=fitting_normalizer(environment),
             actor=Actor(**network, depth=2),
-            critic=Critic(**network, head_depth=0, action=_fitting_place(environment)),
+            critic=Critic(**network, head_depth=0, action=fitting_place(environment)),
             target_network=Polyak(0.01),
             replay=UniformReplay(capacity=200_000),
             learning_starts=2048,
@@ -106,10 +103,6 @@ def sac_small(environment: AbstractEnvironmentSpec) -> Spec:
         ),
         evaluation=Evaluation(interval=12_500, episodes=16),
     )
-
-
-def _fitting_place(environment: AbstractEnvironmentSpec) -> AbstractActionPlace:
-    return ActionAsOutput() if environment.discrete else ActionAsInput()
 
 
 def _fitting_policy(environment: AbstractEnvironmentSpec, continuous: AbstractHead) -> dict[str, Any]:

@@ -5,6 +5,7 @@ step belongs to another one. There it has a place of its own, between the two. S
 once, and what follows a step is always one place further.
 """
 
+import dataclasses
 import math
 from abc import abstractmethod
 from typing import Any, final
@@ -175,7 +176,8 @@ class UniformReplay(AbstractReplay):
         placed = lambda kept, seen, following: put(put(kept, now, seen), after, following)
         collected, place_of = stored.collected + length, put(stored.place, step, place)
         whole_from = place[-1] + 1 - (ring - 1)  # what followed the last step is the newest in the ring
-        return Stored(
+        return dataclasses.replace(
+            stored,
             observation=jax.tree.map(placed, stored.observation, trajectory.observation, trajectory.final_observation),
             action=put(stored.action, step, trajectory.action),
             reward=put(stored.reward, step, trajectory.reward),
@@ -185,8 +187,6 @@ class UniformReplay(AbstractReplay):
             collected=collected,
             places=place[-1] + 1 + ended[-1],
             oldest=_first_at(place_of, whole_from, jnp.maximum(stored.oldest, collected - ring), collected),
-            shapes=stored.shapes,
-            action_size=stored.action_size,
         )
 
     def size(self, stored: Stored) -> Int[Array, ""]:
@@ -229,14 +229,25 @@ class UniformReplay(AbstractReplay):
         )
 
     def check(self, num_environments: int, rollout_length: int, least: int) -> None:
-        steps = max(rollout_length, math.ceil(least / num_environments))
-        needed = num_environments * (2 * steps + 1)
+        needed = self.least_capacity(num_environments, rollout_length, least)
         require(
             self.capacity >= needed,
             f"The capacity of the replay buffer is {self.capacity}; give at least {needed}. {num_environments} "
             f"environments collect {rollout_length} steps at a time, learning waits for {least} of all together, and "
             "each step may need room for two observations, if it ends an episode.",
         )
+
+    @staticmethod
+    def least_capacity(num_environments: int, rollout_length: int, least: int) -> int:
+        """The least capacity that `check` takes, with room for an end of an episode at each step.
+
+        Args:
+            num_environments: in each rollout, at least 1.
+            rollout_length: its steps, at least 1.
+            least: steps that are waited for before any is drawn, at least 0.
+        """
+        steps = max(rollout_length, math.ceil(least / num_environments))
+        return num_environments * (2 * steps + 1)
 
     def validate(self) -> None:
         require(self.capacity >= 1, f"The capacity of the replay buffer is {self.capacity}; give at least 1.")

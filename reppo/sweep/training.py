@@ -132,12 +132,11 @@ class BatchTraining:
             states, iteration, seconds = self.program.start(self.specs, [run.seed for run in batch.runs]), 0, 0.0
         else:
             for lane, run in batch.own:
-                recorder.run_folder(run).cut(restored.records[lane].files)
-                recorder.sources[run.id] = restored.records[lane].sources
-                recorder.compiled[run.id] = restored.records[lane].compile_seconds or 0.0
                 before = restored.records[lane]
-                lost_now = [] if before.status == "diverged" else self._data_lost(restored)
-                recorder.data_lost[run.id] = before.data_lost_at + lost_now
+                recorder.run_folder(run).cut(before.files)
+                recorder.sources[run.id] = before.sources
+                recorder.compiled[run.id] = before.compile_seconds or 0.0
+                recorder.data_lost[run.id] = before.data_lost_at + self._data_lost(before, restored.iteration)
             states, iteration = restored.states, restored.iteration
             seconds = restored.records[0].train_seconds or 0.0
         self.progress.done[batch.id] = iteration
@@ -205,11 +204,10 @@ class BatchTraining:
             if must_leave():
                 return
 
-    def _data_lost(self, restored: Restored) -> list[int]:
-        """At how many steps a batch goes on to train without what it had collected; nowhere if nothing is lost."""
-        algorithm = self.batch.spec.algorithm
-        loses = not algorithm.saves_data and 0 < restored.iteration < self.end
-        return [restored.iteration * algorithm.steps_per_iteration] if loses else []
+    def _data_lost(self, before: RunRecord, iteration: int) -> list[int]:
+        """At how many steps a run goes on to train without what it had collected; nowhere if nothing is lost."""
+        goes_on = before.status != "diverged" and 0 < iteration < self.end
+        return [before.environment_steps] if goes_on and not self.batch.spec.algorithm.saves_data else []
 
     def _save(self, states: Any, iteration: int, seconds: float, last: bool) -> list[RunRecord]:
         """Makes a checkpoint, the last one or not, and what the runs have on disk agree with it."""

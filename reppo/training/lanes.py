@@ -20,12 +20,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, UInt32
+from jaxtyping import Int
 
-from reppo.algorithms import AbstractAlgorithm
 from reppo.environments import AbstractEnvironment
 from reppo.errors import require
-from reppo.keys import subkey
 from reppo.spec import Spec
 from reppo.summary import Summary
 from reppo.training.faults import suspects
@@ -42,6 +40,7 @@ from reppo.training.steps import (
     Traits,
     act,
     arguments,
+    begin,
     learn,
     policy_of,
     require_same_form,
@@ -173,11 +172,8 @@ class BatchProgram(AbstractProgram):
 
     def _fresh_data(self, specs: Sequence[Spec], seeds: Sequence[int]) -> Any:
         """The algorithm's data before training, of all lanes; compiles nothing but what makes them."""
-        interface = specs[0].environment.make().interface()
-
-        def fresh(method: AbstractAlgorithm, seed: UInt32[Array, ""]) -> Any:
-            return method.init(subkey(jax.random.key(seed), "weights"), interface).data
-
+        environment, sizes = self._constants["environment"], self._order.sizes
+        fresh = lambda method, seed: begin(method, environment, seed, sizes)["algorithm"].data
         made = eqx.filter_jit(eqx.filter_vmap(fresh, in_axes=(None, 0)))
         return jax.tree.map(np.asarray, made(specs[0].algorithm, self._pad(seeds)))
 
