@@ -3,13 +3,16 @@
 from reppo.algorithms.acting import Acted, ActorPolicy, build_actor
 from reppo.algorithms.contract import AbstractAlgorithm, AlgorithmState
 from reppo.algorithms.learning import ActorParts, Learner, critic_step
+from reppo.algorithms.off_policy import AbstractOffPolicy, OffPolicyLearner
 from reppo.algorithms.ppo import Ppo
 from reppo.algorithms.reppo import Reppo
 from reppo.algorithms.sac import Sac
 from reppo.algorithms.sharing import AbstractSharing, NoSharing, SharedEncoder
+from reppo.algorithms.td3 import NoisyPolicy, Td3
 
 __all__ = [
     "AbstractAlgorithm",
+    "AbstractOffPolicy",
     "AbstractSharing",
     "Acted",
     "ActorParts",
@@ -17,10 +20,13 @@ __all__ = [
     "AlgorithmState",
     "Learner",
     "NoSharing",
+    "NoisyPolicy",
+    "OffPolicyLearner",
     "Ppo",
     "Reppo",
     "Sac",
     "SharedEncoder",
+    "Td3",
     "build_actor",
     "critic_step",
 ]

@@ -231,19 +231,30 @@ def critic_metrics(rows: CriticRows, batch: Minibatch, gradient: Any, says: str)
 
 
 def require_sizes(algorithm: Any) -> None:
-    """Checks the fields that algorithms with an actor have in common.
+    """Checks the fields that all algorithms have in common.
 
     Args:
-        algorithm: with numbers of environments and steps, discount, scale of rewards, and the actor's slots.
+        algorithm: with numbers of environments and steps, discount, and scale of rewards.
 
     Raises:
-        ConfigurationError: if one is out of its range, or the multiplier does not go with the actor's loss.
+        ConfigurationError: if one is out of its range.
     """
     sizes = {"num_environments": algorithm.num_environments, "rollout_length": algorithm.rollout_length}
     for name, size in sizes.items():
         require(size >= 1, f"{name} is {size}; give at least 1.")
     require(0 <= algorithm.gamma <= 1, f"gamma is {algorithm.gamma!s}; give one in [0, 1].")
     require(algorithm.reward_scale > 0, f"reward_scale is {algorithm.reward_scale!s}; give a positive one.")
+
+
+def require_bound(algorithm: Any) -> None:
+    """Checks that a learned multiplier has something to aim at.
+
+    Args:
+        algorithm: with the slots of an actor's loss and of its multiplier.
+
+    Raises:
+        ConfigurationError: if the actor's loss has no bound.
+    """
     require(
         bool(np.isfinite(algorithm.actor_loss.kl_bound)) or isinstance(algorithm.kl_multiplier, FixedMultiplier),
         "The KL multiplier is learned, but the actor's objective has no bound for it to aim at. "

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from reppo.algorithms.acting import ActorPolicy, build_actor
 from reppo.algorithms.contract import AbstractAlgorithm, AlgorithmState
-from reppo.algorithms.learning import CRITIC_WATCHED, ActorParts, Learner, critic_step, require_sizes
+from reppo.algorithms.learning import CRITIC_WATCHED, ActorParts, Learner, critic_step, require_bound, require_sizes
 from reppo.algorithms.sharing import AbstractSharing, NoSharing, joint_learner, joint_step
 from reppo.component import Scalar, hyper, slot, static
 from reppo.distributions import AbstractHead, NormalHead
@@ -339,4 +339,5 @@ class Ppo(AbstractAlgorithm):
             "those of states. Choose SurrogateLoss(), or the algorithm Reppo.",
         )
         require_sizes(self)
+        require_bound(self)
         self.batches.check(self.steps_per_iteration)

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float, Key
 
 from reppo.algorithms.acting import ActorPolicy, build_actor
 from reppo.algorithms.contract import AbstractAlgorithm, AlgorithmState
-from reppo.algorithms.learning import CRITIC_WATCHED, ActorParts, Learner, critic_step, require_sizes
+from reppo.algorithms.learning import CRITIC_WATCHED, ActorParts, Learner, critic_step, require_bound, require_sizes
 from reppo.component import Scalar, hyper, slot, static
 from reppo.distributions import AbstractHead, Action, TanhNormalHead
 from reppo.environments import Interface, Observation
@@ -252,4 +252,5 @@ class Reppo(AbstractAlgorithm):
             "actions. Choose a loss that asks it, such as ClippedSurrogateLoss(), or the algorithm Ppo.",
         )
         require_sizes(self)
+        require_bound(self)
         self.batches.check(self.steps_per_iteration)

@@ -1,42 +1,42 @@
 """Soft Actor-Critic (Haarnoja et al. 2018, arXiv 1801.01290 and 1812.05905)."""
 
-import math
 from typing import Any, cast, final
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Int, Key
 
 from reppo.algorithms.acting import ActorPolicy, build_actor
-from reppo.algorithms.contract import AbstractAlgorithm, AlgorithmState
-from reppo.algorithms.learning import CRITIC_WATCHED, ActorParts, Learner, critic_step, require_sizes
-from reppo.component import Scalar, hyper, static
+from reppo.algorithms.contract import AlgorithmState
+from reppo.algorithms.learning import CRITIC_WATCHED, ActorParts, require_bound
+from reppo.algorithms.off_policy import AbstractOffPolicy, OffPolicyLearner
+from reppo.component import Scalar, hyper, slot, static
 from reppo.distributions import AbstractHead, TanhNormalHead
 from reppo.environments import Interface, Observation
 from reppo.errors import require
 from reppo.keys import subkey
 from reppo.losses import (
     AbstractActorLoss,
+    AbstractBackup,
     AbstractMultiplier,
     AbstractPessimism,
     AbstractValue,
-    EnsembleQ,
+    BackedUp,
     FixedMultiplier,
     LearnedMultiplier,
     LeastValue,
+    MeanBackup,
     Minibatch,
     PathwiseLoss,
     ScalarValue,
     Unconstrained,
 )
-from reppo.networks import AbstractActorBuilder, AbstractCriticBuilder, Actor, Critic, NoNorm, Relu, build_ensemble
+from reppo.networks import AbstractActorBuilder, AbstractCriticBuilder, Actor, Critic, NoNorm, Relu
 from reppo.normalization import (
     AbstractNormalizer,
     RunningMeanVariance,
     init_statistics,
     normalize_batch,
-    update_statistics,
 )
 from reppo.optimization import (
     AbstractMultiplierOptimizer,
@@ -47,26 +47,12 @@ from reppo.optimization import (
     Polyak,
 )
 from reppo.replay import AbstractReplay, Transitions, UniformReplay
-from reppo.rollout import Trajectory
-from reppo.summary import Summary, flatten
+from reppo.summary import Summary
 from reppo.watched import Watched
 
 
 @final
-class SacLearner(eqx.Module):
-    """What learns.
-
-    Attributes:
-        trained: actor, critics, multipliers and their optimizers.
-        target: the critics that the targets are made with.
-    """
-
-    trained: Learner
-    target: Any
-
-
-@final
-class Sac(AbstractAlgorithm):
+class Sac(AbstractOffPolicy):
     """SAC: soft Q-learning off-policy, from a replay buffer, with pathwise policy gradients.
 
     One iteration: keep the rollout; then, for minibatches drawn from all that is kept, a step of the critics towards
@@ -88,7 +74,8 @@ class Sac(AbstractAlgorithm):
         critic: builder of each critic network.
         num_critics: critics, each with initial weights of its own, at least 1.
         pessimism: what the critics say together, in targets and to the policy.
-        value: what a critic's outputs stand for, and their loss; that of all critics is added up.
+        value: what a critic's outputs stand for.
+        backup: what the critics learn of a step, and their loss; that of all critics is added up.
         target_network: which critics the targets are made with.
         replay: what is kept, and what is drawn of it.
         saves_replay: whether checkpoints hold what is kept. Where not, a run that is continued collects anew before it
@@ -118,6 +105,7 @@ class Sac(AbstractAlgorithm):
     num_critics: int = static(2)
     pessimism: AbstractPessimism = LeastValue()
     value: AbstractValue = ScalarValue()
+    backup: AbstractBackup = slot(MeanBackup(), added=True)
     target_network: AbstractTargetNetwork = Polyak()
     replay: AbstractReplay = UniformReplay()
     saves_replay: bool = static(True)
@@ -133,27 +121,14 @@ class Sac(AbstractAlgorithm):
     critic_optimizer: AbstractOptimizer = Adam(clip=NoClip())
     multiplier_optimizer: AbstractMultiplierOptimizer = Adam(clip=NoClip())
 
-    @property
-    def saves_data(self) -> bool:
-        """As it was chosen."""
-        return self.saves_replay
-
-    @property
-    def idle_iterations(self) -> int:
-        """Those before there are enough steps to learn from."""
-        return max(0, math.ceil(self.learning_starts / self.steps_per_iteration) - 1)
-
     def init(self, key: Key[Array, ""], interface: Interface) -> AlgorithmState:
         """Networks, multipliers, optimizers and an empty buffer."""
-        shapes, action_size = interface.observation, interface.action.size
         actor = build_actor(self.actor, self.head, subkey(key, "actor"), interface)
-        critics = build_ensemble(
-            self.critic, self.num_critics, subkey(key, "critic"), shapes.for_critic, action_size, self.value.size
-        )
+        critics = self._build_critics(key, interface)
         trained = self._actor_parts().init(actor, critics, self.critic_optimizer.transform())
         return AlgorithmState(
-            SacLearner(trained, target=critics),
-            statistics=init_statistics(self.normalizer, shapes),
+            OffPolicyLearner(trained, target=critics),
+            statistics=init_statistics(self.normalizer, interface.observation),
             data=self.replay.init(interface, self.num_environments),
         )
 
@@ -177,63 +152,28 @@ class Sac(AbstractAlgorithm):
             Watched("replay/steps", "steps in the buffer"),
         )
 
-    def update(
-        self, state: AlgorithmState, trajectory: Trajectory, key: Key[Array, ""]
-    ) -> tuple[AlgorithmState, dict[str, Summary]]:
-        """The rollout is kept; then minibatches of all that is, unless that is still too little."""
-        statistics = update_statistics(self.normalizer, state.statistics, trajectory.observation)
-        data, collected_by = self.replay.add(state.data, trajectory), self.policy(state)
-        kept, names = self.replay.size(data), []
-
-        def one(learner: SacLearner, number: Int[Array, ""]) -> tuple[SacLearner, Summary]:
-            drawn = self.replay.draw(
-                data, self.batch_size, self.return_steps, self.gamma, subkey(key, "replay", number)
-            )
-            learner, metrics = self.step(learner, statistics, drawn, collected_by, number, subkey(key, "step", number))
-            names[:] = metrics
-            return learner, Summary.together(metrics.values())
-
-        def learn(learner: SacLearner) -> tuple[SacLearner, Summary]:
-            learner, stacked = jax.lax.scan(one, learner, jnp.arange(self.updates))
-            return learner, flatten(stacked)
-
-        def wait(learner: SacLearner) -> tuple[SacLearner, Summary]:
-            return learner, Summary.together([Summary.none()] * len(names))
-
-        learner, summaries = jax.lax.cond(kept >= self.learning_starts, learn, wait, state.learner)
-        metrics = summaries.apart(names) | {"replay/steps": Summary.of(kept.astype(jnp.float32))}
-        return AlgorithmState(learner, statistics, data), metrics
-
     def step(
         self,
-        learner: SacLearner,
+        learner: OffPolicyLearner,
         statistics: Observation,
         drawn: Transitions,
         collected_by: ActorPolicy,
         number: Int[Array, ""],
         key: Key[Array, ""],
-    ) -> tuple[SacLearner, dict[str, Summary]]:
-        """One step of the critics, the actor and the target network.
-
-        Args:
-            learner: before it.
-            statistics: of observations.
-            drawn: the transitions to learn from.
-            collected_by: the policy that collected the newest rollout.
-            number: of the step within the iteration, from 0.
-            key: consumed.
-        """
+    ) -> tuple[OffPolicyLearner, dict[str, Summary]]:
+        """A step of the critics, of the target network, of the actor and the temperature."""
         batch, metrics = self.prepare(learner, statistics, drawn, collected_by, subkey(key, "targets"))
-        trained, critic_metrics = critic_step(
-            learner.trained, batch, self._row_losses, self.critic_optimizer.transform(), says="q"
-        )
+        trained, critic_metrics = self._critic_step(learner.trained, batch)
         target = self.target_network.follow(learner.target, trained.critic)
-        trained, actor_metrics = self._actor_step(trained, batch, number, subkey(key, "actor"))
-        return SacLearner(trained, target), metrics | critic_metrics | actor_metrics
+        improve = lambda trained: self._actor_parts().step(
+            trained, self._q(trained.critic), batch, subkey(key, "actor")
+        )
+        trained, actor_metrics = self._at_intervals(improve, trained, number)
+        return OffPolicyLearner(trained, target), metrics | critic_metrics | actor_metrics
 
     def prepare(
         self,
-        learner: SacLearner,
+        learner: OffPolicyLearner,
         statistics: Observation,
         drawn: Transitions,
         collected_by: ActorPolicy,
@@ -243,43 +183,25 @@ class Sac(AbstractAlgorithm):
         observation = normalize_batch(self.normalizer, statistics, drawn.observation)
         following = normalize_batch(self.normalizer, statistics, drawn.next_observation)
         temperature = self.temperature.value(learner.trained.temperature)
-        q, actor = EnsembleQ(learner.target, self.value, self.pessimism), cast(Any, learner.trained.actor)
+        q, actor = self._q(learner.target), cast(Any, learner.trained.actor)
 
-        def value(following: Observation, key: Key[Array, ""]) -> Any:
-            soft = lambda action, log_prob: q(following.for_critic, action) - temperature * log_prob
+        def target(following: Observation, reward: Any, discount: Any, key: Key[Array, ""]) -> BackedUp:
+            soft = lambda action, log_prob: self.backup.target(
+                q, following.for_critic, action, -temperature * log_prob, reward, discount
+            )
             return self.head(actor(following.actor)).expect(soft, key)
 
-        next_value = jax.vmap(value)(following, jax.random.split(key, self.batch_size))
-        target = self.reward_scale * drawn.reward + drawn.discount * next_value
+        keys = jax.random.split(key, self.batch_size)
+        targets = jax.vmap(target)(following, self.reward_scale * drawn.reward, drawn.discount, keys)
         batch = Minibatch(
             observation=observation,
             action=drawn.action,
             old=jax.vmap(collected_by.distribution)(drawn.observation),
-            target=target,
+            target=targets.value,
+            histogram=targets.histogram,
             counts=jnp.ones(self.batch_size, bool),
         )
-        metrics = {
-            "targets/value": Summary.of(target),
-            "targets/outside_support": Summary.of(self.value.outside(target)),
-        }
-        return batch, metrics
-
-    def _row_losses(self, critics: Any, row: Minibatch) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
-        logits = critics(row.observation.for_critic, row.action).logits
-        losses = jax.vmap(lambda one: self.value.loss(one, row.target))(logits)
-        return jnp.sum(losses), jnp.zeros(()), jnp.mean(jax.vmap(self.value.decode)(logits))
-
-    def _actor_step(
-        self, learner: Learner, batch: Minibatch, number: Int[Array, ""], key: Key[Array, ""]
-    ) -> tuple[Learner, dict[str, Summary]]:
-        def step(learner: Learner) -> tuple[Learner, dict[str, Summary]]:
-            q = EnsembleQ(learner.critic, self.value, self.pessimism)
-            return self._actor_parts().step(learner, q, batch, key)
-
-        if self.actor_interval == 1:
-            return step(learner)
-        nothing = dict.fromkeys(eqx.filter_eval_shape(step, learner)[1], Summary.none())
-        return jax.lax.cond(number % self.actor_interval == 0, step, lambda learner: (learner, nothing), learner)
+        return batch, self._target_metrics(targets.value)
 
     def _actor_parts(self) -> ActorParts:
         transform = self.multiplier_optimizer.beside(self.actor_optimizer.transform())
@@ -292,13 +214,5 @@ class Sac(AbstractAlgorithm):
             "in the replay buffer are of many policies. Choose a loss that asks the critics of fresh actions, such as "
             "PathwiseLoss(objective=Unconstrained()).",
         )
-        require_sizes(self)
-        for name in ("num_critics", "updates", "batch_size", "return_steps", "actor_interval"):
-            require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; give at least 1.")
-        require(
-            self.updates % self.actor_interval == 0,
-            f"There are {self.updates} updates an iteration, and the actor learns in one of {self.actor_interval}. "
-            "Choose an actor_interval that divides them, such as 1.",
-        )
-        require(self.learning_starts >= 0, f"learning_starts is {self.learning_starts}; give at least 0.")
-        self.replay.check(self.num_environments, self.rollout_length, self.learning_starts)
+        require_bound(self)
+        self._require_off_policy()

@@ -26,6 +26,7 @@ from reppo.losses.auxiliary import (
     UnlessTruncated,
     WithinEpisodes,
 )
+from reppo.losses.backups import AbstractBackup, BackedUp, DistributionBackup, MeanBackup, project
 from reppo.losses.divergences import (
     AbstractDivergence,
     ExactKL,
@@ -66,6 +67,7 @@ __all__ = [
     "AbstractActorLoss",
     "AbstractAdvantages",
     "AbstractAuxiliary",
+    "AbstractBackup",
     "AbstractBoundedLoss",
     "AbstractConstrainedLoss",
     "AbstractDivergence",
@@ -78,11 +80,13 @@ __all__ = [
     "AbstractSurrogate",
     "AbstractValue",
     "AbstractValueLoss",
+    "BackedUp",
     "ClippedKL",
     "ClippedRatio",
     "ClippedSurrogateLoss",
     "ClippedValueLoss",
     "DecodedMSE",
+    "DistributionBackup",
     "EmbeddingPrediction",
     "EnsembleQ",
     "ExactKL",
@@ -95,6 +99,7 @@ __all__ = [
     "LearnedMultiplier",
     "LeastValue",
     "LowVarianceKL",
+    "MeanBackup",
     "MeanValue",
     "Minibatch",
     "MismatchedKL",
@@ -128,5 +133,6 @@ __all__ = [
     "WithoutEntropy",
     "hl_gauss",
     "multiplier_gradients",
+    "project",
     "two_hot",
 ]

@@ -9,11 +9,12 @@ from reppo.distributions import Draw
 from reppo.environments import Observation
 
 if TYPE_CHECKING:
-    Numbers = Flags = Vectors = Any  # not None wherever a loss asks for them
+    Numbers = Flags = Vectors = Histograms = Any  # not None wherever a loss asks for them
 else:
     Numbers = Float[Array, " rows"] | None
     Flags = Bool[Array, " rows"] | None
     Vectors = Float[Array, "rows embedding"] | None
+    Histograms = Float[Array, "rows bins"] | None
 
 
 @final
@@ -28,6 +29,7 @@ class Minibatch(eqx.Module):
         drawn: the draws behind them (see `AbstractDistribution`); None where only the actions are known.
         old: distributions of the policy that took them, with leaves `[rows, ...]`.
         target: what the critic shall learn.
+        histogram: the distribution that it shall learn, whose mean is the target.
         advantage: how much better the action was than the policy.
         value: what the critic said of the state when it was collected.
         reward: scaled reward.
@@ -42,6 +44,7 @@ class Minibatch(eqx.Module):
     drawn: Draw = None
     old: Any = None
     target: Numbers = None
+    histogram: Histograms = None
     advantage: Numbers = None
     value: Numbers = None
     reward: Numbers = None
