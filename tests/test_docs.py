@@ -31,6 +31,7 @@ HERE = [
     "docs/policies.md",
     "docs/ppo.md",
     "docs/sac.md",
+    "docs/td3.md",
     "docs/published.md",
     "docs/python.md",
     "docs/report.md",
@@ -78,6 +79,7 @@ def test_python_is_run_here_or_by_a_test_that_names_its_page(page):
         "docs/ppo.md",
         "docs/hybrids.md",
         "docs/sac.md",
+        "docs/td3.md",
     ],
 )
 def test_a_page_declares_an_experiment(run_page, page):

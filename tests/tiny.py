@@ -4,8 +4,8 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from reppo import environments
-from reppo.algorithms import Ppo, Reppo, Sac
-from reppo.losses import FixedSupport, HLGauss, LearnedMultiplier
+from reppo.algorithms import Ppo, Reppo, Sac, Td3
+from reppo.losses import FixedSupport, HLGauss, LearnedMultiplier, TwoHot
 from reppo.networks import Actor, Critic, NoNorm
 from reppo.optimization import Adam, Epochs, NoClip, Polyak
 from reppo.replay import UniformReplay
@@ -59,6 +59,27 @@ def tiny_sac(**changes) -> Sac:
         "critic_optimizer": Adam(learning_rate=1e-2),
     }
     return Sac(**(settings | changes))
+
+
+def tiny_td3(**changes) -> Td3:
+    shared = tiny_sac()
+    settings = {
+        name: getattr(shared, name)
+        for name in (
+            "num_environments",
+            "rollout_length",
+            "actor",
+            "critic",
+            "target_network",
+            "replay",
+            "learning_starts",
+            "updates",
+            "batch_size",
+            "actor_optimizer",
+            "critic_optimizer",
+        )
+    }
+    return Td3(**(settings | {"value": TwoHot(FixedSupport(-2.0, 2.0), num_bins=21)} | changes))
 
 
 def tiny_spec(probe: str = "BestAction", algorithm=None, **changes) -> Spec:

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 from typing import final
 
-from reppo.algorithms import Ppo, Reppo
+from reppo.algorithms import Ppo, Reppo, Sac, Td3
 from reppo.errors import unknown_name
 from reppo.watched import Watched
 
@@ -79,6 +79,11 @@ _METRICS = (
         "the policy does not follow.",
     ),
     Metric(
+        "actor/saturated",
+        "share of the numbers of a deterministic policy's actions that are within 0.01 of a bound",
+        "depends on the task; where it is 1 for long the policy can hardly move, as the tanh has no slope there.",
+    ),
+    Metric(
         "actor/loss",
         "loss of the actor, the mean over a minibatch",
         "finite. Its level says nothing: it moves with Q or the advantages, and with both multipliers.",
@@ -148,6 +153,11 @@ _METRICS = (
         "share of the learning rates that annealing leaves",
         "1, or falls from it as the annealing says.",
     ),
+    Metric(
+        "replay/steps",
+        "steps in the replay buffer that can be drawn, of all environments together",
+        "grows to the capacity of the buffer, and stays a little below it: ends of episodes take room too.",
+    ),
     Metric("episodes/terminated", "episodes that the task ended, in each iteration", "depends on the task."),
     Metric("episodes/truncated", "episodes that reached their time limit, in each iteration", "depends on the task."),
     Metric(
@@ -194,7 +204,7 @@ _METRICS = (
 @functools.cache
 def all_metrics() -> dict[str, Metric]:
     """Every metric that a run of an algorithm here reports, by name, with what that algorithm watches of it."""
-    watched = {one.metric: one for algorithm in (Ppo(), Reppo()) for one in algorithm.watched()}
+    watched = {one.metric: one for algorithm in (Td3(), Sac(), Ppo(), Reppo()) for one in algorithm.watched()}
     return {one.name: dataclasses.replace(one, watched=watched.get(one.name)) for one in _METRICS}
 
 

@@ -44,7 +44,7 @@ from reppo.testing.optimization import (
     check_stop,
 )
 from reppo.testing.policies import check_policy
-from reppo.testing.replay import check_pessimism, check_replay, check_target_network
+from reppo.testing.replay import check_backup, check_pessimism, check_replay, check_target_network
 from reppo.testing.sharing import check_sharing
 from reppo.testing.strategies import (
     Rows,
@@ -76,6 +76,7 @@ __all__ = [
     "check_advantages",
     "check_annealing",
     "check_auxiliary",
+    "check_backup",
     "check_batches",
     "check_clip",
     "check_critic",

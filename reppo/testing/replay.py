@@ -1,4 +1,4 @@
-"""Laws of replay buffers, of what several critics say together, and of target networks."""
+"""Laws of replay buffers, of what several critics say together, of what they learn, and of target networks."""
 
 from collections.abc import Collection
 from typing import Any
@@ -7,15 +7,17 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from hypothesis import strategies as st
 
 from reppo.environments import Box, Interface, Observation
-from reppo.losses import AbstractPessimism
+from reppo.losses import AbstractBackup, AbstractPessimism, EnsembleQ, FixedSupport, LeastValue, TwoHot
+from reppo.networks import CriticOutput
 from reppo.optimization import AbstractTargetNetwork
 from reppo.replay import AbstractReplay
 from reppo.rollout import Trajectory
 from reppo.testing.laws import ensure, for_all, hold, law
-from reppo.testing.strategies import vectors
+from reppo.testing.strategies import floats, vectors
 
 
 def check_replay(replay: AbstractReplay, *, skip: Collection[str] = ()) -> None:
@@ -150,6 +152,76 @@ def _pessimism_order(pessimism: AbstractPessimism) -> None:
         ensure(abs(said[0] - said[1]) < 1e-5, f"{said[0]} of {values}, and {said[1]} in another order")
 
     for_all(body, values=_VALUES, order=st.permutations(range(3)))
+
+
+@law(AbstractPessimism, "share", "it moves with the critics' values, and with all of them together by as much")
+def _pessimism_share(pessimism: AbstractPessimism) -> None:
+    def body(values: Any) -> None:
+        share = np.asarray(_shares(pessimism, values))
+        ensure((share > -1e-5).all() and abs(share.sum() - 1) < 1e-4, f"slopes {share} at {values}")
+
+    for_all(body, values=_VALUES)
+
+
+_shares = eqx.filter_jit(lambda pessimism, values: jax.grad(pessimism)(values))
+
+
+def check_backup(backup: AbstractBackup, *, skip: Collection[str] = ()) -> None:
+    """Holds what critics learn of a step against the laws of its slot: `LAWS[AbstractBackup]`.
+
+    Arguments and errors as for `check_objective`.
+    """
+    hold(AbstractBackup, backup, skip)
+
+
+_TWO_HOT = TwoHot(FixedSupport(-10.0, 10.0), num_bins=21)
+_LOGITS = vectors(2 * _TWO_HOT.size, -2.0, 2.0)
+_STEP = {"bonus": floats(-1.0, 1.0), "reward": floats(-1.0, 1.0), "discount": floats(0.0, 0.875)}
+
+
+class _Critics(eqx.Module):
+    """Two that say the same of every state and action."""
+
+    logits: Any
+
+    def __call__(self, observation: Any, action: Any) -> CriticOutput:
+        return jax.vmap(lambda logits: CriticOutput(logits, jnp.zeros(1), None))(self.logits)
+
+
+@eqx.filter_jit
+def _backed_up(backup: AbstractBackup, logits: Any, bonus: Any, reward: Any, discount: Any) -> Any:
+    """The target, the value that follows by the critics, and what outputs stand for that have learned the target."""
+    q = EnsembleQ(_Critics(logits.reshape(2, -1)), _TWO_HOT, LeastValue())
+    target = backup.target(q, jnp.zeros(1), jnp.zeros(1), bonus, reward, discount)
+    loss = lambda logits: backup.loss(_TWO_HOT, logits, target)
+    optimizer = optax.adam(optax.cosine_decay_schedule(0.3, 1000))
+
+    def step(_: Any, carry: Any) -> Any:
+        updates, state = optimizer.update(jax.grad(loss)(carry[0]), carry[1])
+        return carry[0] + updates, state
+
+    start = jnp.zeros(_TWO_HOT.size)
+    learned, _ = jax.lax.fori_loop(0, 1000, step, (start, optimizer.init(start)))
+    return target.value, q(jnp.zeros(1), jnp.zeros(1)), _TWO_HOT.decode(learned)
+
+
+@law(AbstractBackup, "value", "the value is the reward, and the discounted one of what follows with its bonus")
+def _backup_value(backup: AbstractBackup) -> None:
+    def body(logits: Any, bonus: Any, reward: Any, discount: Any) -> None:
+        value, following, _ = _backed_up(backup, logits, bonus, reward, discount)
+        expected = reward + discount * (following + bonus)
+        ensure(abs(value - expected) < 1e-3, f"{value}, and not {expected}")
+
+    for_all(body, logits=_LOGITS, **_STEP)
+
+
+@law(AbstractBackup, "learned", "outputs that have learned the target stand for its value")
+def _backup_learned(backup: AbstractBackup) -> None:
+    def body(logits: Any, bonus: Any, reward: Any, discount: Any) -> None:
+        value, _, learned = _backed_up(backup, logits, bonus, reward, discount)
+        ensure(abs(value - learned) < 0.2, f"{learned} is learned of {value}")
+
+    for_all(body, logits=_LOGITS, **_STEP)
 
 
 def check_target_network(network: AbstractTargetNetwork, *, skip: Collection[str] = ()) -> None:

@@ -13,7 +13,7 @@ from reppo.optimization import Adam, Epochs, NoClip
 from reppo.replay import UniformReplay
 from reppo.spec import Evaluation, Spec, validate
 from reppo.targets import ExpectedAction
-from tests.tiny import tiny_sac
+from tests.tiny import tiny_sac, tiny_td3
 
 CATALOG = all_ablations()
 
@@ -56,6 +56,11 @@ SAC = Spec(
     algorithm=tiny_sac(learning_starts=0, replay=UniformReplay(4096)),
     evaluation=Evaluation(interval=128, episodes=4),
 )
+TD3 = Spec(
+    environment=environments.probe("BestAction"),
+    algorithm=tiny_td3(learning_starts=0, replay=UniformReplay(4096)),
+    evaluation=Evaluation(interval=128, episodes=4),
+)
 CHOICES = tiny(
     environments.probe("DelayedChoice"),
     head=CategoricalHead(0.5),
@@ -78,5 +83,5 @@ def changes(one: Ablation, base: Spec) -> bool:
 
 def base_of(name: str) -> Spec:
     """The first base that an entry of the catalog changes."""
-    bases = (BASE, tiny(critic_offset=ZeroOffset()), PPO, SAC, CHOICES)
+    bases = (BASE, tiny(critic_offset=ZeroOffset()), PPO, SAC, TD3, CHOICES)
     return next(base for base in bases if changes(CATALOG[name], base))

@@ -14,7 +14,7 @@ from reppo.distributions import CategoricalHead
 from reppo.errors import ConfigurationError
 from reppo.losses import FixedMultiplier, FixedSupport, PerBatch, ScalarValue, ScoreFunctionLoss, Unconstrained
 from reppo.networks import NoNorm
-from reppo.presets import ppo_small, reppo, reppo_small, sac_small
+from reppo.presets import fast_td3_small, ppo_small, reppo, reppo_small, sac_small
 from reppo.spec import difference, expand_path, list_paths, replace_path, spec_id, validate
 from tests.ablation.base import changes
 
@@ -23,6 +23,7 @@ BASES = {
     "reppo_small": reppo_small(environments.probe("ConstantReward")),
     "ppo_small": ppo_small(environments.probe("ConstantReward")),
     "sac_small": sac_small(environments.probe("ConstantReward")),
+    "fast_td3_small": fast_td3_small(environments.probe("ConstantReward")),
     "reppo_small, choices": reppo_small(environments.probe("BestChoice")),
 }
 SPEC = BASES["reppo"]

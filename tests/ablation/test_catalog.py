@@ -15,7 +15,7 @@ from reppo.presets import reppo
 from reppo.spec import difference, resolve
 from reppo.training import init, train_chunk
 from reppo.training.lanes import compile_key
-from tests.ablation.base import BASE, CATALOG, CHOICES, PPO, SAC, base_of, changes
+from tests.ablation.base import BASE, CATALOG, CHOICES, PPO, SAC, TD3, base_of, changes
 from tests.algorithms.trajectories import make_trajectory
 
 
@@ -46,7 +46,7 @@ def test_the_catalog_is_large_and_most_of_it_is_structure():
 
 
 def test_no_two_entries_ask_for_the_same_thing():
-    for base in (BASE, PPO, SAC, CHOICES):
+    for base in (BASE, PPO, SAC, TD3, CHOICES):
         made = [(name, one.transform(base)) for name, one in CATALOG.items() if changes(one, base)]
         for i, (name, spec) in enumerate(made):
             for other, other_spec in made[:i]:

@@ -20,7 +20,7 @@ import pytest
 
 from reppo import environments, presets
 from reppo.ablation import all_ablations
-from reppo.algorithms import Ppo, Reppo, Sac
+from reppo.algorithms import Ppo, Reppo, Sac, Td3
 from reppo.environments import Episodes, Observation
 from reppo.errors import ConfigurationError
 from reppo.losses import FixedSupport
@@ -286,7 +286,7 @@ def test_the_base_of_the_small_preset_learns():
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_entry_learns_on_every_preset(preset):
     results = train_all(arms([preset]))
-    assert len(results) > {Reppo: 60, Ppo: 30, Sac: 20}[type(PRESETS[preset](TASK).algorithm)]
+    assert len(results) > {Reppo: 60, Ppo: 30, Sac: 20, Td3: 12}[type(PRESETS[preset](TASK).algorithm)]
     wrong = {arm[1]: (faults(arm, learned), learned) for arm, learned in results.items() if faults(arm, learned)}
     assert not wrong
 

@@ -18,7 +18,9 @@ def make_trajectory(algorithm: Reppo, state, seed: int = 0) -> Trajectory:
     observation, following = Observation(actor=draw(1)), Observation(actor=draw(1))
     policy = algorithm.policy(state)
     keys = jax.random.split(jax.random.key(seed), (TIME, ENVIRONMENTS))
-    action, _, extras = jax.vmap(jax.vmap(lambda o, k: policy((), o, k, deterministic=False)))(observation, keys)
+    action, _, extras = jax.vmap(jax.vmap(lambda o, k: policy(policy.start(k), o, k, deterministic=False)))(
+        observation, keys
+    )
     terminated = jnp.asarray(random.random((TIME, ENVIRONMENTS)) < 0.2)
     return Trajectory(
         observation=observation,

@@ -8,12 +8,13 @@ from reppo.errors import ConfigurationError
 from reppo.tracking.rows import row_of
 from reppo.training import init
 from reppo.training.loop import iterate
-from tests.tiny import tiny_ppo, tiny_spec
+from tests.tiny import tiny_ppo, tiny_sac, tiny_spec, tiny_td3
 
 
 def test_every_metric_of_an_iteration_is_described_and_no_other():
     reported, watched = set(), set()
-    for spec in (tiny_spec("BestAction"), tiny_spec("BestAction", algorithm=tiny_ppo())):
+    for algorithm in (None, tiny_ppo(), tiny_sac(), tiny_td3()):
+        spec = tiny_spec("BestAction", algorithm=algorithm)
         state = eqx.filter_eval_shape(init, spec, 0)
         reported |= set(eqx.filter_eval_shape(iterate, spec, state)[1])
         watched |= {one.metric for one in spec.algorithm.watched()}

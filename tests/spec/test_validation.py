@@ -6,7 +6,7 @@ import pytest
 
 from reppo import environments
 from reppo.ablation import grid, setting
-from reppo.algorithms import Ppo, Reppo, Sac, SharedEncoder
+from reppo.algorithms import Ppo, Reppo, Sac, SharedEncoder, Td3
 from reppo.component import Component, concrete_components, is_hyper
 from reppo.distributions import CategoricalHead, FixedScale, FreeScale, SoftplusScale, TanhNormalHead
 from reppo.errors import ConfigurationError
@@ -140,6 +140,20 @@ RANGES = [
     (Sac, "gamma", [NAN, -0.1, 1.5], r"gamma is 1\.5; give one in \[0, 1\]"),
     (Sac, "reward_scale", [NAN, -1, 0], r"reward_scale is 0\.0; give a positive one"),
     (Sac, "learning_starts", [-1], r"learning_starts is -1; give at least 0"),
+    (Td3, "num_environments", [-1, 0], r"num_environments is 0; give at least 1"),
+    (Td3, "rollout_length", [-1, 0], r"rollout_length is 0; give at least 1"),
+    (Td3, "num_critics", [-1, 0], r"num_critics is 0; give at least 1"),
+    (Td3, "updates", [-1, 0], r"updates is 0; give at least 1"),
+    (Td3, "batch_size", [-1, 0], r"batch_size is 0; give at least 1"),
+    (Td3, "return_steps", [-1, 0], r"return_steps is 0; give at least 1"),
+    (Td3, "actor_interval", [-1, 0], r"actor_interval is 0; give at least 1"),
+    (Td3, "gamma", [NAN, -0.1, 1.5], r"gamma is 1\.5; give one in \[0, 1\]"),
+    (Td3, "reward_scale", [NAN, -1, 0], r"reward_scale is 0\.0; give a positive one"),
+    (Td3, "learning_starts", [-1], r"learning_starts is -1; give at least 0"),
+    (Td3, "least_noise", [NAN, -0.5], r"least_noise is -0\.5; give at least 0"),
+    (Td3, "most_noise", [NAN, -1, 0], r"most_noise is 0\.0; give at least least_noise, which is 0\.001"),
+    (Td3, "target_noise", [NAN, -0.5], r"target_noise is -0\.5; give at least 0"),
+    (Td3, "target_noise_clip", [NAN, -0.5], r"target_noise_clip is -0\.5; give at least 0"),
     (Polyak, "rate", [NAN, 1.5, 0], r"rate of a target network is 0\.0; give one in \(0, 1\]"),
     (UniformReplay, "capacity", [-1, 0], r"capacity of the replay buffer is 0; give at least 1"),
     (ClippedRatio, "ratio_clip", [NAN, 0, 1], r"clip of the ratio is 1\.0; give one between 0 and 1"),
@@ -171,7 +185,12 @@ RANGES = [
 ]
 
 # Any number will do.
-UNBOUNDED = {("NormalHead", "entropy_target"), ("TanhNormalHead", "entropy_target"), ("Sac", "saves_replay")}
+UNBOUNDED = {
+    ("NormalHead", "entropy_target"),
+    ("TanhNormalHead", "entropy_target"),
+    ("Sac", "saves_replay"),
+    ("Td3", "saves_replay"),
+}
 
 
 def default(component):

@@ -16,6 +16,7 @@ PRESETS = [
     presets.reppo_reference,
     presets.reppo_single_file,
     presets.sac,
+    presets.fast_td3,
 ]
 
 
@@ -32,7 +33,9 @@ def test_train_chunk_lowers_for_cuda(preset):
     assert "stablehlo.while" in text
 
 
-@pytest.mark.parametrize("preset", [presets.ppo, presets.reppo, presets.sac], ids=lambda preset: preset.__name__)
+@pytest.mark.parametrize(
+    "preset", [presets.ppo, presets.reppo, presets.sac, presets.fast_td3], ids=lambda preset: preset.__name__
+)
 def test_the_steps_of_two_lanes_lower_for_cuda(preset):
     """The programs that a sweep compiles, with lanes by `vmap` as on a GPU."""
     program = BatchProgram(resolve(preset(environments.gymnax("Pendulum-v1"))), 2, "vmap", devices=1)

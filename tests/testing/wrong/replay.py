@@ -1,11 +1,11 @@
-"""For every law of replay buffers, pessimism and target networks one that breaks it."""
+"""For every law of replay buffers, pessimism, backups and target networks one that breaks it."""
 
 import dataclasses
 
 import jax
 import jax.numpy as jnp
 
-from reppo.losses import AbstractPessimism, LeastValue
+from reppo.losses import AbstractBackup, AbstractPessimism, BackedUp, LeastValue, MeanBackup
 from reppo.optimization import AbstractTargetNetwork, Polyak
 from reppo.replay import AbstractReplay, UniformReplay
 from tests.testing.wrong.changing import wrong
@@ -30,6 +30,18 @@ REPLAY = {
     (AbstractPessimism, "within"): wrong(LeastValue(), __call__=lambda self, values: jnp.max(values)),
     (AbstractPessimism, "order"): wrong(
         LeastValue(), __call__=lambda self, values: jnp.minimum(values[0], jnp.mean(values))
+    ),
+    (AbstractPessimism, "share"): wrong(
+        LeastValue(), __call__=lambda self, values: jnp.mean(values) - (jnp.max(values) - jnp.min(values))
+    ),
+    (AbstractBackup, "value"): wrong(
+        MeanBackup(),
+        target=lambda self, q, observation, action, bonus, reward, discount: BackedUp(
+            reward + q(observation, action) + bonus
+        ),
+    ),
+    (AbstractBackup, "learned"): wrong(
+        MeanBackup(), loss=lambda self, value, logits, target: value.loss(logits, target.value / 2)
     ),
     (AbstractTargetNetwork, "between"): wrong(
         Polyak(), follow=lambda self, target, trained: jax.tree.map(lambda a, b: 2 * b - a, target, trained)
