@@ -140,17 +140,28 @@ def scalar_critic(spec: Spec) -> Spec:
 
 
 @ablation(
+    "off_policy/mean_backup",
+    question="Is it the distribution of returns that helps, or the cross-entropy over bins?",
+    touches=["algorithm.backup"],
+    reference="arXiv 2403.03950",
+    expects="same",
+)
+def mean_backup(spec: Spec) -> Spec:
+    """A histogram learns the mean of what follows, divided between the two bins next to it."""
+    return replace(spec, {"algorithm.backup": MeanBackup()})
+
+
+@ablation(
     "off_policy/categorical_value",
     question="Is REPPO's categorical critic as good off-policy?",
-    touches=CRITICS_LEARN,
+    touches=["algorithm.value"],
     reference="arXiv 2403.03950",
     expects="better",
 )
 def categorical_value(spec: Spec) -> Spec:
-    """HL-Gauss over 51 bins: a histogram around a number; the support is that of the task's returns."""
+    """HL-Gauss over 51 bins, of the task's returns. Where critics learn distributions, put `mean_backup` before it."""
     _require_off_policy(spec)
-    value = HLGauss(support=SupportFromRewards(), num_bins=51)
-    return replace(spec, dict(zip(CRITICS_LEARN, (value, MeanBackup()))))
+    return replace(spec, {"algorithm.value": HLGauss(support=SupportFromRewards(), num_bins=51)})
 
 
 @ablation(

@@ -1,6 +1,7 @@
 """What presets of every algorithm choose by the task."""
 
 from reppo.environments import AbstractEnvironmentSpec
+from reppo.losses import AbstractSupport, FixedSupport, SupportFromRewards
 from reppo.networks import AbstractActionPlace, AbstractTrunk, ActionAsInput, ActionAsOutput, Convolution, Flat
 from reppo.normalization import AbstractNormalizer, NoNormalization, RunningMeanVariance
 
@@ -37,3 +38,13 @@ def fitting_normalizer(environment: AbstractEnvironmentSpec, epsilon: float = 1e
         epsilon: added to the variance.
     """
     return NoNormalization() if environment.observes_image else RunningMeanVariance(epsilon)
+
+
+def fitting_support(environment: AbstractEnvironmentSpec) -> AbstractSupport:
+    """The values that a categorical critic tells apart: the returns that the task allows; for games that show an image
+    those from -2 to 30.
+
+    Such games give a reward of 1 now and then, so that their discounted returns are a small part of what rewards of 1
+    at every step would give: all of them would lie in the first bins, where the histogram of a value is cut off.
+    """
+    return FixedSupport(-2.0, 30.0) if environment.observes_image else SupportFromRewards()

@@ -24,7 +24,13 @@ from reppo.networks import (
 )
 from reppo.normalization import PerStepStatistics, RunningMeanVariance
 from reppo.optimization import Adam, Epochs, NoClip, WithActor
-from reppo.presets.fitting import fitting_normalizer, fitting_place, fitting_trunk, unit_reward_scale
+from reppo.presets.fitting import (
+    fitting_normalizer,
+    fitting_place,
+    fitting_support,
+    fitting_trunk,
+    unit_reward_scale,
+)
 from reppo.spec import Evaluation, Spec
 from reppo.targets import BonusAlways, ExpectedAction, FreshValueClippedBonus, MaskedFlag, ShiftedFlag
 
@@ -67,7 +73,7 @@ def reppo(environment: AbstractEnvironmentSpec) -> Spec:
         environment=environment,
         algorithm=Reppo(
             reward_scale=unit_reward_scale(environment),
-            value=HLGauss(support=SupportFromRewards()),
+            value=HLGauss(support=fitting_support(environment)),
             **fitting_parts(environment, width=512),
         ),
         evaluation=Evaluation(interval=2_621_440, episodes=64),
@@ -179,7 +185,7 @@ def reppo_small(environment: AbstractEnvironmentSpec) -> Spec:
             num_environments=64,
             rollout_length=32,
             reward_scale=unit_reward_scale(environment),
-            value=HLGauss(support=SupportFromRewards(), num_bins=51),
+            value=HLGauss(support=fitting_support(environment), num_bins=51),
             critic_offset=ZeroOffset(),
             batches=Epochs(epochs=4, num_minibatches=8),
             kl_multiplier=LearnedMultiplier(1.0 if environment.discrete else 0.01),
