@@ -63,7 +63,7 @@ def no_target_network(spec: Spec) -> Spec:
 
 @ablation(
     "off_policy/one_step_returns",
-    question="Do several rewards before the critics are asked help?",
+    question="Is it worth it that targets hold the actions of older policies?",
     touches=["algorithm.return_steps"],
     reference="arXiv 1710.02298",
 )
@@ -100,7 +100,7 @@ def delayed_actor(spec: Spec) -> Spec:
 
 @ablation(
     "off_policy/eager_actor",
-    question="Should the policy wait for the critics?",
+    question="Does it help that the policy waits for the critics?",
     touches=["algorithm.actor_interval"],
     reference="arXiv 1802.09477",
     expects="worse",

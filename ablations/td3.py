@@ -1,9 +1,12 @@
 """What TD3 explores with, and what its targets are made of."""
 
+from typing import Any
+
 from reppo.ablation import ablation
+from reppo.algorithms import Td3
 from reppo.spec import Spec
 
-from .edit import replace
+from .edit import replace, require_algorithm
 
 EXPLORES = ["algorithm.least_noise", "algorithm.most_noise"]
 
@@ -16,8 +19,10 @@ EXPLORES = ["algorithm.least_noise", "algorithm.most_noise"]
     expects="worse",
 )
 def one_noise(spec: Spec) -> Spec:
-    """A standard deviation of 0.1 in every episode, that of TD3."""
-    return replace(spec, dict.fromkeys(EXPLORES, 0.1))
+    """The same standard deviation in every episode: the middle of their range."""
+    require_algorithm(spec, Td3, "the noise of TD3")
+    it: Any = spec.algorithm
+    return replace(spec, dict.fromkeys(EXPLORES, (it.least_noise + it.most_noise) / 2))
 
 
 @ablation(

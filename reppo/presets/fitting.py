@@ -41,8 +41,7 @@ def fitting_normalizer(environment: AbstractEnvironmentSpec, epsilon: float = 1e
 
 
 def fitting_support(environment: AbstractEnvironmentSpec) -> AbstractSupport:
-    """The values that a categorical critic tells apart: the returns that the task allows; for games that show an image
-    those from -2 to 30.
+    """The values that a categorical critic tells apart: returns that the task allows, -2 to 30 where it shows an image.
 
     Such games give a reward of 1 now and then, so that their discounted returns are a small part of what rewards of 1
     at every step would give: all of them would lie in the first bins, where the histogram of a value is cut off.

@@ -58,7 +58,7 @@ SAC = Spec(
 )
 TD3 = Spec(
     environment=environments.probe("BestAction"),
-    algorithm=tiny_td3(learning_starts=0, replay=UniformReplay(4096)),
+    algorithm=tiny_td3(learning_starts=0, return_steps=2, replay=UniformReplay(4096)),
     evaluation=Evaluation(interval=128, episodes=4),
 )
 CHOICES = tiny(
