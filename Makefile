@@ -8,6 +8,7 @@
 # make lint         checks style and types
 # make gpu-check    finds out what works on this GPU; REHEARSAL=1: tiny sizes on the CPU
 # make benchmark    PPO here against rejax and Brax; PEERS=..., SEEDS="1 4", ROUNDS=5
+#                   ALGORITHM=sac: SAC here against Stable-Baselines3
 # For a GPU: make quickstart EXTRAS=cuda12
 # For another Python: make test PYTHON=python3.12 builds .venv anew where it has another version
 # Without network: make gpu-check WHEELS=folder, beside the packages that PYTHON has; see docs/gpu.md
@@ -64,7 +65,7 @@ gpu-check: .venv/.installed
 endif
 
 benchmark: .venv/.installed
-	$(BIN)/python -m reppo.benchmark $(if $(PEERS),--peers $(PEERS)) $(if $(SEEDS),--seeds $(SEEDS)) \
+	$(BIN)/python -m reppo.benchmark $(ALGORITHM) $(if $(PEERS),--peers $(PEERS)) $(if $(SEEDS),--seeds $(SEEDS)) \
 		$(if $(ROUNDS),--rounds $(ROUNDS))
 
 .venv/pyvenv.cfg: $(if $(filter $(call version,$(PYTHON)),$(call version,$(BIN)/python)),,another-version)

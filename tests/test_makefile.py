@@ -68,3 +68,9 @@ def test_wheels_go_beside_the_packages_of_python(planned, tmp_path):
     assert "venv" not in lines
     assert "python3 -m pip install" in lines and "--no-index" in lines and "--no-deps" in lines
     assert f"PYTHONPATH={tmp_path}:{tmp_path}/.gpu-packages python3 -m reppo.gpu_check" in lines
+
+
+def test_the_algorithm_of_the_benchmark_comes_before_its_options(planned):
+    usual, sac = (planned("3.11", "benchmark", "SEEDS=1 4", *more) for more in ((), ("ALGORITHM=sac",)))
+    assert "-m reppo.benchmark --seeds 1 4" in " ".join(" ".join(usual).split())
+    assert "-m reppo.benchmark sac --seeds 1 4" in " ".join(" ".join(sac).split())

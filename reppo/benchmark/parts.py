@@ -1,4 +1,4 @@
-"""What the parts of an iteration cost here: `python -m reppo.benchmark.parts`.
+"""What the parts of an iteration of PPO cost here: `python -m reppo.benchmark.parts`.
 
 Each part is a program of its own and runs in turn with the others; what is told are medians. Their sum need not be the
 whole, which is one program here. A study compiles each step of an iteration by itself: `reppo bench` measures those.
@@ -16,7 +16,7 @@ from jaxtyping import Array, PyTree
 
 from reppo.algorithms.ppo import Progress
 from reppo.benchmark.own import spec_of
-from reppo.benchmark.settings import Settings
+from reppo.benchmark.settings import PpoSettings
 from reppo.environments import Episodes
 from reppo.losses import StateValue
 from reppo.rollout import collect
@@ -80,7 +80,7 @@ def functions_of(spec: Spec, state: TrainState) -> dict[str, tuple[Callable[...,
     }
 
 
-def measure(settings: Settings, repetitions: int = 50) -> Mapping[str, float]:
+def measure(settings: PpoSettings, repetitions: int = 50) -> Mapping[str, float]:
     """Seconds of the processor for each part of an iteration.
 
     Args:
@@ -116,4 +116,4 @@ def format_parts(seconds: Mapping[str, float]) -> str:
 
 
 if __name__ == "__main__":
-    print(format_parts(measure(Settings())))
+    print(format_parts(measure(PpoSettings())))

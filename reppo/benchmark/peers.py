@@ -16,7 +16,7 @@ OWN = "reppo"
 @final
 @dataclasses.dataclass(frozen=True)
 class Peer:
-    """An implementation of PPO.
+    """An implementation of an algorithm.
 
     Attributes:
         name: as on the package index.
@@ -35,36 +35,46 @@ class Peer:
     note: str = ""
 
 
-PEERS = {
-    peer.name: peer
-    for peer in (
-        Peer("rejax", SCRIPTS / "rejax_ppo.py", ("rejax==0.1.3", "gymnax==0.0.9", "jax==0.10.2")),
-        Peer(
-            "brax",
-            SCRIPTS / "brax_ppo.py",
-            ("brax==0.14.2", "gymnax==0.0.9", "jax==0.9.2", "mujoco==3.8.1", "mujoco-mjx==3.8.1", "six==1.17.0"),
-        ),
-        Peer(
-            "stable-baselines3",
-            SCRIPTS / "sb3_ppo.py",
-            ("stable-baselines3==2.9.2", "gymnasium==1.4.0", "torch==2.14.1"),
-            compiled=False,
-            usual=False,
-            note="its PyTorch takes several GB",
-        ),
+def _stable_baselines3(script: str, usual: bool) -> Peer:
+    """It has both algorithms; with the same requirements, so that they share an environment."""
+    return Peer(
+        "stable-baselines3",
+        SCRIPTS / script,
+        ("stable-baselines3==2.9.2", "gymnasium==1.4.0", "torch==2.14.1"),
+        compiled=False,
+        usual=usual,
+        note="its PyTorch takes several GB",
     )
-}
-"""By name, in the order of the table."""
 
 
-def find_peers(names: Sequence[str]) -> list[Peer]:
+_PPO = (
+    Peer("rejax", SCRIPTS / "rejax_ppo.py", ("rejax==0.1.3", "gymnax==0.0.9", "jax==0.10.2")),
+    Peer(
+        "brax",
+        SCRIPTS / "brax_ppo.py",
+        ("brax==0.14.2", "gymnax==0.0.9", "jax==0.9.2", "mujoco==3.8.1", "mujoco-mjx==3.8.1", "six==1.17.0"),
+    ),
+    _stable_baselines3("sb3_ppo.py", usual=False),
+)
+_SAC = (_stable_baselines3("sb3_sac.py", usual=True),)
+
+PEERS = {algorithm: {peer.name: peer for peer in peers} for algorithm, peers in {"ppo": _PPO, "sac": _SAC}.items()}
+"""By algorithm and name, in the order of the table."""
+
+
+def find_peers(algorithm: str, names: Sequence[str]) -> list[Peer]:
     """The peers of these names; the usual ones where none is given.
+
+    Args:
+        algorithm: what they implement, one of `PEERS`.
+        names: of peers.
 
     Raises:
         ConfigurationError: if there is no such peer, or one is named twice.
     """
+    peers = PEERS[algorithm]
     for name in names:
-        if name not in PEERS:
-            raise unknown_name("peer", name, PEERS)
+        if name not in peers:
+            raise unknown_name("peer", name, peers)
         require(names.count(name) == 1, f"The peer {name!r} is named twice; name it once.")
-    return [PEERS[name] for name in names] or [peer for peer in PEERS.values() if peer.usual]
+    return [peers[name] for name in names] or [peer for peer in peers.values() if peer.usual]

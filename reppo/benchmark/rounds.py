@@ -13,7 +13,10 @@ from reppo.runtime.processes import told
 from reppo.text import counted
 
 NUMBERS = ("compile_seconds", "seconds", "cpu_seconds", "steps", "memory")
-"""What every script tells as a number, beside `returns`; its peak memory in the unit of `resource.getrusage`."""
+"""What every script tells as a number; its peak memory in the unit of `resource.getrusage`.
+
+Beside them it tells the `returns` of its seeds and, if it evaluates them along the way, their `curves`.
+"""
 
 
 @final
@@ -106,10 +109,12 @@ def _turn(line: str) -> dict[str, Any]:
     """What a script told of its turn, in the line that it ended with."""
     found = json.loads(line)
     told = {name: float(found[name]) for name in NUMBERS}
-    returns = [float(one) for one in found["returns"]]
+    lists: dict[str, Any] = {"returns": [float(one) for one in found["returns"]]}
     if not (told["seconds"] > 0 and told["steps"] > 0):
         raise ValueError(f"{told['steps']:.0f} steps in {told['seconds']} s")
-    return {**found, **told, "returns": returns, "memory": told["memory"] * MEMORY_UNIT}
+    if "curves" in found:
+        lists["curves"] = [[float(one) for one in curve] for curve in found["curves"]]
+    return {**found, **told, **lists, "memory": told["memory"] * MEMORY_UNIT}
 
 
 def _environment() -> dict[str, str]:

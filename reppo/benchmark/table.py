@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, final
 import scipy.stats
 
 from reppo.benchmark.peers import OWN
+from reppo.benchmark.settings import SETTINGS
 from reppo.results.formatting import human_bytes, human_count
 from reppo.text import counted, markdown_rows
 
@@ -14,7 +15,7 @@ FASTEST = "faster peer"
 """The name of whichever peer was the fastest in a round, among those that compile."""
 
 CONFIDENCE = 0.95
-"""Of the interval of a difference between mean returns."""
+"""Of the interval of a difference between means over seeds."""
 
 
 @final
@@ -29,7 +30,7 @@ class Ratio(NamedTuple):
 
 @final
 class Difference(NamedTuple):
-    """A difference between mean returns, and Welch's interval of it; NaN ends where one has a single seed."""
+    """A difference between means over seeds, and Welch's interval of it; NaN ends where one has a single seed."""
 
     estimate: float
     low: float
@@ -59,16 +60,33 @@ def speed(found: Mapping[str, Any]) -> float:
     return found["steps"] / found["seconds"]
 
 
-def return_difference(turns: Sequence[Mapping[str, Any]], name: str, other: str, seeds: int) -> Difference | None:
-    """Mean return of one less that of the other, over the seeds of their first turns; None if either has none.
+def final_returns(found: Mapping[str, Any]) -> list[float]:
+    """The return of each seed after training."""
+    return found.get("returns", [])
+
+
+def curve_means(found: Mapping[str, Any]) -> list[float]:
+    """The mean of each seed's curve: the area under it, for each of its points."""
+    return [statistics.mean(curve) for curve in found.get("curves", [])]
+
+
+def difference(
+    turns: Sequence[Mapping[str, Any]],
+    name: str,
+    other: str,
+    seeds: int,
+    of: Callable[[Mapping[str, Any]], list[float]] = final_returns,
+) -> Difference | None:
+    """Mean of one less that of the other, over the seeds of their first turns; None if either has none.
 
     Args:
         turns: as `benchmark.json` holds them.
-        name: whose return counts as positive.
+        name: whose mean counts as positive.
         other: whose is taken away.
         seeds: how many both trained.
+        of: a number of each seed, from what a script told.
     """
-    own, others = (_first_returns(turns, one, seeds) for one in (name, other))
+    own, others = (of(_first_told(turns, one, seeds)) for one in (name, other))
     if not own or not others:
         return None
     estimate = statistics.mean(own) - statistics.mean(others)
@@ -81,7 +99,10 @@ def return_difference(turns: Sequence[Mapping[str, Any]], name: str, other: str,
 def format_benchmark(data: Mapping[str, Any]) -> str:
     """The table of what `benchmark.json` holds: numbers of each, ratios of this library to each, and what failed."""
     turns = data["turns"]
-    lines = ["# PPO here and elsewhere", "", _settings(data)]
+    lines = [f"# {data['algorithm'].upper()} here and elsewhere", "", _settings(data)]
+    differences = {"difference of returns": final_returns}
+    if any("curves" in turn["found"] for turn in turns):
+        differences["difference of curve means"] = curve_means
     for seeds in sorted({turn["seeds"] for turn in turns if turn["found"]}):
         names = list(dict.fromkeys(turn["name"] for turn in turns if turn["seeds"] == seeds and turn["found"]))
         lines += [
@@ -93,7 +114,8 @@ def format_benchmark(data: Mapping[str, Any]) -> str:
         others = [name for name in names if name != OWN]
         if OWN in names and others:
             fastest = [FASTEST] if len(_compiled(turns, seeds)) > 1 else []
-            lines += ["", *markdown_rows(_RATIOS, (_ratios(turns, name, seeds) for name in [*others, *fastest]))]
+            rows = (_ratios(turns, name, seeds, list(differences.values())) for name in [*others, *fastest])
+            lines += ["", *markdown_rows((*_RATIOS, *differences), rows)]
     faults = {(turn["name"], turn["seeds"]): turn["fault"] for turn in turns if turn["fault"]}
     if faults:
         rows = [[name, str(seeds) if seeds else "", fault] for (name, seeds), fault in faults.items()]
@@ -102,23 +124,20 @@ def format_benchmark(data: Mapping[str, Any]) -> str:
 
 
 _NUMBERS = ("", "steps/s", "processor seconds a million steps", "compilation", "peak memory", "mean return", "rounds")
-_RATIOS = (f"{OWN} to", "steps/s", "processor time", "compile time", "peak memory", "difference of returns")
+_RATIOS = (f"{OWN} to", "steps/s", "processor time", "compile time", "peak memory")
 
 
 def _settings(data: Mapping[str, Any]) -> str:
-    settings = data["settings"]
-    steps = settings["iterations"] * settings["num_environments"] * settings["rollout_length"]
+    settings = SETTINGS[data["algorithm"]](**data["settings"])
     return (
-        f"{settings['task']}, {human_count(steps)} steps a seed: {settings['num_environments']} environments x "
-        f"{settings['rollout_length']} steps, {settings['epochs']} epochs of {settings['minibatches']} minibatches, "
-        f"{settings['depth']} layers of {settings['width']} units; {data['machine']}. Medians over rounds; of ratios, "
-        "which are taken within rounds, their range too."
+        f"{settings.task}, {settings.sizes}, {settings.depth} layers of {settings.width} units; {data['machine']}. "
+        "Medians over rounds; of ratios, which are taken within rounds, their range too."
     )
 
 
 def _numbers(turns: Sequence[Mapping[str, Any]], name: str, seeds: int) -> list[str]:
     median = lambda of: statistics.median(_by_round(turns, name, seeds, of).values())
-    returns = _first_returns(turns, name, seeds)
+    returns = final_returns(_first_told(turns, name, seeds))
     return [
         name,
         human_count(median(speed)),
@@ -130,18 +149,22 @@ def _numbers(turns: Sequence[Mapping[str, Any]], name: str, seeds: int) -> list[
     ]
 
 
-def _ratios(turns: Sequence[Mapping[str, Any]], other: str, seeds: int) -> list[str]:
+def _ratios(
+    turns: Sequence[Mapping[str, Any]],
+    other: str,
+    seeds: int,
+    differences: Sequence[Callable[[Mapping[str, Any]], list[float]]],
+) -> list[str]:
     ratio = lambda of: _ratio(ratios(turns, OWN, other, seeds, of))
     if other == FASTEST:
-        return [other, ratio(speed), "", "", "", ""]
-    difference = return_difference(turns, OWN, other, seeds)
+        return [other, ratio(speed), "", "", "", *("" for _ in differences)]
     return [
         other,
         ratio(speed),
         ratio(lambda found: found["cpu_seconds"] / found["steps"]),
         ratio(lambda found: found["compile_seconds"]),
         ratio(lambda found: found["memory"]),
-        "" if difference is None else _difference(difference),
+        *(_difference(difference(turns, OWN, other, seeds, of)) for of in differences),
     ]
 
 
@@ -149,9 +172,11 @@ def _ratio(ratio: Ratio | None) -> str:
     return "-" if ratio is None else f"{ratio.median:.2f} ({ratio.least:.2f} to {ratio.greatest:.2f})"
 
 
-def _difference(difference: Difference) -> str:
-    interval = "" if difference.low != difference.low else f" [{difference.low:+.0f}, {difference.high:+.0f}]"
-    return f"{difference.estimate:+.0f}{interval}"
+def _difference(found: Difference | None) -> str:
+    if found is None:
+        return ""
+    interval = "" if found.low != found.low else f" [{found.low:+.0f}, {found.high:+.0f}]"
+    return f"{found.estimate:+.0f}{interval}"
 
 
 def _by_round(
@@ -176,6 +201,6 @@ def _fastest(
     return {number: max(one[number] for one in each) for number in shared}
 
 
-def _first_returns(turns: Iterable[Mapping[str, Any]], name: str, seeds: int) -> list[float]:
+def _first_told(turns: Iterable[Mapping[str, Any]], name: str, seeds: int) -> Mapping[str, Any]:
     mine = (turn["found"] for turn in turns if (turn["name"], turn["seeds"]) == (name, seeds) and turn["found"])
-    return next(mine, {}).get("returns", [])
+    return next(mine, {})

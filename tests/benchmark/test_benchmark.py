@@ -18,14 +18,19 @@ from reppo.benchmark.parts import measure as measure_parts
 from reppo.benchmark.peers import OWN, PEERS, Peer, find_peers
 from reppo.benchmark.places import NotInstalled, place_of, python_of
 from reppo.benchmark.rounds import Benchmark, Turn
-from reppo.benchmark.settings import Settings
-from reppo.benchmark.table import FASTEST, format_benchmark, ratios, return_difference, speed
+from reppo.benchmark.settings import SETTINGS, PpoSettings, SacSettings
+from reppo.benchmark.table import FASTEST, curve_means, difference, format_benchmark, ratios, speed
 from reppo.errors import ConfigurationError
+from reppo.replay import UniformReplay
+from reppo.spec import resolve
 
-TOY = Settings(
+TOY = PpoSettings(
     iterations=2, num_environments=4, rollout_length=8, width=8, epochs=1, minibatches=2, action_scale=0.25, episodes=2
 )
-FACTS = {"settings": dataclasses.asdict(TOY), "machine": "a machine"}
+TOY_SAC = SacSettings(steps=60, width=8, batch_size=8, learning_starts=20, capacity=1000, points=3, episodes=2)
+FACTS = {"algorithm": "ppo", "settings": dataclasses.asdict(TOY), "machine": "a machine"}
+FACTS_SAC = {**FACTS, "algorithm": "sac", "settings": dataclasses.asdict(TOY_SAC)}
+ALL_PEERS = [peer for peers in PEERS.values() for peer in peers.values()]
 
 
 def told(speed=100.0, returns=(-150.0,), compile_seconds=2.0, memory=1000.0):
@@ -37,9 +42,9 @@ def says(found):
     return [sys.executable, "-c", f"print('noise'); print({json.dumps(found)!r})"]
 
 
-def run(folder, commands, seeds=(1,), rounds=2, limit=60.0):
+def run(folder, commands, seeds=(1,), rounds=2, limit=60.0, facts=FACTS):
     said = []
-    benchmark = Benchmark(folder, FACTS, format_benchmark)
+    benchmark = Benchmark(folder, facts, format_benchmark)
     commands = {name: (lambda lanes, command=command: command) for name, command in commands.items()}
     benchmark.run(commands, seeds, rounds, limit, said.append)
     return benchmark.turns, said
@@ -106,16 +111,46 @@ def test_ratios_are_taken_within_rounds():
 def test_the_difference_of_returns_has_the_interval_of_welch():
     own, other = [-150.0, -160.0, -130.0, -180.0], [-200.0, -170.0, -240.0, -150.0]
     turns = [turn(OWN, 0, told(returns=own), 4), turn("a", 0, told(returns=other), 4)]
-    difference = return_difference(turns, OWN, "a", 4)
+    found = difference(turns, OWN, "a", 4)
     variances = [np.var(one, ddof=1) / 4 for one in (own, other)]
     freedom = sum(variances) ** 2 / sum(one**2 / 3 for one in variances)
-    assert difference.estimate == pytest.approx(35.0) and 4 < freedom < 6
+    assert found.estimate == pytest.approx(35.0) and 4 < freedom < 6
     # t quantiles at 0.975: 2.776 for 4 degrees of freedom, 2.447 for 6.
-    half = (difference.high - difference.low) / 2
+    half = (found.high - found.low) / 2
     assert 2.447 < half / np.sqrt(sum(variances)) < 2.776
-    assert difference.low == pytest.approx(difference.estimate - half)
-    single = return_difference([turn(OWN, 0, told()), turn("a", 0, told())], OWN, "a", 1)
+    assert found.low == pytest.approx(found.estimate - half)
+    single = difference([turn(OWN, 0, told()), turn("a", 0, told())], OWN, "a", 1)
     assert single.estimate == 0.0 and np.isnan(single.low)
+
+
+def test_curves_stand_beside_returns_where_they_are_told(tmp_path):
+    own = {**told(returns=[-150.0, -160.0]), "curves": [[-1000.0, -150.0], [-1200.0, -160.0]]}
+    other = {**told(returns=[-150.0, -160.0]), "curves": [[-1400, -150], [-1600, -160]]}
+    turns, _ = run(tmp_path, {OWN: says(own), "a": says(other)}, rounds=1, facts=FACTS_SAC)
+    turns = [dataclasses.asdict(turn) for turn in turns]
+    assert turns[1]["found"]["curves"] == [[-1400.0, -150.0], [-1600.0, -160.0]]
+    found = difference(turns, OWN, "a", 1, curve_means)
+    # Means of curves: -575 and -680, -775 and -880. t quantile at 0.975 for 2 degrees of freedom: 4.303.
+    assert found.estimate == 200.0 and found.low == pytest.approx(200 - 4.303 * 105 / np.sqrt(2), abs=0.1)
+    table = format_benchmark({**FACTS_SAC, "turns": turns})
+    assert "| difference of returns | difference of curve means |" in table
+    assert "| +0 [" in table and f"| +200 [{found.low:+.0f}, {found.high:+.0f}] |" in table
+    without = [turn(name, 0, told()) for name in (OWN, "a")]
+    assert "curve" not in format_benchmark({**FACTS, "turns": without})
+
+
+def test_the_table_names_algorithm_and_sizes():
+    assert format_benchmark({**FACTS, "turns": []}).splitlines() == [
+        "# PPO here and elsewhere",
+        "",
+        "Pendulum-v1, 64 steps a seed: 4 environments x 8 steps, 1 epochs of 2 minibatches, 2 layers of 8 units; "
+        "a machine. Medians over rounds; of ratios, which are taken within rounds, their range too.",
+    ]
+    head, _, sizes = format_benchmark({**FACTS_SAC, "turns": []}).splitlines()
+    assert head == "# SAC here and elsewhere"
+    assert sizes.startswith(
+        "Pendulum-v1, 60 steps a seed: 1 environment, an update of 8 rows for each step, 2 layers of 8 units; a machine"
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,6 +166,20 @@ def test_the_difference_of_returns_has_the_interval_of_welch():
         (["--gamma", "1.5"], "gamma is 1.5"),
         (["--task", "Pendulum"], "Did you mean 'Pendulum-v1'"),
         (["--task", "CartPole-v1"], "task with continuous actions 'CartPole-v1'"),
+        (["sack"], "Did you mean 'sac'"),
+        (["sac", "--peers", "stable-baseline3"], "Did you mean 'stable-baselines3'"),
+        (["sac", "--task", "CartPole-v1"], "task with continuous actions 'CartPole-v1'"),
+        *((["sac", f"--{name}", "0"], f"{name} is 0; give at least 1") for name in ("width", "depth", "episodes")),
+        *((["sac", f"--{name}", "0"], f"{name} is 0; give at least 1") for name in ("steps", "points")),
+        (["sac", "--batch-size", "0"], "batch_size is 0; give at least 1"),
+        (["sac", "--learning-rate", "0"], "learning_rate is 0.0; give a positive one"),
+        (["sac", "--gamma", "-0.1"], "gamma is -0.1; give one in [0, 1]"),
+        (["sac", "--target-rate", "0"], "target_rate is 0.0; give one above 0 and at most 1"),
+        (["sac", "--target-rate", "1.5"], "target_rate is 1.5"),
+        (["sac", "--learning-starts", "-1"], "learning_starts is -1; give at least 0"),
+        (["sac", "--learning-starts", "20000"], "less than the 20000 steps"),
+        (["sac", "--capacity", "200"], "capacity is 200; give at least 201: 100 steps are waited for"),
+        (["sac", "--points", "3"], "3 points do not divide 20000 steps"),
         (["--out", "{file}"], "is a file"),
         (["--environments", "{file}"], "is a file"),
     ],
@@ -157,15 +206,22 @@ def test_one_that_is_not_installed_stands_in_the_table_alone():
 
 
 def test_usual_peers_are_those_whose_packages_are_small():
-    assert [peer.name for peer in find_peers([])] == ["rejax", "brax"]
-    assert find_peers(["stable-baselines3"]) == [PEERS["stable-baselines3"]]
-    for peer in PEERS.values():
+    assert [peer.name for peer in find_peers("ppo", [])] == ["rejax", "brax"]
+    assert find_peers("ppo", ["stable-baselines3"]) == [PEERS["ppo"]["stable-baselines3"]]
+    assert find_peers("sac", []) == [PEERS["sac"]["stable-baselines3"]], "there is no other"
+    assert PEERS.keys() == SETTINGS.keys()
+    for peer in ALL_PEERS:
         assert peer.script.is_file() and all("==" in one for one in peer.requirements), peer.name
 
 
 def test_scripts_of_peers_import_nothing_of_this_library():
-    for peer in PEERS.values():
+    for peer in ALL_PEERS:
         assert "reppo" not in peer.script.read_text(encoding="utf-8")
+
+
+def test_both_algorithms_of_a_peer_share_an_environment(tmp_path):
+    ppo, sac = (peers["stable-baselines3"] for peers in PEERS.values())
+    assert place_of(ppo, tmp_path) == place_of(sac, tmp_path) and ppo.script != sac.script
 
 
 def test_an_environment_is_used_again_only_if_it_is_whole_and_of_the_same_versions(tmp_path, monkeypatch):
@@ -197,7 +253,7 @@ def test_an_environment_is_used_again_only_if_it_is_whole_and_of_the_same_versio
 
 
 def test_the_spec_has_the_networks_that_the_settings_ask_for():
-    spec = spec_of(Settings(depth=3, width=16).to_json(1))
+    spec = spec_of(PpoSettings(depth=3, width=16).to_json(1))
     interface = spec.environment.make().interface()
     learner = spec.algorithm.init(jax.random.key(0), interface).learner
     sizes = lambda network: sorted(leaf.shape for leaf in jax.tree.leaves(network) if getattr(leaf, "ndim", 0) == 2)
@@ -205,11 +261,41 @@ def test_the_spec_has_the_networks_that_the_settings_ask_for():
     np.testing.assert_allclose(jnp.exp(learner.actor.free), 0.5, rtol=1e-6)
 
 
-def test_our_side_trains_all_seeds_and_tells_what_is_asked():
-    found = measure(TOY.to_json(2))
-    assert found["steps"] == 2 * TOY.steps == 2 * 2 * 4 * 8
+def test_the_spec_of_sac_has_the_networks_that_the_settings_ask_for():
+    spec = resolve(spec_of(SacSettings(depth=3, width=16, target_rate=0.1).to_json(1)))
+    interface = spec.environment.make().interface()
+    learner = spec.algorithm.init(jax.random.key(0), interface).learner
+    layers = lambda network, *lead: sorted(
+        leaf.shape for leaf in jax.tree.leaves(network) if getattr(leaf, "ndim", 0) == 2 + len(lead)
+    )
+    assert layers(learner.trained.actor) == sorted([(16, 3), (16, 16), (16, 16), (2, 16)])
+    critic = sorted([(2, 16, 4), (2, 16, 16), (2, 16, 16), (2, 1, 16)])
+    assert layers(learner.trained.critic, 2) == layers(learner.target, 2) == critic
+    biases = [leaf for leaf in jax.tree.leaves(learner.trained.actor) if getattr(leaf, "ndim", 0) == 1]
+    assert all(float(jnp.abs(bias).max()) > 0 for bias in biases), "PyTorch draws biases too"
+    assert spec.algorithm.steps_per_iteration == spec.algorithm.updates == 1
+    assert float(spec.algorithm.target_network.rate) == pytest.approx(0.1)
+
+
+def test_the_least_capacity_is_that_of_the_buffer():
+    for starts in (0, 1, 100):
+        least = UniformReplay.least_capacity(1, 1, starts)
+        spec_of(SacSettings(learning_starts=starts, capacity=least).to_json(1)).algorithm.validate()
+        with pytest.raises(ConfigurationError, match=f"give at least {least}"):
+            SacSettings(learning_starts=starts, capacity=least - 1)
+
+
+@pytest.mark.parametrize("settings", [TOY, TOY_SAC], ids=lambda settings: settings.algorithm)
+def test_our_side_trains_all_seeds_and_tells_what_is_asked(settings):
+    found = measure(settings.to_json(2))
+    assert found["steps"] == 2 * settings.steps and TOY.steps == 2 * 4 * 8
     assert len(found["returns"]) == 2 and all(-2000 < one < 0 for one in found["returns"])
     assert min(found[name] for name in ("compile_seconds", "seconds", "cpu_seconds", "memory")) > 0
+    assert ("curves" in found) == (settings is TOY_SAC)
+    if settings is TOY_SAC:
+        assert [len(curve) for curve in found["curves"]] == [3, 3]
+        assert [curve[-1] for curve in found["curves"]] == found["returns"]
+        assert all(len(set(curve)) == 3 for curve in found["curves"]), "it learns between evaluations"
 
 
 @pytest.mark.slow
@@ -227,14 +313,22 @@ def test_shares_are_those_of_the_whole_iteration():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", PEERS)
-def test_a_peer_trains_at_toy_size(name, tmp_path):
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [(settings, name) for settings in (TOY, TOY_SAC) for name in PEERS[settings.algorithm]],
+    ids=lambda one: getattr(one, "algorithm", one),
+)
+def test_a_peer_trains_at_toy_size(settings, name, tmp_path):
     """Where it is installed, or can be."""
-    arguments = [f"--{key.replace('_', '-')}={value}" for key, value in dataclasses.asdict(TOY).items()]
-    code = main([*arguments, "--peers", name, "--seeds", "2", "--rounds", "1", "--out", str(tmp_path)])
+    arguments = [f"--{key.replace('_', '-')}={value}" for key, value in dataclasses.asdict(settings).items()]
+    common = ["--peers", name, "--seeds", "2", "--rounds", "1", "--out", str(tmp_path)]
+    code = main([settings.algorithm, *arguments, *common])
     turns = {turn["name"]: turn for turn in json.loads((tmp_path / "benchmark.json").read_text())["turns"]}
     if "could not be installed" in turns[name]["fault"]:
         pytest.skip(turns[name]["fault"])
     assert code == 0, turns[name]["fault"]
-    assert {turn["found"]["steps"] for turn in turns.values()} == {2 * TOY.steps}
+    assert {turn["found"]["steps"] for turn in turns.values()} == {2 * settings.steps}
     assert all(-2000 < one < 0 for turn in turns.values() for one in turn["found"]["returns"])
+    for turn in turns.values() if settings is TOY_SAC else ():
+        assert [len(curve) for curve in turn["found"]["curves"]] == [3, 3]
+        assert [curve[-1] for curve in turn["found"]["curves"]] == turn["found"]["returns"]
