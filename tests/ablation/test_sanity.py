@@ -137,7 +137,8 @@ def start(spec):
 
 def roll(length, policy, episodes, key):
     keys = _keys(len(episodes.clock))
-    episodes, _, trajectory, _ = collect(EPISODES, policy, episodes, (), keys, length, key)
+    memory = jax.vmap(policy.start)(keys)  # anew in each rollout
+    episodes, _, trajectory, _ = collect(EPISODES, policy, episodes, memory, keys, length, key)
     return episodes, trajectory
 
 
