@@ -1,7 +1,7 @@
-"""Size, activation and initial weights of the networks."""
+"""Layers, size, activation and initial weights of the networks."""
 
 from reppo.ablation import ablation
-from reppo.networks import Relu, UniformFanIn
+from reppo.networks import Relu, ResidualBlocks, UniformFanIn
 from reppo.spec import Spec, get_path
 
 from .edit import replace
@@ -55,6 +55,18 @@ def narrow(spec: Spec) -> Spec:
     """Both networks a quarter as wide."""
     widths = {path: max(1, get_path(spec, path) // 4) for path in (ACTOR_WIDTH, CRITIC_WIDTH)}
     return replace(spec, widths)
+
+
+@ablation(
+    "network/residual_blocks",
+    question="Do networks gain by inverted residual blocks in the place of plain hidden layers?",
+    touches=["algorithm.actor.layers", "algorithm.critic.layers"],
+    reference="arXiv 2604.04539",
+    expects="better",
+)
+def residual_blocks(spec: Spec) -> Spec:
+    """As many blocks as there were hidden layers, four times as wide inside; RMSNorm after the last of each stack."""
+    return replace(spec, {"algorithm.actor.layers": ResidualBlocks(), "algorithm.critic.layers": ResidualBlocks()})
 
 
 @ablation(

@@ -1,7 +1,7 @@
-"""Optimizers, clips, and who shares them."""
+"""Optimizers, clips, who shares them, and what holds weights."""
 
 from reppo.ablation import ablation
-from reppo.optimization import AdamW, NoClip, WithActor
+from reppo.optimization import AdamW, NoClip, UnitNormRows, WithActor
 from reppo.spec import Spec, get_path
 
 from .edit import replace
@@ -61,3 +61,15 @@ def shared_multipliers(spec: Spec) -> Spec:
 def no_clip(spec: Spec) -> Spec:
     """Gradients of any norm, for both networks."""
     return replace(spec, {f"{ACTOR}.clip": NoClip(), f"{CRITIC}.clip": NoClip()})
+
+
+@ablation(
+    "optimizer/unit_norm_rows",
+    question="Is it enough to learn the direction of each row of weights, and not its length?",
+    touches=[ACTOR, CRITIC],
+    reference="arXiv 2604.04539",
+    expects="same",
+)
+def unit_norm_rows(spec: Spec) -> Spec:
+    """Rows of linear layers are scaled to length 1 after each step, in both networks, their outputs among them."""
+    return replace(spec, {path: UnitNormRows(get_path(spec, path)) for path in (ACTOR, CRITIC)})

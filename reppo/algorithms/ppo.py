@@ -325,12 +325,11 @@ class Ppo(AbstractAlgorithm):
         return value_loss, auxiliary_loss, value
 
     def _actor_parts(self, rate: Float[Array, ""]) -> ActorParts:
-        actor = optax.chain(self.actor_optimizer.transform(), optax.scale(rate))  # pyright: ignore[reportArgumentType]
-        transform = self.multiplier_optimizer.beside(actor)
+        transform = self.multiplier_optimizer.beside(self.actor_optimizer.annealed(rate))
         return ActorParts(self.head, self.actor_loss, self.temperature, self.kl_multiplier, transform)
 
     def _critic_transform(self, rate: Float[Array, ""]) -> optax.GradientTransformation:
-        return optax.chain(self.critic_optimizer.transform(), optax.scale(rate))  # pyright: ignore[reportArgumentType]
+        return self.critic_optimizer.annealed(rate)
 
     def validate(self) -> None:
         require(

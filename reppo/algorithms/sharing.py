@@ -15,7 +15,7 @@ from reppo.algorithms.learning import ActorParts, Learner, RowLosses, critic_los
 from reppo.component import Component, Scalar, hyper
 from reppo.errors import require
 from reppo.losses import Minibatch
-from reppo.networks import Actor, Critic
+from reppo.networks import Actor, Critic, PlainLayers
 from reppo.summary import Summary
 
 
@@ -107,6 +107,11 @@ class SharedEncoder(AbstractSharing):
             isinstance(actor, Actor) and isinstance(critic, Critic),
             f"SharedEncoder knows the layers of Actor() and Critic(), not of {type(actor).__name__} and "
             f"{type(critic).__name__}.",
+        )
+        require(
+            isinstance(actor.layers, PlainLayers) and isinstance(critic.layers, PlainLayers),
+            "SharedEncoder needs the same hidden layers in actor and critic, and knows only plain ones. Set "
+            "layers=PlainLayers() in algorithm.actor and algorithm.critic.",
         )
         pairs = {
             "width": (actor.width, critic.width),

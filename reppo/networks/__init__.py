@@ -15,6 +15,7 @@ from reppo.networks.critic import (
 )
 from reppo.networks.ensembles import Ensemble, build_ensemble
 from reppo.networks.initializers import AbstractInitializer, LecunNormal, Orthogonal, UniformFanIn
+from reppo.networks.layers import AbstractLayers, PlainLayers, ResidualBlocks
 from reppo.networks.norms import AbstractNorm, LayerNorm, NoNorm, RMSNorm
 from reppo.networks.offset import AbstractOffset, NoOffset, OffsetCritic, ZeroBias, ZeroOffset
 from reppo.networks.trunks import AbstractTrunk, Convolution, Flat
@@ -27,6 +28,7 @@ __all__ = [
     "AbstractCriticBuilder",
     "AbstractEmbedding",
     "AbstractInitializer",
+    "AbstractLayers",
     "AbstractNorm",
     "AbstractOffset",
     "AbstractTrunk",
@@ -48,8 +50,10 @@ __all__ = [
     "NoOffset",
     "OffsetCritic",
     "Orthogonal",
+    "PlainLayers",
     "RMSNorm",
     "Relu",
+    "ResidualBlocks",
     "Swish",
     "Tanh",
     "UniformFanIn",

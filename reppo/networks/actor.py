@@ -11,8 +11,8 @@ from reppo.component import Component, slot, static
 from reppo.errors import require
 from reppo.keys import subkey
 from reppo.networks.activations import AbstractActivation, Swish
-from reppo.networks.blocks import MLP, build_mlp
 from reppo.networks.initializers import AbstractInitializer, LecunNormal
+from reppo.networks.layers import AbstractLayers, PlainLayers
 from reppo.networks.norms import AbstractNorm, RMSNorm
 from reppo.networks.trunks import AbstractTrunk, Flat, Flattened
 
@@ -32,9 +32,9 @@ class AbstractActorBuilder(Component):
 
 
 class ActorNetwork(eqx.Module):
-    """A perceptron on the observation's features."""
+    """Hidden layers and a linear one on the observation's features."""
 
-    mlp: MLP
+    mlp: Any
     trunk: Any = Flattened()
 
     def __call__(self, observation: PyTree[Array]) -> Float[Array, " outputs"]:
@@ -44,7 +44,7 @@ class ActorNetwork(eqx.Module):
 
 @final
 class Actor(AbstractActorBuilder):
-    """Hidden layers of linear, normalization, activation, then a linear layer.
+    """Hidden layers, by default of linear, normalization, activation, then a linear layer.
 
     Attributes:
         width: units of each hidden layer, at least 1.
@@ -53,6 +53,7 @@ class Actor(AbstractActorBuilder):
         activation: activation of the hidden layers.
         initializer: initial weights.
         trunk: what stands before the hidden layers.
+        layers: what the hidden layers are.
     """
 
     width: int = static(512)
@@ -61,11 +62,12 @@ class Actor(AbstractActorBuilder):
     activation: AbstractActivation = Swish()
     initializer: AbstractInitializer = LecunNormal()
     trunk: AbstractTrunk = slot(Flat(), added=True)
+    layers: AbstractLayers = slot(PlainLayers(), added=True)
 
     def build(self, key: Key[Array, ""], shapes: PyTree[jax.ShapeDtypeStruct], output_size: int) -> ActorNetwork:
         sizes = [self.trunk.size(shapes), *[self.width] * self.depth, output_size]
         return ActorNetwork(
-            build_mlp(key, sizes, self.norm, self.activation, self.initializer, self.initializer.last()),
+            self.layers.build(key, sizes, self.norm, self.activation, self.initializer, self.initializer.last()),
             self.trunk.build(subkey(key, "trunk"), shapes, self.norm, self.activation, self.initializer),
         )
 

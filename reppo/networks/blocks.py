@@ -48,11 +48,21 @@ def build_mlp(
     """
     linears, draws = [], [initializer] * (len(sizes) - 2) + [last or initializer]
     for layer, (draw, in_size, out_size) in enumerate(zip(draws, sizes[:-1], sizes[1:], strict=True)):
-        layer_key = subkey(key, "linear", layer)
-        skeleton = eqx.filter_eval_shape(eqx.nn.Linear, in_size, out_size, key=layer_key)
-        weights = draw(layer_key, in_size, out_size)
-        linears.append(eqx.tree_at(lambda m: (m.weight, m.bias), skeleton, weights))
+        linears.append(build_linear(subkey(key, "linear", layer), in_size, out_size, draw))
     return MLP(linears=tuple(linears), norms=tuple(norm.build(size) for size in sizes[1:-1]), activation=activation)
+
+
+def build_linear(key: Key[Array, ""], in_size: int, out_size: int, initializer: AbstractInitializer) -> eqx.nn.Linear:
+    """Builds a linear layer.
+
+    Args:
+        key: consumed.
+        in_size: inputs of the layer, at least 1.
+        out_size: outputs of the layer, at least 1.
+        initializer: initial weights and biases.
+    """
+    skeleton = eqx.filter_eval_shape(eqx.nn.Linear, in_size, out_size, key=key)
+    return eqx.tree_at(lambda m: (m.weight, m.bias), skeleton, initializer(key, in_size, out_size))
 
 
 def flatten_observation(observation: PyTree[Array]) -> Float[Array, " features"]:

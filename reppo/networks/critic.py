@@ -15,8 +15,8 @@ from reppo.errors import require
 from reppo.keys import subkey
 from reppo.networks.action_places import AbstractActionPlace, ActionAsInput
 from reppo.networks.activations import AbstractActivation, Swish
-from reppo.networks.blocks import MLP, build_mlp
 from reppo.networks.initializers import AbstractInitializer, LecunNormal
+from reppo.networks.layers import AbstractLayers, PlainLayers
 from reppo.networks.norms import AbstractNorm, RMSNorm
 from reppo.networks.trunks import AbstractTrunk, Flat, Flattened
 
@@ -121,9 +121,9 @@ class NormedActivation(eqx.Module):
 class CriticNetwork(eqx.Module):
     """An encoder whose output gives the embedding, and the heads that start from it."""
 
-    encoder: MLP
-    value_head: MLP
-    prediction_head: MLP | None
+    encoder: Any
+    value_head: Any
+    prediction_head: Any
     embed: Any
     enter: Any
     trunk: Any = Flattened()
@@ -158,6 +158,7 @@ class Critic(AbstractCriticBuilder):
         embedding_width: length of the embedding; 0 for `width`.
         trunk: what stands before the encoder.
         action: where the action enters.
+        layers: what the hidden layers of encoder and heads are.
     """
 
     width: int = static(512)
@@ -170,6 +171,7 @@ class Critic(AbstractCriticBuilder):
     embedding_width: int = static(0, added=True)
     trunk: AbstractTrunk = slot(Flat(), added=True)
     action: AbstractActionPlace = slot(ActionAsInput(), added=True)
+    layers: AbstractLayers = slot(PlainLayers(), added=True)
 
     @property
     def embedding_size(self) -> int:
@@ -184,13 +186,13 @@ class Critic(AbstractCriticBuilder):
         value_size: int,
         prediction_size: int,
     ) -> CriticNetwork:
-        def mlp(name: str, in_size: int, depth: int, out_size: int, last: AbstractInitializer) -> MLP:
+        def mlp(name: str, in_size: int, depth: int, out_size: int, last: AbstractInitializer) -> eqx.Module:
             sizes = [in_size, *[self.width] * depth, out_size]
-            return build_mlp(subkey(key, name), sizes, self.norm, self.activation, self.initializer, last)
+            return self.layers.build(subkey(key, name), sizes, self.norm, self.activation, self.initializer, last)
 
         hidden, last = self.initializer, self.initializer.last()
 
-        def head(name: str, out_size: int) -> MLP:
+        def head(name: str, out_size: int) -> eqx.Module:
             return mlp(name, self.embedding_size, self.head_depth, out_size * self.action.copies(action_size), last)
 
         embed, enter = self.embedding.build(self.embedding_size, self.norm, self.activation)

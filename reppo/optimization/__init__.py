@@ -10,6 +10,7 @@ from reppo.optimization.optimizers import (
     AdamW,
     ClipByGlobalNorm,
     NoClip,
+    UnitNormRows,
     WithActor,
 )
 from reppo.optimization.step import optimizer_step, trainable
@@ -41,6 +42,7 @@ __all__ = [
     "Sampled",
     "Step",
     "TargetKL",
+    "UnitNormRows",
     "WithActor",
     "optimizer_step",
     "trainable",

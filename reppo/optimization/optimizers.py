@@ -6,7 +6,11 @@ Built there, their settings are traced arrays: a sweep over learning rates is on
 from abc import abstractmethod
 from typing import Any, final
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Float
 
 from reppo.component import Component, Scalar, hyper
 from reppo.errors import require
@@ -62,6 +66,14 @@ class AbstractOptimizer(AbstractMultiplierOptimizer):
     def transform(self) -> optax.GradientTransformation:
         """The Optax transform; call it inside the traced function."""
 
+    def annealed(self, rate: Float[Array, ""]) -> optax.GradientTransformation:
+        """The transform where a share of the learning rate is left.
+
+        Args:
+            rate: the share, in [0, 1].
+        """
+        return optax.chain(self.transform(), optax.scale(rate))  # pyright: ignore[reportArgumentType]
+
     def beside(self, actor: optax.GradientTransformation) -> optax.GradientTransformation:
         return _apart(actor, self.transform())
 
@@ -110,6 +122,34 @@ class AdamW(AbstractOptimizer):
 
 
 @final
+class UnitNormRows(AbstractOptimizer):
+    """Another optimizer, after each of whose steps the rows of all weights of linear layers are scaled to length 1.
+
+    A row, the last axis of weights `[..., out, in]`, is what one output takes from all inputs, in each critic of an
+    ensemble by itself. It has a direction and no length, so that weights do not grow and steps turn them as far late in
+    a run as early. This holds for every `eqx.nn.Linear` of a network, also those that give its outputs; initial weights
+    are scaled at the first step. Biases, norms, convolutions and multipliers are moved by the steps alone; a row of
+    zeros stays.
+
+    In FlashSAC, too, the layers of the outputs are scaled and their biases are not; its other linear layers have no
+    bias, and the scales of its norms are brought to the length that they begin with.
+
+    Attributes:
+        optimizer: what makes the steps.
+
+    Reference: Kim et al. 2026 (arXiv 2604.04539); source: its code, github.com/Holiday-Robot/FlashSAC.
+    """
+
+    optimizer: AbstractOptimizer = Adam()
+
+    def transform(self) -> optax.GradientTransformation:
+        return _projected(self.optimizer.transform())
+
+    def annealed(self, rate: Float[Array, ""]) -> optax.GradientTransformation:
+        return _projected(self.optimizer.annealed(rate))
+
+
+@final
 class WithActor(AbstractMultiplierOptimizer):
     """The multipliers are further parameters of the actor: inside its optimizer, and inside its clip.
 
@@ -121,6 +161,27 @@ class WithActor(AbstractMultiplierOptimizer):
 
     def beside(self, actor: optax.GradientTransformation) -> optax.GradientTransformation:
         return actor
+
+
+def _projected(inner: optax.GradientTransformation) -> optax.GradientTransformation:
+    """A transform after whose updates the rows of linear layers have length 1."""
+
+    def project(update: Any, layer: Any) -> Any:
+        if not _is_linear(layer):
+            return update
+        weight = layer.weight + update.weight
+        length = jnp.linalg.norm(weight, axis=-1, keepdims=True)
+        return eqx.tree_at(lambda it: it.weight, update, weight / jnp.maximum(length, 1e-8) - layer.weight)
+
+    def update(gradient: Any, state: Any, parameters: Any) -> tuple[Any, Any]:
+        updates, state = inner.update(gradient, state, parameters)
+        return jax.tree.map(project, updates, parameters, is_leaf=_is_linear), state
+
+    return optax.GradientTransformation(inner.init, update)  # pyright: ignore[reportArgumentType]
+
+
+def _is_linear(layer: Any) -> bool:
+    return isinstance(layer, eqx.nn.Linear)
 
 
 def _apart(first: optax.GradientTransformation, second: optax.GradientTransformation) -> optax.GradientTransformation:

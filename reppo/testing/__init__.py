@@ -29,6 +29,7 @@ from reppo.testing.networks import (
     check_critic,
     check_embedding,
     check_initializer,
+    check_layers,
     check_norm,
     check_offset,
 )
@@ -87,6 +88,7 @@ __all__ = [
     "check_gate",
     "check_head",
     "check_initializer",
+    "check_layers",
     "check_mask",
     "check_multiplier",
     "check_multiplier_optimizer",

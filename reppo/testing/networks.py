@@ -14,9 +14,11 @@ from reppo.networks import (
     AbstractCriticBuilder,
     AbstractEmbedding,
     AbstractInitializer,
+    AbstractLayers,
     AbstractNorm,
     AbstractOffset,
     CriticOutput,
+    LecunNormal,
     RMSNorm,
     Swish,
 )
@@ -319,6 +321,58 @@ def _initializer_variance(initializer: AbstractInitializer) -> None:
         weight = np.asarray(_weights(initializer, np.uint32(0), sizes)[0])
         size = float(np.sqrt((weight**2).sum(axis=1).mean()))
         ensure(0.25 <= size <= 2, f"outputs of size {size} from {sizes[0]} inputs")
+
+
+def check_layers(layers: AbstractLayers, *, skip: Collection[str] = ()) -> None:
+    """Holds hidden layers against the laws of their slot: `LAWS[AbstractLayers]`. Errors as for `check_actor`."""
+    hold(AbstractLayers, layers, skip)
+
+
+_LAYER_SIZES = {"none": (3, 2), "one": (3, 8, 2), "two": (3, 8, 8, 2)}
+
+
+@eqx.filter_jit
+def _build_layers(layers: AbstractLayers, seeds: Any, sizes: tuple[int, ...], attempt: int = 0) -> Any:
+    """Stacks with a leading axis: one for every seed. Another attempt is traced anew."""
+    parts = (RMSNorm(), Swish(), LecunNormal(), LecunNormal())
+    return eqx.filter_vmap(lambda seed: layers.build(jax.random.key(seed), sizes, *parts))(seeds)
+
+
+@law(AbstractLayers, "shape", "as many finite float32 outputs as were asked for, however many hidden layers there are")
+def _layers_shape(layers: AbstractLayers) -> None:
+    for sizes in _LAYER_SIZES.values():
+        networks = _build_layers(layers, _SEEDS, sizes)
+
+        def body(x: Any, networks: Any = networks) -> None:
+            outputs = _act(networks, x)
+            ensure(outputs.shape == (3, 2), f"outputs of shape {outputs.shape[1:]} instead of (2,)")
+            ensure(outputs.dtype == np.float32 and np.isfinite(outputs).all(), f"{outputs[0]}")
+
+        for_all(body, 5, x=vectors(3, -100, 100))
+
+
+@law(AbstractLayers, "key", "the weights of every layer depend on the key, and on nothing else")
+def _layers_key(layers: AbstractLayers) -> None:
+    for sizes in _LAYER_SIZES.values():
+        networks = _build_layers(layers, _SEEDS, sizes)
+        _ensure_members_differ(networks)
+        _ensure_reproducible(networks, _build_layers(layers, _SEEDS, sizes, 1))
+
+
+@law(AbstractLayers, "used", "every parameter has a finite gradient that is not 0")
+def _layers_used(layers: AbstractLayers) -> None:
+    for sizes in _LAYER_SIZES.values():
+        _ensure_all_used(_used(_build_layers(layers, _SEEDS, sizes), np.array([0.3, -1, 2], np.float32)))
+
+
+@law(AbstractLayers, "hidden", "without hidden layers it is linear, with them it is not")
+def _layers_hidden(layers: AbstractLayers) -> None:
+    x = np.array([0.3, -1, 2], np.float32)
+    for name, sizes in _LAYER_SIZES.items():
+        networks = _build_layers(layers, _SEEDS, sizes)
+        one, other, middle = (np.asarray(_act(networks, y)) for y in (x, -x, 0 * x))
+        straight = np.allclose(one - middle, middle - other, atol=1e-5)
+        ensure(straight == (name == "none"), f"{one[0]} for {x}, {other[0]} for {-x} with {name} of them")
 
 
 def check_embedding(embedding: AbstractEmbedding, *, skip: Collection[str] = ()) -> None:

@@ -18,7 +18,7 @@ from reppo.distributions import FreeScale, NormalHead
 from reppo.environments import Observation
 from reppo.errors import ConfigurationError
 from reppo.losses import FixedSupport, HLGauss, StandardizedMinibatches
-from reppo.networks import Actor, Critic, LayerNorm, NoNorm, Tanh, ZeroOffset
+from reppo.networks import Actor, Critic, LayerNorm, NoNorm, ResidualBlocks, Tanh, ZeroOffset
 from reppo.optimization import Adam, ClipByGlobalNorm, TargetKL
 from reppo.spec import validate
 from tests.algorithms.trajectories import make_trajectory
@@ -116,6 +116,7 @@ def test_where_the_policy_stops_the_value_stops_too(learned):
         ({"actor": Actor(width=16, depth=1, norm=NoNorm())}, "differ in hidden layers 1 and 2"),
         ({"actor": Actor(width=16, depth=2, norm=LayerNorm())}, r"differ in norm LayerNorm\(\) and NoNorm\(\)"),
         ({"actor": Actor(width=16, depth=2, norm=NoNorm(), activation=Tanh())}, r"activation Tanh\(\) and Swish\(\)"),
+        ({"actor": Actor(width=16, depth=2, norm=NoNorm(), layers=ResidualBlocks())}, "only plain ones. Set layers"),
         ({"critic_optimizer": Adam(3e-4)}, "critic_optimizer is another. Give the same to both"),
         ({"sharing": SharedEncoder(0.0)}, "weight of the value's loss is 0.* give a positive one"),
     ],

@@ -1,3 +1,5 @@
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,7 +13,9 @@ from reppo.networks import (
     LayerNorm,
     LecunNormal,
     NoNorm,
+    PlainLayers,
     Relu,
+    ResidualBlocks,
     RMSNorm,
     Swish,
     Tanh,
@@ -96,6 +100,45 @@ def test_mlp_equals_the_slow_reference(x):
         x = np.maximum(x, 0)
     expected = np.asarray(MLP.linears[-1].weight, float) @ x + np.asarray(MLP.linears[-1].bias, float)
     np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=2e-3)
+
+
+def linear(layer, x):
+    return np.asarray(layer.weight, float) @ x + np.asarray(layer.bias, float)
+
+
+@pytest.mark.parametrize("norm, slow", [(RMSNorm(), rms_norm), (NoNorm(), lambda x, *_: x)], ids=["RMSNorm", "NoNorm"])
+@given(FEATURES)
+def test_residual_blocks_equal_the_slow_reference(norm, slow, x):
+    stack = residual(norm)
+    actual = apply(stack, x)
+    x = linear(stack.first, x)
+    for block in stack.blocks:
+        inside = np.maximum(slow(linear(block.inner, x), 1, 0), 0)
+        x = x + np.maximum(slow(linear(block.outer, inside), 1, 0), 0)
+    expected = linear(stack.last, rms_norm(x, 1, 0))
+    np.testing.assert_allclose(actual, expected, rtol=2e-3, atol=5e-3)
+
+
+@functools.cache
+def residual(norm, after=None):
+    parts = norm, Relu(), UniformFanIn(), LecunNormal()
+    return ResidualBlocks(3, after or RMSNorm()).build(jax.random.key(1), [SIZE, 7, 7, 2], *parts)
+
+
+def test_shapes_and_initial_weights_of_residual_blocks():
+    stack = residual(RMSNorm())
+    layers = [stack.first, *(one for block in stack.blocks for one in (block.inner, block.outer)), stack.last]
+    assert [layer.weight.shape for layer in layers] == [(7, SIZE), (21, 7), (7, 21), (21, 7), (7, 21), (2, 7)]
+    assert len({float(layer.weight[0, 0]) for layer in layers}) == 6  # from keys of their own
+    assert [bool(np.any(layer.bias)) for layer in layers] == [True] * 5 + [False]  # the last is drawn by another
+    assert not jax.tree.leaves(eqx.filter(residual(RMSNorm(), NoNorm()).norm, eqx.is_array))
+
+
+@pytest.mark.parametrize("layers", [PlainLayers(), ResidualBlocks()], ids=repr)
+def test_without_hidden_layers_there_is_one_linear_layer_of_the_same_weights(layers):
+    parts = RMSNorm(), Relu(), UniformFanIn(), LecunNormal()
+    made = layers.build(jax.random.key(1), [SIZE, 2], *parts)
+    assert eqx.tree_equal(made, build_mlp(jax.random.key(1), [SIZE, 2], *parts)) and len(made.linears) == 1
 
 
 MLP = build_mlp(jax.random.key(1), [SIZE, 7, 5, 2], RMSNorm(), Relu(), UniformFanIn())

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from reppo.keys import subkey
 from reppo.losses import FixedSupport, HLGauss, ScalarValue, hl_gauss
 from reppo.networks import (
     ActivatedEmbedding,
@@ -15,13 +16,17 @@ from reppo.networks import (
     LayerNorm,
     NoNorm,
     NoOffset,
+    PlainLayers,
     Relu,
+    ResidualBlocks,
     Swish,
     Tanh,
     UniformFanIn,
     ZeroBias,
     ZeroOffset,
+    build_mlp,
 )
+from reppo.spec.identity import _canonical
 
 ACTOR = Actor(width=8)
 CRITIC = Critic(width=8)
@@ -180,6 +185,25 @@ def test_the_embedding_may_have_a_width_of_its_own():
     assert network(OBSERVATION, ACTION).embedding.shape == (3,)
     assert [w.shape for w in weights(network.encoder)] == [(8, 9), (3, 8)]
     assert [w.shape for w in weights(network.value_head)] == [(8, 3), (11, 8)]
+
+
+def test_layers_reach_every_part_of_both_networks():
+    blocks = ResidualBlocks(2)
+    stacks = [actor(dataclasses.replace(ACTOR, layers=blocks)).mlp]
+    network = critic(dataclasses.replace(CRITIC, layers=blocks, encoder_depth=2))
+    stacks += [network.encoder, network.value_head, network.prediction_head]
+    assert [len(stack.blocks) for stack in stacks] == [2, 2, 1, 1]
+    output = network(OBSERVATION, ACTION)
+    assert (output.logits.shape, output.embedding.shape, output.prediction.shape) == ((11,), (8,), (9,))
+    np.testing.assert_allclose(output.logits, network.value_head(jax.nn.silu(output.embedding)), rtol=1e-5)
+
+
+def test_plain_layers_are_a_perceptron_and_no_part_of_the_identity():
+    parts, key = (ACTOR.norm, ACTOR.activation, ACTOR.initializer), jax.random.key(0)
+    assert eqx.tree_equal(actor().mlp, build_mlp(key, [7, 8, 8, 4], *parts))
+    assert eqx.tree_equal(critic().encoder, build_mlp(subkey(key, "encoder"), [9, 8, 8], *parts))
+    for builder in (ACTOR, CRITIC):
+        assert builder.layers == PlainLayers() and "layers" not in _canonical(builder)
 
 
 VALUE = HLGauss(FixedSupport(-10.0, 30.0), num_bins=11)

@@ -10,9 +10,21 @@ from hypothesis.extra.numpy import arrays
 
 from reppo import environments
 from reppo.errors import ConfigurationError
-from reppo.optimization import Adam, AdamW, ClipByGlobalNorm, NoClip, WithActor
+from reppo.networks import Convolution, Critic, LayerNorm, ResidualBlocks, build_ensemble
+from reppo.optimization import (
+    Adam,
+    AdamW,
+    ClipByGlobalNorm,
+    LinearAnnealing,
+    NoClip,
+    UnitNormRows,
+    WithActor,
+    optimizer_step,
+    trainable,
+)
 from reppo.spec import Spec, replace_path, validate
-from tests.tiny import tiny_reppo
+from tests.algorithms.trajectories import make_trajectory
+from tests.tiny import tiny_ppo, tiny_reppo, tiny_sac
 
 SIZE, STEPS = 4, 5
 GRADIENTS = arrays(np.float32, (STEPS, SIZE), elements=st.floats(-10, 10, width=32, allow_subnormal=False))
@@ -141,3 +153,76 @@ def test_only_a_whole_optimizer_can_be_the_critics():
     assert validate(spec) is spec
     with pytest.raises((ConfigurationError, TypeError), match="critic_optimizer"):
         validate(replace_path(spec, "algorithm.critic_optimizer", WithActor()))
+
+
+def projected(weight):
+    return weight / np.linalg.norm(weight, axis=-1, keepdims=True)
+
+
+def linear_layers(tree):
+    leaves = jax.tree.leaves(tree, is_leaf=lambda node: isinstance(node, eqx.nn.Linear))
+    return [leaf for leaf in leaves if isinstance(leaf, eqx.nn.Linear)]
+
+
+@pytest.mark.parametrize("rate", [None, 0.25])
+def test_unit_norm_rows_are_adams_steps_projected_row_by_row(rate):
+    """Of an ensemble `[critic, out, in]`, from weights of any length; an annealed step is projected as a whole."""
+    random = np.random.default_rng(0)
+    layer = eqx.filter_vmap(lambda key: eqx.nn.Linear(SIZE, 3, key=key))(jax.random.split(jax.random.key(0)))
+    gradients = random.normal(size=(STEPS, 2, 3, SIZE))
+    steps = np.diff(adam(gradients, 0.1), axis=0, prepend=0) * (rate or 1.0)
+    optimizer = UnitNormRows(Adam(0.1, NoClip()))
+    transform = optimizer.transform() if rate is None else optimizer.annealed(jnp.float32(rate))
+    state, expected = transform.init(trainable(layer)), np.asarray(layer.weight, float)
+    for gradient, step in zip(gradients, steps):
+        whole = eqx.tree_at(lambda it: it.weight, layer, jnp.asarray(gradient, jnp.float32))
+        layer, state = optimizer_step(transform, whole, state, layer)
+        expected = projected(expected + step)
+        np.testing.assert_allclose(layer.weight, expected, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(np.linalg.norm(layer.weight, axis=-1), 1, rtol=1e-6)
+
+
+def test_only_linear_layers_have_rows_of_length_1():
+    shapes = {"board": jax.ShapeDtypeStruct((5, 4, 3), jnp.float32), "place": jax.ShapeDtypeStruct((2,), jnp.float32)}
+    builder = Critic(8, norm=LayerNorm(), trunk=Convolution(2), layers=ResidualBlocks(2))
+    critics = build_ensemble(builder, 3, jax.random.key(0), shapes, 2, 5)
+    gradient = jax.tree.map(lambda x: jnp.sin(1.0 + jnp.arange(x.size)).reshape(x.shape), trainable(critics))
+    made = {}
+    for optimizer in (Adam(0.1), UnitNormRows(Adam(0.1))):
+        transform = optimizer.transform()
+        made[type(optimizer)], _ = optimizer_step(transform, gradient, transform.init(trainable(critics)), critics)
+    plain, unit = made[Adam], made[UnitNormRows]
+    assert len(linear_layers(unit)) == 8  # first, two of a block and last, in the encoder and in the head of the value
+    for layer in linear_layers(unit):
+        np.testing.assert_allclose(np.linalg.norm(layer.weight, axis=-1), 1, rtol=1e-6)
+    weights = lambda tree: [layer.weight for layer in linear_layers(tree)]
+    for a, b in zip(weights(plain), weights(unit)):
+        np.testing.assert_allclose(projected(np.asarray(a)), b, rtol=1e-4, atol=1e-6)
+    assert eqx.tree_equal(eqx.tree_at(weights, plain, weights(unit)), unit)  # all else is as Adam alone made it
+
+
+def test_a_row_of_zeros_stays_and_is_finite():
+    layer = jax.tree.map(jnp.zeros_like, eqx.nn.Linear(2, 3, key=jax.random.key(0)))
+    transform = UnitNormRows().transform()
+    after, _ = optimizer_step(transform, layer, transform.init(trainable(layer)), layer)
+    assert eqx.tree_equal(after, layer)
+
+
+@pytest.mark.parametrize("made", [tiny_sac, tiny_ppo])
+def test_rows_have_length_1_in_all_networks_after_an_update(made):
+    optimizers = {"actor_optimizer": UnitNormRows(Adam(1e-2)), "critic_optimizer": UnitNormRows(Adam(1e-2))}
+    more = (
+        {"learning_starts": 0, "multiplier_optimizer": WithActor()}
+        if made is tiny_sac
+        else {"annealing": LinearAnnealing(horizon=1024)}
+    )
+    algorithm = made(**optimizers, **more)
+    state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make().interface())
+    update = eqx.filter_jit(lambda s, t: algorithm.update(s, t, jax.random.key(1))[0])
+    for seed in range(2):  # annealed in the second
+        state = update(state, make_trajectory(algorithm, state, seed))
+    learner = getattr(state.learner, "trained", state.learner)
+    layers = linear_layers((learner.actor, learner.critic))
+    assert len(layers) == 4
+    for layer in layers:
+        np.testing.assert_allclose(np.linalg.norm(layer.weight, axis=-1), 1, rtol=1e-5)

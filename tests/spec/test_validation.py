@@ -37,7 +37,7 @@ from reppo.losses import (
     Unconstrained,
     WeightedLikelihoodLoss,
 )
-from reppo.networks import Actor, Convolution, Critic, Orthogonal, ZeroBias, ZeroOffset
+from reppo.networks import Actor, Convolution, Critic, Orthogonal, ResidualBlocks, ZeroBias, ZeroOffset
 from reppo.normalization import RunningMeanDeviation, RunningMeanVariance, RunningReturnScale
 from reppo.optimization import Adam, AdamW, ClipByGlobalNorm, Epochs, LinearAnnealing, Polyak, Sampled, TargetKL
 from reppo.presets import reppo, reppo_small
@@ -84,6 +84,7 @@ RANGES = [
     (Actor, "depth", [-1, 0], r"actor's depth is 0; give at least 1 hidden layer"),
     (Convolution, "channels", [-1, 0], r"channels of the convolution are 0; give at least 1"),
     (Convolution, "kernel", [-1, 0], r"kernel of the convolution is 0 pixels wide; give at least 1"),
+    (ResidualBlocks, "expansion", [-1, 0], r"expansion of the residual blocks is 0; give at least 1"),
     (Critic, "width", [-1, 0], r"critic's width is 0; give at least 1 unit"),
     (Critic, "encoder_depth", [-1], r"critic's depths are -1 \(encoder\) and 1 \(heads\); give at least 0"),
     (Critic, "head_depth", [-1], r"critic's depths are 1 \(encoder\) and -1 \(heads\); give at least 0"),

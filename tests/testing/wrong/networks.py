@@ -11,6 +11,7 @@ from reppo.networks import (
     AbstractCriticBuilder,
     AbstractEmbedding,
     AbstractInitializer,
+    AbstractLayers,
     AbstractNorm,
     AbstractOffset,
     AbstractTrunk,
@@ -24,6 +25,8 @@ from reppo.networks import (
     LinearEmbedding,
     NoNorm,
     NoOffset,
+    PlainLayers,
+    ResidualBlocks,
     RMSNorm,
     Swish,
 )
@@ -65,6 +68,16 @@ def network_of(right, change=lambda *inputs: inputs, spare=False):
 def convolution(rule):
     """A convolution whose key is changed first."""
     return wrong(Convolution(2, 2), build=lambda self, key, *rest: Convolution.build(self, rule(key), *rest))
+
+
+def layers(right, change=lambda key, sizes: (key, sizes), spare=False):
+    """Layers that first change (key, sizes)."""
+
+    def build(self, key, sizes, *parts):
+        made = type(right).build(self, *change(key, sizes), *parts)
+        return Changed(made, jnp.zeros(1)) if spare else made
+
+    return wrong(right, build=build)
 
 
 def blind(observation, *rest):
@@ -119,6 +132,10 @@ NETWORKS = {
     (AbstractInitializer, "variance"): calls(
         LecunNormal(), lambda self, key, into, out: (jax.random.normal(key, (out, into)), jnp.zeros(out))
     ),
+    (AbstractLayers, "shape"): layers(PlainLayers(), lambda key, sizes: (key, (*sizes[:-1], sizes[-1] + 1))),
+    (AbstractLayers, "key"): layers(ResidualBlocks(2), lambda key, sizes: (jax.random.key(0), sizes)),
+    (AbstractLayers, "used"): layers(ResidualBlocks(2), spare=True),
+    (AbstractLayers, "hidden"): layers(PlainLayers(), lambda key, sizes: (key, (sizes[0], sizes[-1]))),
     (AbstractEmbedding, "shape"): wrong(
         LinearEmbedding(), build=lambda self, size, *_: (eqx.nn.Lambda(lambda x: x[1:]), eqx.nn.Identity())
     ),
