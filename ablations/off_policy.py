@@ -10,11 +10,11 @@ from reppo.losses import (
     MeanBackup,
     MeanValue,
     ScalarValue,
-    SupportFromRewards,
     TwoHot,
 )
 from reppo.networks import RMSNorm
 from reppo.optimization import NoTargetNetwork
+from reppo.presets.fitting import fitting_support
 from reppo.replay import UniformReplay
 from reppo.spec import Spec
 
@@ -161,7 +161,7 @@ def mean_backup(spec: Spec) -> Spec:
 def categorical_value(spec: Spec) -> Spec:
     """HL-Gauss over 51 bins, of the task's returns. Where critics learn distributions, put `mean_backup` before it."""
     _require_off_policy(spec)
-    return replace(spec, {"algorithm.value": HLGauss(support=SupportFromRewards(), num_bins=51)})
+    return replace(spec, {"algorithm.value": HLGauss(support=fitting_support(spec.environment), num_bins=51)})
 
 
 @ablation(
@@ -174,7 +174,7 @@ def categorical_value(spec: Spec) -> Spec:
 def distributional_critic(spec: Spec) -> Spec:
     """C51 over 101 bins, as FastTD3 and FlashSAC have it; the support is that of the task's returns."""
     _require_off_policy(spec)
-    value = TwoHot(support=SupportFromRewards(), num_bins=101)
+    value = TwoHot(support=fitting_support(spec.environment), num_bins=101)
     return replace(spec, dict(zip(CRITICS_LEARN, (value, DistributionBackup()))))
 
 

@@ -15,11 +15,11 @@ from reppo.losses import (
     PlainRatio,
     SelfPrediction,
     StandardizedRollouts,
-    SupportFromRewards,
 )
 from reppo.networks import RMSNorm, ZeroOffset
 from reppo.normalization import RunningReturnScale
 from reppo.optimization import LinearAnnealing, TargetKL
+from reppo.presets.fitting import fitting_support
 from reppo.spec import Spec, get_path
 
 from .edit import replace, require_algorithm
@@ -140,7 +140,7 @@ def annealing(spec: Spec) -> Spec:
 def categorical_value(spec: Spec) -> Spec:
     """HL-Gauss over 51 bins that begins at the value 0, as a scalar does; the support is that of the task's returns."""
     _require_ppo(spec)
-    return replace(spec, {VALUE: HLGauss(support=SupportFromRewards(), num_bins=51), OFFSET: ZeroOffset()})
+    return replace(spec, {VALUE: HLGauss(support=fitting_support(spec.environment), num_bins=51), OFFSET: ZeroOffset()})
 
 
 @ablation(

@@ -78,6 +78,14 @@ def test_memory_is_measured_at_sizes_with_a_program_of_their_own():
     assert experiment.steps == 2 * longest
 
 
+def test_off_policy_algorithms_have_the_seeds_tasks_and_steps_of_the_others():
+    experiment = load("off_policy").experiment
+    arms = {run.arm for run in experiment.runs()}
+    assert arms == {"base", "ppo_small", "sac_small", "fast_td3_small"} and experiment.steps == 200_000
+    assert {run.environment for run in experiment.runs()} == set(experiment.thresholds)
+    assert len(experiment.runs()) == len(arms) * len(experiment.thresholds) * 8
+
+
 def test_the_example_of_the_page_is_an_experiment():
     (block,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "four-axes.md").read_text(), re.M | re.S)
     exec(compile(block, "four-axes.md", "exec"), made := {})

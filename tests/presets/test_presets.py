@@ -191,3 +191,18 @@ def test_the_small_presets_are_of_one_size():
         "evaluation",
     ):
         assert get_path(ours, path) == get_path(rival, path), path
+
+
+@pytest.mark.parametrize("preset", [presets.reppo, presets.reppo_small])
+def test_games_that_show_an_image_have_bins_where_their_returns_are(preset):
+    """Rewards of 1 now and then: not one in a hundred of what rewards of 1 at every step would give."""
+    support = resolve(preset(environments.gymnax("Asterix-MinAtar"))).algorithm.value.support
+    assert (support.low, support.high) == (-2.0, 30.0)
+    support = resolve(preset(environments.gymnax("CartPole-v1"))).algorithm.value.support
+    assert (support.low, support.high) == (0.0, 150.0)
+
+
+def test_a_critic_that_becomes_categorical_has_them_too():
+    spec = presets.ppo_small(environments.gymnax("Breakout-MinAtar"))
+    changed = resolve(find_ablation("ppo/categorical_value")(spec))
+    assert changed.algorithm.value.support == FixedSupport(-2.0, 30.0)
