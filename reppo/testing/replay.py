@@ -154,6 +154,9 @@ def _pessimism_order(pessimism: AbstractPessimism) -> None:
     for_all(body, values=_VALUES, order=st.permutations(range(3)))
 
 
+_shares = eqx.filter_jit(lambda pessimism, values: jax.grad(pessimism)(values))
+
+
 @law(AbstractPessimism, "share", "it moves with the critics' values, and with all of them together by as much")
 def _pessimism_share(pessimism: AbstractPessimism) -> None:
     def body(values: Any) -> None:
@@ -161,9 +164,6 @@ def _pessimism_share(pessimism: AbstractPessimism) -> None:
         ensure((share > -1e-5).all() and abs(share.sum() - 1) < 1e-4, f"slopes {share} at {values}")
 
     for_all(body, values=_VALUES)
-
-
-_shares = eqx.filter_jit(lambda pessimism, values: jax.grad(pessimism)(values))
 
 
 def check_backup(backup: AbstractBackup, *, skip: Collection[str] = ()) -> None:
@@ -176,7 +176,6 @@ def check_backup(backup: AbstractBackup, *, skip: Collection[str] = ()) -> None:
 
 _TWO_HOT = TwoHot(FixedSupport(-10.0, 10.0), num_bins=21)
 _LOGITS = vectors(2 * _TWO_HOT.size, -2.0, 2.0)
-_STEP = {"bonus": floats(-1.0, 1.0), "reward": floats(-1.0, 1.0), "discount": floats(0.0, 0.875)}
 
 
 class _Critics(eqx.Module):
@@ -205,6 +204,11 @@ def _backed_up(backup: AbstractBackup, logits: Any, bonus: Any, reward: Any, dis
     return target.value, q(jnp.zeros(1), jnp.zeros(1)), _TWO_HOT.decode(learned)
 
 
+def _with_steps(body: Any) -> None:
+    unit = floats(-1.0, 1.0)
+    for_all(body, logits=_LOGITS, bonus=unit, reward=unit, discount=floats(0.0, 0.875))
+
+
 @law(AbstractBackup, "value", "the value is the reward, and the discounted one of what follows with its bonus")
 def _backup_value(backup: AbstractBackup) -> None:
     def body(logits: Any, bonus: Any, reward: Any, discount: Any) -> None:
@@ -212,7 +216,7 @@ def _backup_value(backup: AbstractBackup) -> None:
         expected = reward + discount * (following + bonus)
         ensure(abs(value - expected) < 1e-3, f"{value}, and not {expected}")
 
-    for_all(body, logits=_LOGITS, **_STEP)
+    _with_steps(body)
 
 
 @law(AbstractBackup, "learned", "outputs that have learned the target stand for its value")
@@ -221,7 +225,7 @@ def _backup_learned(backup: AbstractBackup) -> None:
         value, _, learned = _backed_up(backup, logits, bonus, reward, discount)
         ensure(abs(value - learned) < 0.2, f"{learned} is learned of {value}")
 
-    for_all(body, logits=_LOGITS, **_STEP)
+    _with_steps(body)
 
 
 def check_target_network(network: AbstractTargetNetwork, *, skip: Collection[str] = ()) -> None:
