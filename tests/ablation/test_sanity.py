@@ -235,6 +235,7 @@ def arms(only=()):
                     "does not fit this base",
                     "asks a critic for the",
                     "asks how good the actions were",
+                    "learns distributions over the bins",
                     "needs the same hidden layers",
                 )
                 assert any(reason in str(error) for reason in reasons), error
