@@ -4,6 +4,7 @@ from typing import Any
 
 from reppo.ablation import ablation
 from reppo.algorithms import AbstractOffPolicy
+from reppo.errors import require
 from reppo.losses import (
     DistributionBackup,
     HLGauss,
@@ -174,6 +175,8 @@ def categorical_value(spec: Spec) -> Spec:
 def distributional_critic(spec: Spec) -> Spec:
     """C51 over 101 bins, as FastTD3 and FlashSAC have it; the support is that of the task's returns."""
     _require_off_policy(spec)
+    it: Any = spec.algorithm
+    require(not isinstance(it.backup, DistributionBackup), "Its critics learn distributions already.")
     value = TwoHot(support=fitting_support(spec.environment), num_bins=101)
     return replace(spec, dict(zip(CRITICS_LEARN, (value, DistributionBackup()))))
 

@@ -272,7 +272,7 @@ def find_spec(name: str, base: str, environment: str, study: "Experiment | None"
 
 
 def default_base(names: Collection[str]) -> str:
-    """The preset that ablations change where none is given: `reppo`, or the first that has what they touch.
+    """The preset that ablations change where none is given: `reppo`, or the first that they can be applied to.
 
     Args:
         names: what is asked for. A preset among them, or one that ablations start from, is beside one of its algorithm.
@@ -282,14 +282,22 @@ def default_base(names: Collection[str]) -> str:
     for name in names:
         first = arm_parts(name)[0].strip()
         try:
-            ablations = () if first in specs else find_arm(name).ablations
+            arm = None if first in specs else find_arm(name)
         except ConfigurationError:
             continue
         for base, spec in specs.items():
             of_its_algorithm = first not in specs or type(spec.algorithm) is type(specs[first].algorithm)
-            if of_its_algorithm and all(one.applies_to(spec) for one in ablations):
+            if of_its_algorithm and (arm is None or _takes(spec, arm)):
                 return base
     return "reppo"
+
+
+def _takes(spec: Spec, arm: Arm) -> bool:
+    try:
+        arm(spec)
+    except ConfigurationError:
+        return False
+    return True
 
 
 def find_start(name: str, environment: str, study: "Experiment | None" = None) -> Spec:

@@ -47,7 +47,7 @@ class FixedSupport(AbstractSupport):
             f"{spec.environment.name} from {reward_range[0]:g} to {reward_range[1]:g}, times reward_scale "
             f"{spec.algorithm.reward_scale!s}, at gamma {spec.algorithm.gamma!s} give discounted returns from "
             f"{least:.4g} to {most:.4g}. What lies outside is clipped; the metric targets/outside_support says how "
-            "much. Give algorithm.value.support=SupportFromRewards(), or a wider FixedSupport."
+            "much. Where that is not 0, give algorithm.value.support=SupportFromRewards(), or a wider FixedSupport."
         ]
 
     def validate(self) -> None:

@@ -68,6 +68,20 @@ def test_an_ablation_is_shown_with_its_question_its_difference_and_the_spec_that
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "base"),
+    [
+        ("off_policy/categorical_value", "sac"),
+        ("off_policy/distributional_critic", "sac"),
+        ("td3/one_noise", "fast_td3"),
+    ],
+)
+def test_an_ablation_is_shown_on_a_preset_that_takes_it(name, base, capsys):
+    """The first may have the paths, and not take it."""
+    assert main(["show", name]) == 0
+    assert f"Difference from {base} on" in capsys.readouterr().out
+
+
 def test_several_ablations_and_settings_are_shown_as_one_arm(capsys):
     data = as_json(capsys, "show", "kl/no_kl+value/mse+gamma=0.9")
     assert data["name"] == "gamma=0.9+kl/no_kl+value/mse"

@@ -113,7 +113,8 @@ class Table:
     def cells(self, column: str) -> list[str]:
         """The values of a column as they are shown."""
         kind, values = self._kind(column), self.columns[column]
-        scales = self.columns.get("task", [None] * len(self))  # returns of tasks may differ by powers of ten
+        none = [None] * len(self)  # returns of tasks, and metrics, may differ by powers of ten
+        scales = list(zip(self.columns.get("task", none), self.columns.get("metric", none), strict=True))
         groups: dict[Any, list[Any]] = {}
         for scale, value in zip(scales, values, strict=True):
             groups.setdefault(scale, []).append(value)

@@ -3,6 +3,7 @@ import io
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +36,12 @@ def test_cells_are_written_for_people():
     assert shown.cells("share") == ["25%", "100%", "0%"]
     assert shown.cells("n") == ["1,200", "5", "0"]
     assert shown.cells("ok") == ["yes", "no", "yes"]
+
+
+def test_each_metric_has_decimals_of_its_own():
+    rows = [{"metric": "large", "median": 2176.0}, {"metric": "small", "median": 0.0232}]
+    large, small = Table.of("name", "title", rows, ("metric", "median")).cells("median")
+    assert large == "2176" and float(small) == pytest.approx(0.0232, rel=0.01)
 
 
 def test_markdown():
