@@ -23,10 +23,14 @@ class AbstractPessimism(Component):
 
 @final
 class LeastValue(AbstractPessimism):
-    """The least: clipped double Q-learning (Fujimoto et al. 2018, arXiv 1802.09477)."""
+    """The least: clipped double Q-learning (Fujimoto et al. 2018, arXiv 1802.09477).
+
+    Its gradient is that of the first critic with the least value. (That of `jnp.min` looks for values that equal the
+    least, and is not finite where a compiler has computed them twice with other roundings and none does.)
+    """
 
     def __call__(self, values: Float[Array, " critic"]) -> Float[Array, ""]:
-        return jnp.min(values)
+        return values[jnp.argmin(values)]
 
 
 @final

@@ -94,3 +94,10 @@ def test_distributions_need_bins_to_be_learned_on():
     with pytest.raises(ConfigurationError, match=r"critics have HLGauss"):
         validate(replace_path(spec, "algorithm.value", HLGauss()))
     validate(replace_path(spec, "algorithm.value", TwoHot()))
+
+
+def test_the_gradient_of_the_least_value_divides_by_nothing():
+    """That of `jnp.min` divides by how many equal the least: none, where a compiler rounds them in two ways."""
+    np.testing.assert_array_equal(jax.grad(LeastValue())(jnp.array([2.0, 1.0, 1.0])), [0.0, 1.0, 0.0])
+    program = lambda f: str(jax.make_jaxpr(jax.grad(f))(jnp.zeros(3)))
+    assert " div " in program(jnp.min) and " div " not in program(LeastValue())
