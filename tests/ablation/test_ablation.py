@@ -12,8 +12,17 @@ from reppo.ablation import Ablation, Arm, ablation, all_ablations, find_ablation
 from reppo.ablation.ablation import _registered
 from reppo.distributions import CategoricalHead
 from reppo.errors import ConfigurationError
-from reppo.losses import FixedMultiplier, FixedSupport, PerBatch, ScalarValue, ScoreFunctionLoss, Unconstrained
-from reppo.networks import NoNorm
+from reppo.losses import (
+    DistributionBackup,
+    FixedMultiplier,
+    FixedSupport,
+    PerBatch,
+    ScalarValue,
+    ScoreFunctionLoss,
+    Unconstrained,
+)
+from reppo.networks import NoNorm, ResidualBlocks, RMSNorm
+from reppo.optimization import UnitNormRows
 from reppo.presets import fast_td3_small, ppo_small, reppo, reppo_small, sac_small
 from reppo.spec import difference, expand_path, list_paths, replace_path, spec_id, validate
 from tests.ablation.base import changes
@@ -321,6 +330,18 @@ def test_no_kl_leaves_no_trace_of_the_constraint():
     algorithm = CATALOG["kl/no_kl"](SPEC).algorithm
     assert algorithm.actor_loss.objective == Unconstrained()
     assert algorithm.kl_multiplier == FixedMultiplier(0)
+
+
+def test_the_parts_of_flashsac_make_one_arm():
+    """As the page on SAC says."""
+    parts = "network/residual_blocks optimizer/unit_norm_rows off_policy/distributional_critic"
+    arm = Arm(tuple(CATALOG[name] for name in [*parts.split(), "off_policy/normalization_layers"]))
+    before, after = BASES["sac_small"].algorithm, arm(BASES["sac_small"]).algorithm
+    for network in ("actor", "critic"):
+        made = getattr(after, network)
+        assert (made.layers, made.norm) == (ResidualBlocks(expansion=4), RMSNorm())
+        assert getattr(after, f"{network}_optimizer") == UnitNormRows(getattr(before, f"{network}_optimizer"))
+    assert (after.value.num_bins, after.backup) == (101, DistributionBackup())
 
 
 def test_no_norm_reaches_both_networks_and_spares_the_normalizer():
