@@ -34,7 +34,6 @@ CRITICS_LEARN = ["algorithm.value", "algorithm.backup"]
 )
 def one_critic(spec: Spec) -> Spec:
     """One critic: nothing to be pessimistic with."""
-    _require_off_policy(spec)
     return replace(spec, {"algorithm.num_critics": 1})
 
 
@@ -70,7 +69,6 @@ def no_target_network(spec: Spec) -> Spec:
 )
 def one_step_returns(spec: Spec) -> Spec:
     """One reward: no action of an older policy is in any target."""
-    _require_off_policy(spec)
     return replace(spec, {"algorithm.return_steps": 1})
 
 
@@ -82,7 +80,6 @@ def one_step_returns(spec: Spec) -> Spec:
 )
 def three_step_returns(spec: Spec) -> Spec:
     """Three rewards; the actions behind the later ones are those of older policies, which nothing corrects."""
-    _require_off_policy(spec)
     return replace(spec, {"algorithm.return_steps": 3})
 
 
@@ -95,7 +92,6 @@ def three_step_returns(spec: Spec) -> Spec:
 )
 def delayed_actor(spec: Spec) -> Spec:
     """A step of the policy for every two of the critics."""
-    _require_off_policy(spec)
     return replace(spec, {"algorithm.actor_interval": 2})
 
 
@@ -108,7 +104,6 @@ def delayed_actor(spec: Spec) -> Spec:
 )
 def eager_actor(spec: Spec) -> Spec:
     """A step of the policy for every one of the critics."""
-    _require_off_policy(spec)
     return replace(spec, {"algorithm.actor_interval": 1})
 
 
@@ -136,7 +131,6 @@ def short_memory(spec: Spec) -> Spec:
 )
 def scalar_critic(spec: Spec) -> Spec:
     """The critics give a number, and learn by its squared error."""
-    _require_off_policy(spec)
     return replace(spec, dict(zip(CRITICS_LEARN, (ScalarValue(), MeanBackup()))))
 
 

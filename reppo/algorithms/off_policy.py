@@ -18,7 +18,7 @@ from reppo.errors import require
 from reppo.keys import subkey
 from reppo.losses import AbstractBackup, AbstractPessimism, AbstractValue, BackedUp, EnsembleQ, Minibatch
 from reppo.networks import AbstractCriticBuilder, Ensemble, build_ensemble
-from reppo.normalization import AbstractNormalizer, update_statistics
+from reppo.normalization import AbstractNormalizer, init_statistics, normalize_batch, update_statistics
 from reppo.optimization import AbstractOptimizer, AbstractTargetNetwork
 from reppo.replay import AbstractReplay, Transitions
 from reppo.rollout import AbstractPolicy, Trajectory
@@ -143,6 +143,14 @@ class AbstractOffPolicy(AbstractAlgorithm):
             self.critic, self.num_critics, subkey(key, "critic"), shapes, action_size, self.value.size
         )
 
+    def _start(self, trained: Learner, interface: Interface) -> AlgorithmState:
+        """The state before training: targets are made with the untrained critics, and nothing is kept."""
+        return AlgorithmState(
+            OffPolicyLearner(trained, target=trained.critic),
+            statistics=init_statistics(self.normalizer, interface.observation),
+            data=self.replay.init(interface, self.num_environments),
+        )
+
     def _q(self, critics: Any) -> EnsembleQ:
         return EnsembleQ(critics, self.value, self.pessimism)
 
@@ -163,11 +171,23 @@ class AbstractOffPolicy(AbstractAlgorithm):
         nothing = dict.fromkeys(eqx.filter_eval_shape(step, learner)[1], Summary.none())
         return jax.lax.cond(number % self.actor_interval == 0, step, lambda learner: (learner, nothing), learner)
 
-    def _target_metrics(self, target: Float[Array, " rows"]) -> dict[str, Summary]:
-        return {
-            "targets/value": Summary.of(target),
-            "targets/outside_support": Summary.of(self.value.outside(target)),
+    def _minibatch(
+        self, statistics: Observation, drawn: Transitions, targets: BackedUp, old: Any = None
+    ) -> tuple[Minibatch, dict[str, Summary]]:
+        """The transitions with normalized observations and targets, leaves `[rows, ...]`, and metrics of these."""
+        batch = Minibatch(
+            observation=normalize_batch(self.normalizer, statistics, drawn.observation),
+            action=drawn.action,
+            old=old,
+            target=targets.value,
+            histogram=targets.histogram,
+            counts=jnp.ones(self.batch_size, bool),
+        )
+        metrics = {
+            "targets/value": Summary.of(targets.value),
+            "targets/outside_support": Summary.of(self.value.outside(targets.value)),
         }
+        return batch, metrics
 
     def _require_off_policy(self) -> None:
         """Checks the fields that these algorithms share."""

@@ -3,7 +3,6 @@
 from typing import Any, cast, final
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Int, Key
 
 from reppo.algorithms.acting import ActorPolicy, build_actor
@@ -35,7 +34,6 @@ from reppo.networks import AbstractActorBuilder, AbstractCriticBuilder, Actor, C
 from reppo.normalization import (
     AbstractNormalizer,
     RunningMeanVariance,
-    init_statistics,
     normalize_batch,
 )
 from reppo.optimization import (
@@ -126,11 +124,7 @@ class Sac(AbstractOffPolicy):
         actor = build_actor(self.actor, self.head, subkey(key, "actor"), interface)
         critics = self._build_critics(key, interface)
         trained = self._actor_parts().init(actor, critics, self.critic_optimizer.transform())
-        return AlgorithmState(
-            OffPolicyLearner(trained, target=critics),
-            statistics=init_statistics(self.normalizer, interface.observation),
-            data=self.replay.init(interface, self.num_environments),
-        )
+        return self._start(trained, interface)
 
     def policy(self, state: AlgorithmState) -> ActorPolicy:
         """The policy of the current actor, with its observation statistics."""
@@ -180,7 +174,6 @@ class Sac(AbstractOffPolicy):
         key: Key[Array, ""],
     ) -> tuple[Minibatch, dict[str, Summary]]:
         """The transitions with normalized observations and targets; arguments as for `step`."""
-        observation = normalize_batch(self.normalizer, statistics, drawn.observation)
         following = normalize_batch(self.normalizer, statistics, drawn.next_observation)
         temperature = self.temperature.value(learner.trained.temperature)
         q, actor = self._q(learner.target), cast(Any, learner.trained.actor)
@@ -193,15 +186,7 @@ class Sac(AbstractOffPolicy):
 
         keys = jax.random.split(key, self.batch_size)
         targets = jax.vmap(target)(following, self.reward_scale * drawn.reward, drawn.discount, keys)
-        batch = Minibatch(
-            observation=observation,
-            action=drawn.action,
-            old=jax.vmap(collected_by.distribution)(drawn.observation),
-            target=targets.value,
-            histogram=targets.histogram,
-            counts=jnp.ones(self.batch_size, bool),
-        )
-        return batch, self._target_metrics(targets.value)
+        return self._minibatch(statistics, drawn, targets, jax.vmap(collected_by.distribution)(drawn.observation))
 
     def _actor_parts(self) -> ActorParts:
         transform = self.multiplier_optimizer.beside(self.actor_optimizer.transform())

@@ -28,7 +28,7 @@ from reppo.losses import (
     TwoHot,
 )
 from reppo.networks import AbstractActorBuilder, AbstractCriticBuilder, Actor, Critic, NoNorm, Relu
-from reppo.normalization import AbstractNormalizer, RunningMeanVariance, init_statistics, normalize_batch
+from reppo.normalization import AbstractNormalizer, RunningMeanVariance, normalize_batch
 from reppo.optimization import (
     AbstractOptimizer,
     AbstractTargetNetwork,
@@ -173,11 +173,7 @@ class Td3(AbstractOffPolicy):
             actor_optimizer=self.actor_optimizer.transform().init(trainable(actor)),
             critic_optimizer=self.critic_optimizer.transform().init(trainable(critics)),
         )
-        return AlgorithmState(
-            OffPolicyLearner(trained, target=critics),
-            statistics=init_statistics(self.normalizer, interface.observation),
-            data=self.replay.init(interface, self.num_environments),
-        )
+        return self._start(trained, interface)
 
     def policy(self, state: AlgorithmState) -> NoisyPolicy:
         """The policy of the current actor, with its observation statistics and its noise."""
@@ -218,7 +214,6 @@ class Td3(AbstractOffPolicy):
         self, learner: OffPolicyLearner, statistics: Observation, drawn: Transitions, key: Key[Array, ""]
     ) -> tuple[Minibatch, dict[str, Summary]]:
         """The transitions with normalized observations and targets; arguments as for `step`."""
-        observation = normalize_batch(self.normalizer, statistics, drawn.observation)
         following = normalize_batch(self.normalizer, statistics, drawn.next_observation)
         noise = self.target_noise * jax.random.normal(key, drawn.action.shape)
         noise = jnp.clip(noise, -self.target_noise_clip, self.target_noise_clip)
@@ -229,14 +224,7 @@ class Td3(AbstractOffPolicy):
             return self.backup.target(q, following.for_critic, action, 0.0, reward, discount)
 
         targets = jax.vmap(target)(following, noise, self.reward_scale * drawn.reward, drawn.discount)
-        batch = Minibatch(
-            observation=observation,
-            action=drawn.action,
-            target=targets.value,
-            histogram=targets.histogram,
-            counts=jnp.ones(self.batch_size, bool),
-        )
-        return batch, self._target_metrics(targets.value)
+        return self._minibatch(statistics, drawn, targets)
 
     def _improve(self, learner: Learner, batch: Minibatch) -> tuple[Learner, dict[str, Summary]]:
         """A step of the actor along the gradient of the critics at its own actions."""

@@ -8,13 +8,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from reppo.component import Component, Scalar
+from reppo.component import Component
 from reppo.distributions import Action
 from reppo.errors import require
+from reppo.losses.objectives import Number
 from reppo.losses.pessimism import EnsembleQ
 from reppo.losses.values import AbstractValue, TwoHot, two_hot
-
-Number = Float[Array, ""] | Scalar | float
 
 
 def project(
