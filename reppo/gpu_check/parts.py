@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -112,23 +112,27 @@ def tiny(tell: Tell, rehearsal: bool, out: Path, suite: str, task: str, backend:
 
 
 def published(tell: Tell, rehearsal: bool, out: Path, backend: str, lanes: int) -> None:
-    """`presets.reppo` at its published size: seconds of an iteration (collection and update) and of an evaluation."""
+    """`presets.reppo` at its published size: seconds of an iteration, of its steps one by one, and of an evaluation."""
     spec = _main_spec(backend, rehearsal)
     program = _compiled(tell, spec, lanes)
     specs, iterations = [spec] * lanes, 2
     states = program.start(specs, range(lanes))
     states, _ = jax.block_until_ready(program.advance(states, specs, 0))  # Warp compiles its kernels here
-    evaluation, trained = [], []
+    evaluation, trained, steps = [], [], []
     for _ in range(3):
         with _device(out):
             spent, states = timed(program.iterate, states, specs, iterations)
         trained.append(spent)
+        with _device(out):
+            states, spent = program.time_steps(states, specs)
+        steps.append(spent)
         with _device(out):
             spent, (states, report) = timed(program.assess, states, specs)
         evaluation.append(spent)
         tell(
             evaluation_seconds=min(evaluation),
             iteration_seconds=min(trained) / iterations,
+            step_seconds=_least(steps),
             evaluation_steps=report.evaluation_steps,
             iteration_steps=lanes * spec.algorithm.steps_per_iteration,
             device_bytes=peak_device_bytes(),
@@ -136,13 +140,18 @@ def published(tell: Tell, rehearsal: bool, out: Path, backend: str, lanes: int) 
     _tell_returns(tell, report, report)
 
 
-def update(tell: Tell, rehearsal: bool, out: Path, lanes: int, precisions: Sequence[str]) -> None:
-    """The update of `presets.reppo` at its published size alone, on invented data, in several matmul precisions."""
+def update(
+    tell: Tell, rehearsal: bool, out: Path, precisions: Sequence[str], options: Mapping[str, bool | int | str]
+) -> None:
+    """The update of `presets.reppo` at its published size alone, on invented data, in several matmul precisions.
+
+    Options are the compiler's: where the time of compilation goes to is what two parts with other ones tell.
+    """
     backends = list(published_suite().device.backends) or [""]
     spec = _main_spec(backends[-1], rehearsal)  # nothing is simulated: any will do
     interface = spec.environment.make().interface()
     algorithm = spec.algorithm
-    keys = jax.random.split(jax.random.key(0), lanes)
+    keys = jax.random.split(jax.random.key(0), 1)
     init = lambda key: algorithm.init(key, interface)
     states = jax.jit(jax.vmap(lambda key: eqx.filter(init(key), eqx.is_array)))(keys)
     code = eqx.filter(eqx.filter_eval_shape(init, keys[0]), _is_code)
@@ -155,7 +164,7 @@ def update(tell: Tell, rehearsal: bool, out: Path, lanes: int, precisions: Seque
     for precision in precisions:
         start = time.perf_counter()
         with jax.default_matmul_precision(precision):
-            program = jax.jit(jax.vmap(step)).lower(states, rollouts, keys).compile()
+            program = jax.jit(jax.vmap(step)).lower(states, rollouts, keys).compile(dict(options))
         tell(**{f"compile_seconds_{precision}": time.perf_counter() - start})
         times = []
         for _ in range(3):
@@ -164,9 +173,7 @@ def update(tell: Tell, rehearsal: bool, out: Path, lanes: int, precisions: Seque
             times.append(spent)
         seconds[precision] = min(times)
         learners[precision] = jax.tree.map(np.asarray, (new.learner.actor, new.learner.critic))
-        tell(
-            update_seconds=seconds, update_steps=lanes * algorithm.steps_per_iteration, device_bytes=peak_device_bytes()
-        )
+        tell(update_seconds=seconds, update_steps=algorithm.steps_per_iteration, device_bytes=peak_device_bytes())
     moved = _distance(learners[precisions[0]], (states.learner.actor, states.learner.critic))
     apart = {name: _distance(learner, learners[precisions[0]]) / moved for name, learner in learners.items()}
     tell(apart_of_step={name: share for name, share in apart.items() if name != precisions[0]})
@@ -179,6 +186,22 @@ def quickstart(tell: Tell, rehearsal: bool, out: Path, suite: str, task: str, ar
     program = _compiled(tell, spec, 4)
     _, before, after = trained(program, spec, 4, 2)
     _tell_returns(tell, before, after)
+
+
+def rival(tell: Tell, rehearsal: bool, out: Path, suite: str, task: str, preset: str) -> None:
+    """The preset of another algorithm, four seeds, for as long as it takes to learn from two rollouts; its steps."""
+    spec = resolve(getattr(presets, preset)(_task(suite, task, "")))
+    program = _compiled(tell, spec, 4)
+    specs = [spec] * 4
+    states, before = program.advance(program.start(specs, range(4)), specs, 0)
+    states, after = program.advance(states, specs, spec.algorithm.idle_iterations + 2)
+    _tell_returns(tell, before, after)
+    steps = []
+    for _ in range(3):
+        with _device(out):
+            states, spent = program.time_steps(states, specs)
+        steps.append(spent)
+    tell(step_seconds=_least(steps))
 
 
 def resume(tell: Tell, rehearsal: bool, out: Path, suite: str, task: str) -> None:
@@ -267,6 +290,11 @@ def _compiled(tell: Tell, spec: Spec, lanes: int) -> BatchProgram:
     backend = getattr(spec.environment.make(), "resolved_backend", "")
     tell(lanes=lanes, backend=backend, compile_seconds=seconds, program_bytes=program.bytes)
     return program
+
+
+def _least(times: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The shortest time of each step."""
+    return {name: min(one[name] for one in times) for name in times[0]}
 
 
 def trained(program: BatchProgram, spec: Spec, lanes: int, iterations: int) -> tuple[Any, Any, Any]:
@@ -363,5 +391,5 @@ def driver() -> str:
 
 
 _FUNCTIONS: dict[str, Callable[..., None]] = {
-    function.__name__: function for function in (machine, tiny, published, update, quickstart, resume)
+    function.__name__: function for function in (machine, tiny, published, update, quickstart, rival, resume)
 }

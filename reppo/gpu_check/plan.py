@@ -12,6 +12,9 @@ PRECISIONS = ("highest", "high", "default")
 ARMS = ("base", "kl/no_kl", "value/mse", "normalization/no_norm")
 """The arms of `experiments/quickstart.py`."""
 
+RIVALS = ("ppo_small", "sac_small", "fast_td3_small")
+"""The presets of the other algorithms."""
+
 MACHINE = "machine"
 """The name of the part that goes first: what the others are depends on what it finds."""
 
@@ -55,16 +58,17 @@ def parts(rehearsal: bool, missing: Container[str] = ()) -> list[Part]:
     sharing = [(name, task, at) for name, task, at in sharing if at in _backends(find_suite(name), missing)]
     studied = [suite for suite in suites if suite.device.quickstart]
     costly = [suite for suite in studied if suite.device.costly]
+    cheap = [suite for suite in studied if not suite.device.costly]
     backends = _backends(published_suite(), missing)
     main = backends[0]
     found = [_tiny(*task, lanes=1) for task in tasks]
-    found += [_published(main, 1), _update(1, PRECISIONS)]
-    found += [_resume(suite.name, suite.example) for suite in studied if suite not in costly]
+    found += [_published(main, 1), _update(), _update_without_triton()]
+    found += [_resume(suite.name, suite.example) for suite in cheap]
     found += [_tiny(*task, lanes=4) for task in tasks + sharing]
     found += [_published(backend, 1) for backend in backends[1:]]
+    found += [_rival(suite.name, suite.example, preset) for suite in cheap for preset in RIVALS]
     found += [_quickstart(suite.name, suite.example, ARMS[0]) for suite in studied]
-    for lanes in widths[1:]:
-        found += [_published(main, lanes), _update(lanes, PRECISIONS[:1])]
+    found += [_published(main, lanes) for lanes in widths[1:]]
     for suite in studied:
         arms = () if rehearsal and suite in costly else ARMS[1:]
         found += [_quickstart(suite.name, suite.example, arm) for arm in arms]
@@ -95,12 +99,21 @@ def _published(backend: str, lanes: int) -> Part:
     return Part(f"published/{backend}/{lanes}", "published", {"backend": backend, "lanes": lanes}, limit=300.0)
 
 
-def _update(lanes: int, precisions: tuple[str, ...]) -> Part:
-    return Part(f"update/{lanes}", "update", {"lanes": lanes, "precisions": list(precisions)})
+def _update() -> Part:
+    return Part("update", "update", {"precisions": list(PRECISIONS), "options": {}})
+
+
+def _update_without_triton() -> Part:
+    options = {"xla_gpu_enable_triton_gemm": False}
+    return Part("update/without-triton", "update", {"precisions": list(PRECISIONS[:1]), "options": options})
 
 
 def _quickstart(suite: str, task: str, arm: str) -> Part:
     return Part(f"quickstart/{task}/{arm.replace('/', '.')}", "quickstart", {"suite": suite, "task": task, "arm": arm})
+
+
+def _rival(suite: str, task: str, preset: str) -> Part:
+    return Part(f"rival/{task}/{preset}", "rival", {"suite": suite, "task": task, "preset": preset})
 
 
 def _resume(suite: str, task: str) -> Part:

@@ -34,17 +34,16 @@ def _machine(data: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
 
 
 def _throughput(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Steps per second of all lanes together; collection is an iteration less the update alone."""
+    """Steps per second of all lanes together; collection is an iteration less its update."""
     rows = []
     for name, part in found.items():
         if not name.startswith("published/") or "iteration_seconds" not in part:
             continue
         steps, whole = part["iteration_steps"], part["iteration_seconds"]
-        alone = found.get(f"update/{part['lanes']}", {}).get("update_seconds", {}).get("highest")
-        collect = 0.0 if alone is None else whole - alone
+        update = part["step_seconds"]["learn"]
         evaluation = part["evaluation_steps"], part["evaluation_seconds"]
-        pairs = ((steps, collect), (steps, alone), evaluation, (steps, whole))
-        speeds = [human_count(amount / seconds) if seconds and seconds > 0 else "-" for amount, seconds in pairs]
+        pairs = ((steps, whole - update), (steps, update), evaluation, (steps, whole))
+        speeds = [human_count(amount / seconds) if seconds > 0 else "-" for amount, seconds in pairs]
         used = human_bytes(part["device_bytes"]) if part.get("device_bytes") else "-"
         rows.append([part["backend"], str(part["lanes"]), *speeds, f"{part['compile_seconds']:.0f} s", used])
     header = (
@@ -62,7 +61,7 @@ def _throughput(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _precisions(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    part = found.get("update/1", {})
+    part = found.get("update", {})
     apart = {"highest": 0.0} | part.get("apart_of_step", {})
     rows = [
         [name, f"{seconds * 1e3:.1f} ms", f"{apart[name]:.1e}" if name in apart else "-"]

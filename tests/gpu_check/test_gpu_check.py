@@ -44,7 +44,8 @@ def test_the_plan_has_every_suite_backend_and_width(rehearsal, warp):
     assert ("tiny/playground-warp/BallInCup/4" in names) == warp  # contacts
     main = "warp" if warp else "jax"
     assert {f"published/{main}/{lanes}" for lanes in ((1, 4) if rehearsal else (1, 4, 16))} <= set(names)
-    assert all(f"update/{lanes}" in names for lanes in ((1, 4) if rehearsal else (1, 4, 16)))
+    assert {"update", "update/without-triton"} <= set(names)
+    assert {f"rival/Pendulum-v1/{preset}" for preset in ("ppo_small", "sac_small", "fast_td3_small")} <= set(names)
     assert "resume/Pendulum-v1" in names
 
 
@@ -148,13 +149,13 @@ def test_the_table_splits_an_iteration_and_compares_precisions():
             "lanes": 4,
             "compile_seconds": 60.0,
             "iteration_seconds": 3.0,
+            "step_seconds": {"act": 1.5, "learn": 1.0},
             "evaluation_seconds": 2.0,
             "iteration_steps": 600,
             "evaluation_steps": 400,
             "device_bytes": 5_000_000_000,
         },
-        "update/4": {"update_seconds": {"highest": 1.0}},
-        "update/1": {"update_seconds": {"highest": 0.5, "default": 0.25}, "apart_of_step": {"default": 0.01}},
+        "update": {"update_seconds": {"highest": 0.5, "default": 0.25}, "apart_of_step": {"default": 0.01}},
         "tiny/probe/BestAction/4": {"twice": {"identical": False, "largest": 0.5}},
     }
     outcomes = [
@@ -189,9 +190,12 @@ def test_a_part_trains_here(tmp_path):
     assert probe["found"]["returns"][0] > probe["found"]["returns_before"][0]
 
 
-def test_the_update_alone_is_timed_on_invented_data(tmp_path):
+@pytest.mark.parametrize("name", ["update", "update/without-triton"])
+def test_the_update_alone_is_timed_on_invented_data(tmp_path, name):
     told = {}
-    check_parts.update(lambda **found: told.update(found), True, tmp_path, lanes=1, precisions=("highest",))
+    (part,) = (part for part in parts(True) if part.name == name)
+    arguments = dict(part.arguments) | {"precisions": ("highest",)}
+    check_parts.update(lambda **found: told.update(found), True, tmp_path, **arguments)
     assert told["update_seconds"]["highest"] > 0 and told["apart_of_step"] == {}
 
 
