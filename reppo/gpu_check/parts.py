@@ -164,7 +164,7 @@ def update(
     for precision in precisions:
         start = time.perf_counter()
         with jax.default_matmul_precision(precision):
-            program = jax.jit(jax.vmap(step)).lower(states, rollouts, keys).compile(dict(options))
+            program = jax.jit(jax.vmap(step), compiler_options=dict(options)).lower(states, rollouts, keys).compile()
         tell(**{f"compile_seconds_{precision}": time.perf_counter() - start})
         times = []
         for _ in range(3):
