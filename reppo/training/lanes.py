@@ -253,7 +253,9 @@ class BatchProgram(AbstractProgram):
             return 0
         of_a_device = self.at_once // self._places.devices
         working[learn] += form_bytes([self._pieces.results["trajectory"]]) * of_a_device
-        working[act] += form_bytes([self._pieces.results["starts"]]) * of_a_device if self._order.sizes.starts else 0
+        sizes = self._order.sizes
+        for step in ((act, learn) if sizes.sharing > 1 else (act,)) if sizes.starts else ():
+            working[step] += form_bytes([self._pieces.results["starts"]]) * of_a_device
         return tree_bytes(self._abstract_lanes) * self.at_once + max(working.values()) * self._places.devices
 
     def start(self, specs: Sequence[Spec], seeds: Sequence[int]) -> LaneStates:
@@ -263,10 +265,12 @@ class BatchProgram(AbstractProgram):
 
     def iterate(self, states: LaneStates, specs: Sequence[Spec], iterations: int) -> LaneStates:
         """Trains every lane for a number of iterations. Consumes `states`."""
+        sharing = self._order.sizes.sharing
 
         def repeated(call: Call, now: Parts) -> Parts:
-            for _ in range(iterations):
-                now = self._order.iteration(call, now)
+            for done in range(iterations):
+                drawn = done > 0 and sharing > 1 and bool(np.all(np.asarray(now["iteration"][0]) % sharing))
+                now = self._order.iteration(call, now, drawn)
             return now
 
         after = self._over_lanes(repeated, specs, self._parts(states))

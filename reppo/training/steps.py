@@ -27,6 +27,9 @@ from reppo.spec import Spec
 from reppo.summary import Summary
 from reppo.training.faults import all_finite, first_fault
 
+STEPS_PER_START = 8
+"""An environment gets a new state to start from for every so many of its steps, if its resets are not cheap."""
+
 MOST_STARTS = 8
 """Most stored starts of an environment: memory of as many states of the task, and as many resets an iteration."""
 
@@ -70,13 +73,15 @@ class Sizes(NamedTuple):
         environments: that run in parallel.
         length: steps of each in an iteration.
         episodes: of an evaluation.
-        starts: stored for each environment and drawn anew in every iteration; 0 for a task that resets cheaply.
+        starts: stored for each environment; 0 for a task that resets cheaply.
+        sharing: iterations that share them, before they are drawn anew: several where rollouts are short.
     """
 
     environments: int
     length: int
     episodes: int
     starts: int
+    sharing: int
 
     @property
     def evaluation_rows(self) -> int:
@@ -103,10 +108,11 @@ class Order(NamedTuple):
 
     @classmethod
     def of(cls, spec: Spec, environment: AbstractEnvironment) -> "Order":
-        """That of a spec: with a stored start for every eight steps of an iteration, `MOST_STARTS` at most."""
-        algorithm = spec.algorithm
-        starts = 0 if environment.resets_cheaply else min(MOST_STARTS, math.ceil(algorithm.rollout_length / 8))
-        sizes = Sizes(algorithm.num_environments, algorithm.rollout_length, spec.evaluation.episodes, starts)
+        """That of a spec: with a stored start for every `STEPS_PER_START` steps, `MOST_STARTS` at most."""
+        algorithm, length = spec.algorithm, spec.algorithm.rollout_length
+        starts = 0 if environment.resets_cheaply else min(MOST_STARTS, math.ceil(length / STEPS_PER_START))
+        sharing = max(1, STEPS_PER_START // length)
+        sizes = Sizes(algorithm.num_environments, length, spec.evaluation.episodes, starts, sharing)
         return cls(sizes, random_starts if environment.randomizes else fresh_starts)
 
     def constants(self, spec: Spec, environment: AbstractEnvironment) -> Parts:
@@ -129,14 +135,20 @@ class Order(NamedTuple):
         now = now | drawn | {"evaluation_drawn": evaluated}
         return now | call(start, now) | call(begin, now)
 
-    def iteration(self, call: Call, now: Parts) -> Parts:
-        """One iteration: collect with the current policy, learn from what was collected."""
-        if self.sizes.starts:  # every environment gets new states to start its next episodes from
+    def iteration(self, call: Call, now: Parts, drawn: bool = False) -> Parts:
+        """One iteration: collect with the current policy, learn from what was collected.
+
+        Args:
+            call: makes a step.
+            now: the parts before it.
+            drawn: whether the starts of this iteration are among them, from one with which it shares them.
+        """
+        if self.sizes.starts and not drawn:  # every environment gets new states to start its next episodes from
             now = now | call(refresh_keys, now)
             now = now | call(self.draw, now)
         now = now | call(policy_of, now)
         now = now | call(act, now)
-        if self.sizes.starts:
+        if self.sizes.starts and self.sizes.sharing == 1:
             now = _without(now, "starts")  # the update has their memory
         now = now | call(learn, now)
         return _without(now, "policy", "trajectory", "ends")  # the next rollout has their memory
@@ -162,9 +174,10 @@ def first_keys(seed: UInt32[Array, ""], sizes: Sizes) -> Parts:
 
 
 def refresh_keys(seed: UInt32[Array, ""], iteration: Int[Array, ""], sizes: Sizes) -> Parts:
-    """Where the episodes start that begin in an iteration."""
+    """Where the episodes start that begin in an iteration, or in those that share its starts."""
     root = jax.random.key(seed)
-    keys = _split_by_environment(subkey(root, "iteration", iteration, "refresh"), sizes.environments, sizes.starts)
+    first = iteration - iteration % sizes.sharing
+    keys = _split_by_environment(subkey(root, "iteration", first, "refresh"), sizes.environments, sizes.starts)
     return {"keys": _padded(keys, sizes.most_rows), "physics": _physics(root, sizes.environments)}
 
 

@@ -21,7 +21,7 @@ from reppo.training import BatchProgram, init
 from reppo.training.lanes import lane_devices
 from reppo.training.loop import iterate
 from reppo.training.pieces import MOST_KEPT, Form, Places, forget, make_piece, selection
-from reppo.training.steps import act, first_keys, fresh_starts, judge, policy_of, start
+from reppo.training.steps import act, first_keys, fresh_starts, judge, policy_of, refresh_keys, start
 from tests.algorithms.toys import ToyReplay, ToyReplayPolicy
 from tests.tiny import tiny_spec, train_alone
 
@@ -167,6 +167,25 @@ def test_a_run_in_pieces_is_the_run_in_one_program(algorithm, environment):
     assert lane.episodes.next_starts is None  # they are drawn anew before the next rollout
     _, reports = train_alone(spec, seed=3, steps=3 * spec.algorithm.steps_per_iteration)
     np.testing.assert_allclose(report.evaluated.episode_return[0], reports[-1].evaluated.episode_return, rtol=1e-5)
+
+
+def test_short_rollouts_share_where_their_episodes_start_also_when_continued():
+    spec = Spec(environment=PlacedTask(), algorithm=ToyReplay(rollout_length=2), evaluation=Evaluation(interval=64))
+    spec = resolve(spec)
+    program, draws = BatchProgram(spec, 1, "map", devices=1), []
+    states = program.start([spec], [3])
+    calls = program._pieces.calls
+    drawing, calls[refresh_keys] = calls[refresh_keys], lambda now: draws.append(now) or drawing(now)
+    states = program.iterate(states, [spec], 6)
+    assert len(draws) == 2  # four iterations are eight steps
+    states = program.iterate(states, [spec], 3)
+    assert len(draws) == 4  # once more to go on, and for the ninth
+    alone = eqx.filter_jit(init)(spec, 3)
+    for _ in range(9):
+        alone, _ = eqx.filter_jit(iterate)(spec, alone)
+    lane = program.lane(states, 0)
+    for one, other in zip(*(jax.tree.leaves((run.algorithm, run.episodes)) for run in (lane, alone)), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
 
 
 @final
