@@ -10,6 +10,7 @@ from reppo.losses import (
     OutweighedKL,
     PenalizedKL,
     PerBatch,
+    PerDimension,
     SampledKL,
     Unconstrained,
 )
@@ -111,6 +112,16 @@ def fixed_multiplier(spec: Spec) -> Spec:
 def reverse(spec: Spec) -> Spec:
     """KL(new, old) instead of KL(old, new), exact as well. The paper prints both."""
     return replace(spec, {DIVERGENCE: ExactReverseKL()})
+
+
+@ablation(
+    "kl/per_dimension",
+    question="Should the bound on the KL grow with the number of action dimensions?",
+    touches=[DIVERGENCE],
+)
+def per_dimension(spec: Spec) -> Spec:
+    """The mean over action dimensions instead of the sum, with the same bound: looser wherever there are several."""
+    return replace(spec, {DIVERGENCE: PerDimension(get_path(spec, DIVERGENCE))})
 
 
 @ablation(

@@ -33,6 +33,7 @@ from reppo.losses.divergences import (
     ExactReverseKL,
     LowVarianceKL,
     MismatchedKL,
+    PerDimension,
     SampledKL,
 )
 from reppo.losses.gates import AbstractGate, NoGate, PerBatch, PerState
@@ -103,6 +104,7 @@ __all__ = [
     "MeanValue",
     "Minibatch",
     "MismatchedKL",
+    "PerDimension",
     "NoAuxiliary",
     "NoGate",
     "NoMask",

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from reppo.distributions import TanhNormal
-from reppo.losses import ExactKL, ExactReverseKL, LowVarianceKL, MismatchedKL, SampledKL
+from reppo.distributions import Categorical, TanhNormal
+from reppo.losses import ExactKL, ExactReverseKL, LowVarianceKL, MismatchedKL, PerDimension, SampledKL
 
 SEED = st.integers(0, 2**31 - 1)
 LOC = arrays(np.float32, 2, elements=st.floats(-2, 2, width=32))
@@ -114,6 +114,17 @@ def test_estimates_converge_where_policies_saturate_too(kind):
     key = jax.random.key(0)
     np.testing.assert_allclose(divergence(ExactKL(), old, new, key), 0.5 * (0.25 / 0.3) ** 2, rtol=1e-4)
     np.testing.assert_allclose(divergence(kind(20_000), old, new, key), 0.5 * (0.25 / 0.3) ** 2, atol=0.03)
+
+
+def test_per_dimension_as_many_dimensions_as_one_likes_are_as_far_away_as_one():
+    far = lambda number: policies([0.2] * number, [0.7] * number, [0.5] * number, [0.4] * number)
+    key, one = jax.random.key(0), divergence(ExactKL(), *far(1), jax.random.key(0))
+    for number in (1, 2, 29):
+        np.testing.assert_allclose(divergence(PerDimension(), *far(number), key), one, rtol=1e-5)
+    choices = Categorical(jnp.array([0.0, 1.0, 2.0])), Categorical(jnp.zeros(3))
+    assert divergence(PerDimension(), *choices, key) == divergence(ExactKL(), *choices, key) > 0
+    estimated = divergence(PerDimension(SampledKL()), *far(2), key)
+    np.testing.assert_allclose(estimated, divergence(SampledKL(), *far(2), key) / 2, rtol=1e-6)
 
 
 class Lucky(TanhNormal):

@@ -28,6 +28,7 @@ EXCUSED = {
     "ModeAction": ["value"],
     "NoGate": ["closed"],
     "NormalHead": ["normalized"],
+    "PerDimension": ["sum"],
     "ShiftedFlag": ["termination"],
     "TakenActionClippedBonus": ["entropy"],
     "TruncationAsTermination": ["truncation"],
