@@ -1,6 +1,7 @@
 """The critic network: what it says before training, and its embedding."""
 
 from reppo.ablation import ablation
+from reppo.losses import SmoothActionGradient
 from reppo.networks import ActivatedEmbedding, NoOffset, ZeroBias, ZeroOffset
 from reppo.spec import Spec
 
@@ -60,3 +61,14 @@ def activated_embedding(spec: Spec) -> Spec:
 def narrow_embedding(spec: Spec) -> Spec:
     """An embedding of 64 units, whatever the hidden layers have."""
     return replace(spec, {"algorithm.critic.embedding_width": 64})
+
+
+@ablation(
+    "critic/smooth_action_gradient",
+    question="Does the policy climb better if the slope of Q in the action changes little with the state?",
+    touches=["algorithm.smoothness"],
+    reference="arXiv 2601.22970",
+)
+def smooth_action_gradient(spec: Spec) -> Spec:
+    """Mixed partial derivatives and missing curvature cost, as in PAVE, without its comparison with the next state."""
+    return replace(spec, {"algorithm.smoothness": SmoothActionGradient()})

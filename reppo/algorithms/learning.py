@@ -35,8 +35,8 @@ CRITIC_WATCHED = (
 Weights = tuple[Float[Array, ""] | Scalar, Float[Array, ""] | Scalar]
 """Temperature and KL multiplier."""
 
-RowLosses = Callable[[Any, Minibatch], tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]]
-"""From a critic network and one row to the loss of its value, that of the auxiliary task, and the value."""
+RowLosses = Callable[[Any, Minibatch, Key[Array, ""]], tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]]
+"""From a critic network, one row and a key to the loss of its value, all other losses, and the value."""
 
 CriticRows = tuple[Float[Array, " rows"], Float[Array, " rows"], Float[Array, " rows"]]
 """Those of every row."""
@@ -178,7 +178,12 @@ class ActorParts(eqx.Module):
 
 
 def critic_step(
-    learner: Learner, batch: Minibatch, row_losses: RowLosses, transform: optax.GradientTransformation, says: str
+    learner: Learner,
+    batch: Minibatch,
+    row_losses: RowLosses,
+    transform: optax.GradientTransformation,
+    says: str,
+    key: Key[Array, ""],
 ) -> tuple[Learner, dict[str, Summary]]:
     """One gradient step of the critic, over the rows that count.
 
@@ -188,23 +193,27 @@ def critic_step(
         row_losses: what the critic says of a row, and what that costs.
         transform: moves its parameters.
         says: what its value is called among the metrics, such as `q`.
+        key: consumed.
     """
-    loss = lambda critic: critic_loss(critic, batch, row_losses)
+    loss = lambda critic: critic_loss(critic, batch, row_losses, key)
     gradient, rows = eqx.filter_grad(loss, has_aux=True)(learner.critic)
     critic, optimizer = optimizer_step(transform, gradient, learner.critic_optimizer, learner.critic)
     metrics = critic_metrics(rows, batch, gradient, says)
     return dataclasses.replace(learner, critic=critic, critic_optimizer=optimizer), metrics
 
 
-def critic_loss(critic: Any, batch: Minibatch, row_losses: RowLosses) -> tuple[Float[Array, ""], CriticRows]:
+def critic_loss(
+    critic: Any, batch: Minibatch, row_losses: RowLosses, key: Key[Array, ""]
+) -> tuple[Float[Array, ""], CriticRows]:
     """The loss of a critic network over the rows that count, and what it is made of.
 
     Args:
         critic: what is differentiated.
         batch: the minibatch.
         row_losses: what the critic says of a row, and what that costs.
+        key: consumed.
     """
-    losses = jax.vmap(lambda row: row_losses(critic, row))(batch)
+    losses = jax.vmap(lambda row, key: row_losses(critic, row, key))(batch, jax.random.split(key, batch.size))
     return jnp.mean(jnp.where(batch.counts, losses[0] + losses[1], 0.0)), losses
 
 

@@ -16,7 +16,15 @@ from reppo.algorithms.learning import Learner, critic_step, require_sizes
 from reppo.environments import Interface, Observation
 from reppo.errors import require
 from reppo.keys import subkey
-from reppo.losses import AbstractBackup, AbstractPessimism, AbstractValue, BackedUp, EnsembleQ, Minibatch
+from reppo.losses import (
+    AbstractBackup,
+    AbstractPessimism,
+    AbstractSmoothness,
+    AbstractValue,
+    BackedUp,
+    EnsembleQ,
+    Minibatch,
+)
 from reppo.networks import AbstractCriticBuilder, Ensemble, build_ensemble
 from reppo.normalization import AbstractNormalizer, init_statistics, normalize_batch, update_statistics
 from reppo.optimization import AbstractOptimizer, AbstractTargetNetwork
@@ -48,6 +56,7 @@ class AbstractOffPolicy(AbstractAlgorithm):
         pessimism: what the critics say together, in targets and to the policy.
         value: what a critic's outputs stand for.
         backup: what the critics learn of a step, and their loss; that of all critics is added up.
+        smoothness: what is asked of the critics' slopes.
         target_network: which critics the targets are made with.
         replay: what is kept, and what is drawn of it.
         saves_replay: whether checkpoints hold what is kept. Where not, a run that is continued collects anew before it
@@ -69,6 +78,7 @@ class AbstractOffPolicy(AbstractAlgorithm):
     pessimism: AbstractVar[AbstractPessimism]
     value: AbstractVar[AbstractValue]
     backup: AbstractVar[AbstractBackup]
+    smoothness: AbstractVar[AbstractSmoothness]
     target_network: AbstractVar[AbstractTargetNetwork]
     replay: AbstractVar[AbstractReplay]
     saves_replay: AbstractVar[bool]
@@ -154,13 +164,19 @@ class AbstractOffPolicy(AbstractAlgorithm):
     def _q(self, critics: Any) -> EnsembleQ:
         return EnsembleQ(critics, self.value, self.pessimism)
 
-    def _critic_step(self, learner: Learner, batch: Minibatch) -> tuple[Learner, dict[str, Summary]]:
-        return critic_step(learner, batch, self._row_losses, self.critic_optimizer.transform(), says="q")
+    def _critic_step(
+        self, learner: Learner, batch: Minibatch, key: Key[Array, ""]
+    ) -> tuple[Learner, dict[str, Summary]]:
+        return critic_step(learner, batch, self._row_losses, self.critic_optimizer.transform(), "q", key)
 
-    def _row_losses(self, critics: Any, row: Minibatch) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+    def _row_losses(
+        self, critics: Any, row: Minibatch, key: Key[Array, ""]
+    ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
         logits, target = critics(row.observation.for_critic, row.action).logits, BackedUp(row.target, row.histogram)  # pyright: ignore[reportArgumentType]
         losses = jax.vmap(lambda one: self.backup.loss(self.value, one, target))(logits)
-        return jnp.sum(losses), jnp.zeros(()), jnp.mean(jax.vmap(self.value.decode)(logits))
+        values = lambda observation, action: jax.vmap(self.value.decode)(critics(observation, action).logits)
+        smoothness_loss = self.smoothness(values, row.observation.for_critic, row.action, key)
+        return jnp.sum(losses), smoothness_loss, jnp.mean(jax.vmap(self.value.decode)(logits))
 
     def _at_intervals(
         self, step: Callable[[Learner], tuple[Learner, dict[str, Summary]]], learner: Learner, number: Int[Array, ""]

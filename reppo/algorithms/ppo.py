@@ -280,7 +280,7 @@ class Ppo(AbstractAlgorithm):
     ) -> tuple[Progress, dict[str, Summary]]:
         """One gradient step of the critic towards the targets."""
         transform = self._critic_transform(progress.rate)
-        learner, metrics = critic_step(progress.learner, batch, self._row_losses, transform, says="value")
+        learner, metrics = critic_step(progress.learner, batch, self._row_losses, transform, "value", key)
         return dataclasses.replace(progress, learner=learner), metrics
 
     def actor_step(
@@ -316,7 +316,9 @@ class Ppo(AbstractAlgorithm):
         metrics["actor/stopped"] = Summary.of(jnp.zeros(()) if stopped is None else 1.0 * stopped)
         return dataclasses.replace(progress, learner=after, stopped=stopped), metrics
 
-    def _row_losses(self, critic: Any, row: Minibatch) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+    def _row_losses(
+        self, critic: Any, row: Minibatch, key: Key[Array, ""]
+    ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
         value, output = StateValue(critic, self.value).with_output(row.observation.for_critic)
         value_loss = self.value_loss(self.value, output.logits, row.value, row.target)
         auxiliary_loss = self.auxiliary.loss(

@@ -18,10 +18,12 @@ from reppo.losses import (
     AbstractActorLoss,
     AbstractAuxiliary,
     AbstractMultiplier,
+    AbstractSmoothness,
     AbstractValue,
     HLGauss,
     LearnedMultiplier,
     Minibatch,
+    NoSmoothness,
     PathwiseLoss,
     QFunction,
     SelfPrediction,
@@ -79,6 +81,7 @@ class Reppo(AbstractAlgorithm):
         critic_offset: what moves the outputs of the untrained critic.
         value: what the critic's outputs stand for, and their loss.
         auxiliary: auxiliary task of the critic.
+        smoothness: what is asked of the critic's slopes.
         next_value: estimate of the next state's value.
         entropy_bonus: what the entropy at the next state adds to the reward.
         truncation: how truncated steps enter the targets and the critic's loss.
@@ -117,6 +120,7 @@ class Reppo(AbstractAlgorithm):
     critic_offset: AbstractOffset = slot(NoOffset(), added=True)
     entropy_bonus: AbstractEntropyBonus = slot(BonusUntilTermination(), added=True)
     truncation: AbstractTruncation = slot(OwnFlag(), added=True)
+    smoothness: AbstractSmoothness = slot(NoSmoothness(), added=True)
 
     def init(self, key: Key[Array, ""], interface: Interface) -> AlgorithmState:
         """Networks, multipliers and optimizers before training."""
@@ -227,15 +231,19 @@ class Reppo(AbstractAlgorithm):
     ) -> tuple[Learner, dict[str, Summary]]:
         """One gradient step of the critic towards the targets."""
 
-        def row_losses(critic: Any, row: Minibatch) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+        def row_losses(
+            critic: Any, row: Minibatch, key: Key[Array, ""]
+        ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
             q, output = QFunction(critic, self.value).with_output(row.observation.for_critic, row.action)
             value_loss = self.value.loss(output.logits, row.target)
             auxiliary_loss = self.auxiliary.loss(
                 output.prediction, row.next_embedding, row.reward, row.terminated, row.truncated
             )
-            return value_loss, auxiliary_loss, q
+            values = lambda observation, action: QFunction(critic, self.value)(observation, action)[None]
+            smoothness_loss = self.smoothness(values, row.observation.for_critic, row.action, key)
+            return value_loss, auxiliary_loss + smoothness_loss, q
 
-        return critic_step(learner, batch, row_losses, self.critic_optimizer.transform(), says="q")
+        return critic_step(learner, batch, row_losses, self.critic_optimizer.transform(), "q", key)
 
     def actor_step(self, learner: Learner, batch: Minibatch, key: Key[Array, ""]) -> tuple[Learner, dict[str, Summary]]:
         """One gradient step of the actor, and one of the multipliers by what the actor's loss saw."""

@@ -19,6 +19,7 @@ from reppo.losses import (
     AbstractBackup,
     AbstractMultiplier,
     AbstractPessimism,
+    AbstractSmoothness,
     AbstractValue,
     BackedUp,
     FixedMultiplier,
@@ -26,6 +27,7 @@ from reppo.losses import (
     LeastValue,
     MeanBackup,
     Minibatch,
+    NoSmoothness,
     PathwiseLoss,
     ScalarValue,
     Unconstrained,
@@ -74,6 +76,7 @@ class Sac(AbstractOffPolicy):
         pessimism: what the critics say together, in targets and to the policy.
         value: what a critic's outputs stand for.
         backup: what the critics learn of a step, and their loss; that of all critics is added up.
+        smoothness: what is asked of the critics' slopes.
         target_network: which critics the targets are made with.
         replay: what is kept, and what is drawn of it.
         saves_replay: whether checkpoints hold what is kept. Where not, a run that is continued collects anew before it
@@ -104,6 +107,7 @@ class Sac(AbstractOffPolicy):
     pessimism: AbstractPessimism = LeastValue()
     value: AbstractValue = ScalarValue()
     backup: AbstractBackup = slot(MeanBackup(), added=True)
+    smoothness: AbstractSmoothness = slot(NoSmoothness(), added=True)
     target_network: AbstractTargetNetwork = Polyak()
     replay: AbstractReplay = UniformReplay()
     saves_replay: bool = static(True)
@@ -157,7 +161,7 @@ class Sac(AbstractOffPolicy):
     ) -> tuple[OffPolicyLearner, dict[str, Summary]]:
         """A step of the critics, of the target network, of the actor and the temperature."""
         batch, metrics = self.prepare(learner, statistics, drawn, collected_by, subkey(key, "targets"))
-        trained, critic_metrics = self._critic_step(learner.trained, batch)
+        trained, critic_metrics = self._critic_step(learner.trained, batch, subkey(key, "critic"))
         target = self.target_network.follow(learner.target, trained.critic)
         improve = lambda trained: self._actor_parts().step(
             trained, self._q(trained.critic), batch, subkey(key, "actor")

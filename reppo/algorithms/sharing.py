@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Key
 from reppo.algorithms.learning import ActorParts, Learner, RowLosses, critic_loss, critic_metrics
 from reppo.component import Component, Scalar, hyper
 from reppo.errors import require
+from reppo.keys import subkey
 from reppo.losses import Minibatch
 from reppo.networks import Actor, Critic, PlainLayers
 from reppo.summary import Summary
@@ -205,7 +206,7 @@ def joint_step(
 
     def loss(pair: Pair) -> tuple[Float[Array, ""], Any]:
         value, seen = parts.objective(pair.actor, None, batch, weights, key)
-        value_loss, rows = critic_loss(sharing.tie(pair.actor, pair.own), batch, row_losses)
+        value_loss, rows = critic_loss(sharing.tie(pair.actor, pair.own), batch, row_losses, subkey(key, "critic"))
         return value + sharing.value_weight * value_loss, (value, seen, rows)
 
     pair = Pair(learner.actor, sharing.own(learner.critic))

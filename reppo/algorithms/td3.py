@@ -20,11 +20,13 @@ from reppo.keys import subkey
 from reppo.losses import (
     AbstractBackup,
     AbstractPessimism,
+    AbstractSmoothness,
     AbstractValue,
     BackedUp,
     DistributionBackup,
     LeastValue,
     Minibatch,
+    NoSmoothness,
     TwoHot,
 )
 from reppo.networks import AbstractActorBuilder, AbstractCriticBuilder, Actor, Critic, NoNorm, Relu
@@ -120,6 +122,7 @@ class Td3(AbstractOffPolicy):
         pessimism: what the critics say together, in targets and to the policy.
         value: what a critic's outputs stand for.
         backup: what the critics learn of a step, and their loss; that of all critics is added up.
+        smoothness: what is asked of the critics' slopes.
         target_network: which critics the targets are made with.
         replay: what is kept, and what is drawn of it.
         saves_replay: whether checkpoints hold what is kept. Where not, a run that is continued collects anew before it
@@ -149,6 +152,7 @@ class Td3(AbstractOffPolicy):
     pessimism: AbstractPessimism = LeastValue()
     value: AbstractValue = TwoHot(num_bins=101)
     backup: AbstractBackup = slot(DistributionBackup())
+    smoothness: AbstractSmoothness = slot(NoSmoothness(), added=True)
     target_network: AbstractTargetNetwork = Polyak(0.1)
     replay: AbstractReplay = UniformReplay()
     saves_replay: bool = static(True)
@@ -205,7 +209,7 @@ class Td3(AbstractOffPolicy):
     ) -> tuple[OffPolicyLearner, dict[str, Summary]]:
         """A step of the critics, of the target network and, at intervals, of the actor."""
         batch, metrics = self.prepare(learner, statistics, drawn, subkey(key, "targets"))
-        trained, critic_metrics = self._critic_step(learner.trained, batch)
+        trained, critic_metrics = self._critic_step(learner.trained, batch, subkey(key, "critic"))
         target = self.target_network.follow(learner.target, trained.critic)
         trained, actor_metrics = self._at_intervals(lambda it: self._improve(it, batch), trained, number)
         return OffPolicyLearner(trained, target), metrics | critic_metrics | actor_metrics

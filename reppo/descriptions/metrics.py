@@ -100,8 +100,8 @@ _METRICS = (
     ),
     Metric(
         "critic/auxiliary_loss",
-        "loss of the auxiliary task, the mean over a minibatch",
-        "falls, then follows the embedding, which is learned as well. 0 without an auxiliary task.",
+        "loss of the auxiliary task, and of the slopes that are asked of the critic, the mean over a minibatch",
+        "falls, then follows the embedding, which is learned as well. 0 without either.",
     ),
     Metric(
         "critic/q",

@@ -48,6 +48,7 @@ from reppo.losses.objectives import (
     WithoutEntropy,
 )
 from reppo.losses.pessimism import AbstractPessimism, EnsembleQ, LeastValue, MeanValue
+from reppo.losses.smoothness import AbstractSmoothness, NoSmoothness, SmoothActionGradient
 from reppo.losses.supports import AbstractSupport, FixedSupport, SupportFromRewards
 from reppo.losses.surrogates import AbstractSurrogate, ClippedRatio, LambdaAdvantageLoss, PlainRatio, SurrogateLoss
 from reppo.losses.value_losses import AbstractValueLoss, ClippedValueLoss, PlainValueLoss
@@ -77,6 +78,7 @@ __all__ = [
     "AbstractMultiplier",
     "AbstractObjective",
     "AbstractPessimism",
+    "AbstractSmoothness",
     "AbstractSupport",
     "AbstractSurrogate",
     "AbstractValue",
@@ -108,6 +110,7 @@ __all__ = [
     "NoAuxiliary",
     "NoGate",
     "NoMask",
+    "NoSmoothness",
     "OutweighedKL",
     "PathwiseLoss",
     "PenalizedKL",
@@ -126,6 +129,7 @@ __all__ = [
     "StandardizedRollouts",
     "StateValue",
     "SupportFromRewards",
+    "SmoothActionGradient",
     "SurrogateLoss",
     "TwoHot",
     "Unconstrained",

@@ -11,9 +11,17 @@ import optax
 from hypothesis import strategies as st
 
 from reppo.errors import ConfigurationError
-from reppo.losses import AbstractAuxiliary, AbstractMask, AbstractSupport, AbstractValue, AbstractValueLoss, ScalarValue
+from reppo.losses import (
+    AbstractAuxiliary,
+    AbstractMask,
+    AbstractSmoothness,
+    AbstractSupport,
+    AbstractValue,
+    AbstractValueLoss,
+    ScalarValue,
+)
 from reppo.testing.laws import ensure, for_all, hold, law
-from reppo.testing.strategies import floats, vectors
+from reppo.testing.strategies import floats, seeds, vectors
 
 
 def check_value(value: AbstractValue, *, skip: Collection[str] = ()) -> None:
@@ -276,6 +284,60 @@ def _mask_shape(mask: AbstractMask) -> None:
 def _mask_within(mask: AbstractMask) -> None:
     made = _mask(mask, *_flags((False, False)))
     ensure(made, f"{made}")
+
+
+def check_smoothness(smoothness: AbstractSmoothness, *, skip: Collection[str] = ()) -> None:
+    """Holds what is asked of the critic's slopes against the laws of its slot: `LAWS[AbstractSmoothness]`.
+
+    Arguments and errors as for `check_value`.
+    """
+    hold(AbstractSmoothness, smoothness, skip)
+
+
+@eqx.filter_jit
+def _smoothness(smoothness: AbstractSmoothness, weights: Any, observation: Any, action: Any, seed: Any) -> Any:
+    """Loss and gradient for critics of these weights, `[critic, 3]`: of a constant, a slope, and a curvature."""
+
+    def loss(weights: Any) -> Any:
+        constant, slope, curvature = weights.T
+        values = lambda observation, action: (
+            constant + slope * jnp.sum(jnp.sin(observation)) * jnp.sum(action) + curvature * jnp.sum(action**2)
+        )
+        return smoothness(values, observation, action, jax.random.key(seed))
+
+    return jax.value_and_grad(loss)(weights)
+
+
+_SMOOTH = {"weights": vectors(3), "observation": vectors(2), "action": vectors(2, -1, 1), "seed": seeds()}
+
+
+@law(AbstractSmoothness, "shape", "a finite loss of at least 0, of shape (), with a finite gradient")
+def _smoothness_shape(smoothness: AbstractSmoothness) -> None:
+    def body(weights: Any, observation: Any, action: Any, seed: Any) -> None:
+        loss, gradient = _smoothness(smoothness, weights[None], observation, action, seed)
+        ensure(loss.shape == () and np.isfinite(loss) and loss >= 0, f"the loss {loss}")
+        ensure(np.isfinite(gradient).all(), f"the gradient {gradient}")
+
+    for_all(body, **_SMOOTH)
+
+
+@law(AbstractSmoothness, "level", "slopes alone count: values that are higher by a constant have the same loss")
+def _smoothness_level(smoothness: AbstractSmoothness) -> None:
+    def body(weights: Any, observation: Any, action: Any, seed: Any) -> None:
+        moved = weights + np.array([7, 0, 0], np.float32)
+        one, other = (_smoothness(smoothness, w[None], observation, action, seed)[0] for w in (weights, moved))
+        ensure(np.allclose(one, other, rtol=1e-4, atol=1e-5), f"{one}, and {other} of values that are higher by 7")
+
+    for_all(body, **_SMOOTH)
+
+
+@law(AbstractSmoothness, "sum", "it is summed over critics: a second one with the same weights doubles it")
+def _smoothness_sum(smoothness: AbstractSmoothness) -> None:
+    def body(weights: Any, observation: Any, action: Any, seed: Any) -> None:
+        one, two = (_smoothness(smoothness, np.tile(weights, (n, 1)), observation, action, seed)[0] for n in (1, 2))
+        ensure(np.allclose(two, 2 * one, rtol=1e-4, atol=1e-5), f"{one} of one critic, {two} of two")
+
+    for_all(body, **_SMOOTH)
 
 
 def check_value_loss(value_loss: AbstractValueLoss, *, skip: Collection[str] = ()) -> None:

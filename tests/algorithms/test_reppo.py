@@ -19,6 +19,7 @@ from reppo.losses import (
     PathwiseLoss,
     ScalarValue,
     SelfPrediction,
+    SmoothActionGradient,
     Unconstrained,
 )
 from reppo.networks import NoNorm
@@ -36,6 +37,22 @@ def learned():
     trajectory = make_trajectory(algorithm, state)
     new, metrics = eqx.filter_jit(lambda s, t: algorithm.update(s, t, jax.random.key(1)))(state, trajectory)
     return algorithm, state, trajectory, new, metrics
+
+
+@eqx.filter_jit
+def prepare(algorithm, state, trajectory):
+    """As an update does; compiled once for all tests that ask for the same."""
+    return algorithm.prepare(state, trajectory, jax.random.key(2))
+
+
+@eqx.filter_jit
+def critic_step(algorithm, learner, batch):
+    return algorithm.critic_step(learner, batch, jax.random.key(3))
+
+
+@eqx.filter_jit
+def actor_step(algorithm, learner, batch):
+    return algorithm.actor_step(learner, batch, jax.random.key(3))
 
 
 def test_an_update_changes_everything_that_learns_and_reports_every_metric(learned):
@@ -67,7 +84,7 @@ def test_the_divergence_is_zero_at_the_first_minibatch(learned):
 
 def test_terminated_steps_get_neither_value_nor_entropy_of_a_next_state(learned):
     algorithm, state, trajectory, _, _ = learned
-    data, _ = algorithm.prepare(state, trajectory, jax.random.key(2))
+    data, _ = prepare(algorithm, state, trajectory)
     target = np.asarray(data.target).reshape(TIME, ENVIRONMENTS)
     ended = np.asarray(trajectory.terminated)
     np.testing.assert_allclose(target[ended], np.asarray(trajectory.reward)[ended], rtol=1e-6)
@@ -76,7 +93,7 @@ def test_terminated_steps_get_neither_value_nor_entropy_of_a_next_state(learned)
 def test_where_truncation_counts_as_termination_truncated_steps_get_neither_as_well(learned):
     algorithm, state, trajectory, _, _ = learned
     algorithm = dataclasses.replace(algorithm, truncation=TruncationAsTermination())
-    target = np.asarray(algorithm.prepare(state, trajectory, jax.random.key(2))[0].target).reshape(TIME, ENVIRONMENTS)
+    target = np.asarray(prepare(algorithm, state, trajectory)[0].target).reshape(TIME, ENVIRONMENTS)
     ended = np.asarray(trajectory.terminated | trajectory.truncated)
     assert np.asarray(trajectory.truncated).any()
     np.testing.assert_allclose(target[ended], np.asarray(trajectory.reward)[ended], rtol=1e-6)
@@ -84,11 +101,11 @@ def test_where_truncation_counts_as_termination_truncated_steps_get_neither_as_w
 
 def test_metrics_of_the_critic_are_of_the_rows_that_it_learns_from(learned):
     algorithm, state, trajectory, _, _ = learned
-    data, _ = algorithm.prepare(state, trajectory, jax.random.key(2))
+    data, _ = prepare(algorithm, state, trajectory)
     counts = np.arange(data.size) % 5 > 0
     masked = dataclasses.replace(data, counts=jnp.asarray(counts))
     absurd = dataclasses.replace(masked, target=jnp.where(masked.counts, data.target, 1e4))
-    metrics = [algorithm.critic_step(state.learner, batch, jax.random.key(3))[1] for batch in (masked, absurd)]
+    metrics = [critic_step(algorithm, state.learner, batch)[1] for batch in (masked, absurd)]
     for name in ("critic/loss", "critic/q", "critic/explained_variance"):
         np.testing.assert_allclose(metrics[0][name].mean, metrics[1][name].mean, rtol=1e-5)
 
@@ -98,39 +115,50 @@ def test_rewards_after_a_cut_change_no_target_before_it(learned):
     cut = np.asarray(trajectory.terminated | trajectory.truncated)
     environment = int(np.argmax(cut[1:-1].any(0)))
     time = 1 + int(np.argmax(cut[1:-1, environment]))
-    prepare = eqx.filter_jit(lambda t: algorithm.prepare(state, t, jax.random.key(2))[0].target)
+    targets = lambda t: prepare(algorithm, state, t)[0].target
     changed = dataclasses.replace(trajectory, reward=trajectory.reward.at[time + 1 :].add(100.0))
-    before = np.asarray(prepare(trajectory)).reshape(TIME, ENVIRONMENTS)[: time + 1, environment]
-    after = np.asarray(prepare(changed)).reshape(TIME, ENVIRONMENTS)[: time + 1, environment]
+    before = np.asarray(targets(trajectory)).reshape(TIME, ENVIRONMENTS)[: time + 1, environment]
+    after = np.asarray(targets(changed)).reshape(TIME, ENVIRONMENTS)[: time + 1, environment]
     np.testing.assert_array_equal(before, after)
 
 
 def test_the_reward_scale_scales_targets_and_nothing_that_is_reported(learned):
     algorithm, state, trajectory, _, _ = learned
     scaled = dataclasses.replace(algorithm, reward_scale=0.5, gamma=0.0)
-    target = scaled.prepare(state, trajectory, jax.random.key(2))[0].target
+    target = prepare(scaled, state, trajectory)[0].target
     np.testing.assert_allclose(target.reshape(TIME, ENVIRONMENTS), 0.5 * trajectory.reward, rtol=1e-6)
 
 
 def test_the_actor_step_leaves_the_critic_and_the_critic_step_the_actor(learned):
     algorithm, state, trajectory, _, _ = learned
-    data, _ = algorithm.prepare(state, trajectory, jax.random.key(2))
-    after_actor, _ = algorithm.actor_step(state.learner, data, jax.random.key(3))
+    data, _ = prepare(algorithm, state, trajectory)
+    after_actor, _ = actor_step(algorithm, state.learner, data)
     assert eqx.tree_equal(after_actor.critic, state.learner.critic)
     assert not eqx.tree_equal(after_actor.actor, state.learner.actor)
-    after_critic, _ = algorithm.critic_step(state.learner, data, jax.random.key(3))
+    after_critic, _ = critic_step(algorithm, state.learner, data)
     assert eqx.tree_equal(after_critic.actor, state.learner.actor)
     assert eqx.tree_equal(after_critic.temperature, state.learner.temperature)
 
 
+def test_the_slopes_that_are_asked_of_the_critic_are_part_of_its_loss(learned):
+    algorithm, state, trajectory, _, _ = learned
+    data, _ = prepare(algorithm, state, trajectory)
+    asked = dataclasses.replace(algorithm, smoothness=SmoothActionGradient(margin=1e4))
+    plain, other = (critic_step(one, state.learner, data) for one in (algorithm, asked))
+    assert not eqx.tree_equal(plain[0].critic, other[0].critic)
+    costs = [metrics["critic/auxiliary_loss"].mean for _, metrics in (plain, other)]
+    np.testing.assert_allclose(costs[1] - costs[0], 100, rtol=0.1)  # a hundredth of the margin, and the curvature
+    assert plain[1]["critic/loss"].mean == other[1]["critic/loss"].mean
+
+
 def test_behind_the_gate_the_gradient_of_q_is_dropped(learned):
     algorithm, state, trajectory, _, _ = learned
-    data, _ = algorithm.prepare(state, trajectory, jax.random.key(2))
+    data, _ = prepare(algorithm, state, trajectory)
     # The old policy was elsewhere, so that every state is behind the gate; with multiplier 0 nothing is left to do.
     far = eqx.tree_at(lambda d: d.old.loc, data, data.old.loc + 5.0)
     still = dataclasses.replace(algorithm, kl_multiplier=FixedMultiplier(0.0))
     learner = still.init(jax.random.key(0), environments.probe("BestAction").make().interface()).learner
-    after, metrics = still.actor_step(learner, far, jax.random.key(3))
+    after, metrics = actor_step(still, learner, far)
     assert metrics["actor/behind_gate"].mean == 1.0
     assert metrics["actor/gradient_norm"].mean == 0.0
     assert eqx.tree_equal(after.actor, learner.actor)
@@ -138,9 +166,9 @@ def test_behind_the_gate_the_gradient_of_q_is_dropped(learned):
 
 def test_a_large_policy_gradient_does_not_stop_the_multipliers(learned):
     algorithm, state, trajectory, _, _ = learned
-    data, _ = algorithm.prepare(state, trajectory, jax.random.key(2))
+    data, _ = prepare(algorithm, state, trajectory)
     loud = jax.tree.map(lambda x: 1e4 * x if eqx.is_inexact_array(x) else x, state.learner.critic)
-    step = lambda learner: algorithm.actor_step(learner, data, jax.random.key(3))[0]
+    step = lambda learner: actor_step(algorithm, learner, data)[0]
     quiet_after, loud_after = step(state.learner), step(dataclasses.replace(state.learner, critic=loud))
     np.testing.assert_array_equal(quiet_after.temperature, loud_after.temperature)
 
@@ -149,8 +177,8 @@ def test_the_scalar_critic_does_not_broadcast(learned):
     _, _, trajectory, _, _ = learned
     algorithm = tiny_reppo(value=ScalarValue())
     state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make().interface())
-    data, _ = algorithm.prepare(state, trajectory, jax.random.key(2))
-    _, metrics = algorithm.critic_step(state.learner, data, jax.random.key(3))
+    data, _ = prepare(algorithm, state, trajectory)
+    _, metrics = critic_step(algorithm, state.learner, data)
     q = jax.vmap(lambda o, a: state.learner.critic(o, a).logits[0])(data.observation.for_critic, data.action)
     np.testing.assert_allclose(metrics["critic/loss"].mean, jnp.mean((q - data.target) ** 2), rtol=1e-5)
 
@@ -230,7 +258,7 @@ def test_beside_a_clipped_action_stands_the_draw_behind_it():
     drawn = trajectory.extras.drawn
     assert jnp.abs(drawn).max() > 1
     np.testing.assert_array_equal(trajectory.action, jnp.clip(jnp.tanh(drawn), -0.5, 0.5))
-    data, _ = algorithm.prepare(state, trajectory, jax.random.key(2))
+    data, _ = prepare(algorithm, state, trajectory)
     np.testing.assert_array_equal(data.drawn, drawn.reshape(TIME * ENVIRONMENTS, 1))
 
 
@@ -245,9 +273,9 @@ def test_the_bonus_of_the_action_taken_next_is_that_of_its_draw():
     )
     state = algorithm.init(jax.random.key(0), environments.probe("BestAction").make().interface())
     trajectory = make_trajectory(algorithm, state)
-    prepare = eqx.filter_jit(lambda t: algorithm.prepare(state, t, jax.random.key(2))[0].target)
+    targets = lambda t: prepare(algorithm, state, t)[0].target
     moved = eqx.tree_at(lambda t: t.extras.drawn, trajectory, trajectory.extras.drawn + 0.5)
-    change = (prepare(moved) - prepare(trajectory)).reshape(TIME, ENVIRONMENTS)
+    change = (targets(moved) - targets(trajectory)).reshape(TIME, ENVIRONMENTS)
 
     following = algorithm.normalizer.rollout(
         state.statistics.actor, trajectory.observation.actor, trajectory.final_observation.actor

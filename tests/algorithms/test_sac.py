@@ -22,7 +22,9 @@ from reppo.losses import (
     FixedMultiplier,
     LambdaAdvantageLoss,
     LearnedMultiplier,
+    NoSmoothness,
     PathwiseLoss,
+    SmoothActionGradient,
     SurrogateLoss,
     Unconstrained,
 )
@@ -86,13 +88,28 @@ def test_an_update_changes_everything_that_learns_and_reports_every_metric(learn
     assert jax.tree.structure(after) == structure
 
 
+def test_the_slopes_that_are_asked_of_critics_are_part_of_their_loss(learned):
+    algorithm, (_, (before, _), _) = learned
+    drawn = algorithm.replay.draw(before.data, algorithm.batch_size, 1, algorithm.gamma, jax.random.key(0))
+    costs, critics = [], []
+    for smoothness in (NoSmoothness(), SmoothActionGradient(margin=1e4)):
+        changed = dataclasses.replace(algorithm, smoothness=smoothness)
+        rest = before.statistics, drawn, algorithm.policy(before), jnp.array(0), jax.random.key(1)
+        after, metrics = eqx.filter_jit(changed.step)(before.learner, *rest)
+        costs.append(metrics["critic/auxiliary_loss"].mean)
+        critics.append(after.trained.critic)
+    np.testing.assert_allclose(costs, [0, 200], rtol=0.1)  # a hundredth of the margin for each of two critics
+    assert not eqx.tree_equal(*critics)
+
+
 def test_the_target_network_follows(learned):
     algorithm, (_, (before, _), _) = learned
     drawn = algorithm.replay.draw(before.data, algorithm.batch_size, 1, algorithm.gamma, jax.random.key(0))
     policy, zero = algorithm.policy(before), jnp.array(0)
     for network, share in ((Polyak(0.1), 0.1), (NoTargetNetwork(), 1.0)):
         changed = dataclasses.replace(algorithm, target_network=network)
-        after, _ = changed.step(before.learner, before.statistics, drawn, policy, zero, jax.random.key(1))
+        rest = before.statistics, drawn, policy, zero, jax.random.key(1)
+        after, _ = eqx.filter_jit(changed.step)(before.learner, *rest)
         trios = (arrays(tree) for tree in (before.learner.target, after.trained.critic, after.target))
         for old, new, target in zip(*trios, strict=True):
             np.testing.assert_allclose(target, old + share * (new - old), rtol=1e-4, atol=1e-7)
@@ -183,7 +200,7 @@ def test_targets_and_gradients_are_those_of_brax(learned, brax_losses):
     theirs = eqx.filter_grad(
         lambda critics: critic_loss(critics, trained.actor, None, learner.target, 0.1, transitions, key)
     )(trained.critic)
-    rows = lambda critics: jnp.mean(jax.vmap(lambda row: algorithm._row_losses(critics, row)[0])(batch))
+    rows = lambda critics: jnp.mean(jax.vmap(lambda row: algorithm._row_losses(critics, row, key)[0])(batch))
     ours = eqx.filter_grad(rows)(trained.critic)
     for a, b in zip(arrays(ours), arrays(theirs), strict=True):
         np.testing.assert_allclose(a, 4 * b, rtol=1e-4, atol=1e-6)
@@ -204,16 +221,20 @@ def test_targets_and_gradients_are_those_of_brax(learned, brax_losses):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"return_steps": 3},
-        {"num_critics": 1},
-        {"actor_loss": PathwiseLoss(ClippedKL(0.1)), "kl_multiplier": LearnedMultiplier()},
+        pytest.param({"return_steps": 3}, id="several rewards"),
+        pytest.param({"num_critics": 1}, id="one critic", marks=pytest.mark.slow),
+        pytest.param(
+            {"actor_loss": PathwiseLoss(ClippedKL(0.1)), "kl_multiplier": LearnedMultiplier()},
+            id="bound",
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["several rewards", "one critic", "bound"],
 )
 def test_the_best_action_is_learned(changes):
     learn_best_action(tiny_sac(**changes))
 
 
+@pytest.mark.slow
 def test_lanes_by_vmap_agree_with_lanes_by_map():
     """Where lanes run together, waiting and learning are both computed, and one is taken."""
     state = train_by_map_and_vmap(tiny_sac(updates=2), ("learner", "data"))

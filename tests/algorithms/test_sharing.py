@@ -73,7 +73,7 @@ def gradients(algorithm, learner, data, key):
     parts = algorithm._actor_parts(jnp.ones(()))
     batch = dataclasses.replace(data, advantage=algorithm.advantages.of_minibatch(data.advantage, data.counts))
     objective = lambda actor: parts.objective(actor, None, batch, parts.weights(learner), key)[0]
-    of_value = eqx.filter_grad(lambda critic: critic_loss(critic, batch, algorithm._row_losses)[0])(learner.critic)
+    of_value = eqx.filter_grad(lambda critic: critic_loss(critic, batch, algorithm._row_losses, key)[0])(learner.critic)
     return eqx.filter_grad(objective)(learner.actor).network.mlp.linears, of_value.critic
 
 

@@ -144,7 +144,12 @@ def test_the_steps_are_those_of_the_definition(learned):
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"return_steps": 3, "pessimism": MeanValue()}, SCALAR], ids=["", "mean", "scalar"]
+    "changes",
+    [
+        pytest.param({}, id="as published"),
+        pytest.param({"return_steps": 3, "pessimism": MeanValue()}, id="mean", marks=pytest.mark.slow),
+        pytest.param(SCALAR, id="scalar", marks=pytest.mark.slow),
+    ],
 )
 def test_the_best_action_is_learned(changes):
     learn_best_action(tiny_td3(**changes))

@@ -64,7 +64,8 @@ def _abstract(leaf):
     return isinstance(leaf, jax.ShapeDtypeStruct)
 
 
-@pytest.mark.parametrize("arm", ["base", *(pytest.param(arm.name, marks=pytest.mark.slow) for arm in CONTROL.arms)])
+@pytest.mark.slow
+@pytest.mark.parametrize("arm", ["base", *(arm.name for arm in CONTROL.arms)])
 def test_the_control_suite_traces_at_full_size(arm):
     run = next(run for run in CONTROL.runs() if (run.environment, run.arm) == ("CartpoleSwingup", arm))
     state, report = traced(run.spec)

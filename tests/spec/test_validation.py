@@ -32,6 +32,7 @@ from reppo.losses import (
     ScalarValue,
     ScoreFunctionLoss,
     SelfPrediction,
+    SmoothActionGradient,
     SupportFromRewards,
     TwoHot,
     Unconstrained,
@@ -112,6 +113,10 @@ RANGES = [
     (PenalizedKL, "kl_bound", [NAN, -1, 0], r"KL bound is 0\.0; give a positive one"),
     (OutweighedKL, "kl_bound", [NAN, -1, 0], r"KL bound is 0\.0; give a positive one"),
     (LowVarianceKL, "num_samples", [-1, 0], r"number of samples of the KL is 0; give at least 1"),
+    (SmoothActionGradient, "mixed", [NAN, -1], r"mixed of SmoothActionGradient is -1\.0; give at least 0"),
+    (SmoothActionGradient, "curvature", [NAN, -1], r"curvature of SmoothActionGradient is -1\.0; give at least 0"),
+    (SmoothActionGradient, "margin", [NAN, -1], r"margin of SmoothActionGradient is -1\.0; give at least 0"),
+    (SmoothActionGradient, "noise", [NAN, -1, 0], r"noise of SmoothActionGradient is 0\.0; give a positive one"),
     (MismatchedKL, "num_samples", [-1, 0], r"number of samples of the KL is 0; give at least 1"),
     (ScoreFunctionLoss, "num_samples", [0, 1], r"actions of the score-function loss is 1; give at least 2"),
     (ClippedSurrogateLoss, "clip", [NAN, 0, 1], r"clip of the surrogate is 1\.0; give one between 0 and 1"),
@@ -421,6 +426,10 @@ def test_nothing_is_said_where_the_range_of_rewards_is_unknown():
 
 UNFIT = {
     "actor_loss": (PathwiseLoss(), "no gradient goes through those of CategoricalHead. Choose TanhNormalHead"),
+    "smoothness": (
+        SmoothActionGradient(),
+        "gradient of Q in the action, .* those of CategoricalHead. Choose NoSmoothness",
+    ),
     "kl": (MismatchedKL(), "MismatchedKL clips actions .* nothing for those of CategoricalHead. Choose ExactKL"),
 }
 
@@ -430,7 +439,7 @@ def test_what_needs_a_continuum_of_actions_is_refused_for_a_choice_wherever_it_c
     spec = dataclasses.replace(SPEC, environment=environments.probe("BestChoice"))
     base = replace_path(replace_path(spec, "algorithm.actor_loss", ScoreFunctionLoss()), "head", CategoricalHead())
     part, fault = UNFIT[name]
-    path = {"actor_loss": "algorithm.actor_loss", "kl": "algorithm.actor_loss.kl"}[name]
+    path = "algorithm." + {"kl": "actor_loss.kl"}.get(name, name)
     bad, fault = replace_path(base, path, part), rf"{re.escape(path)}: .*{fault}"
     assert resolve(base)
     assert validate(replace_path(dataclasses.replace(bad, environment=SPEC.environment), "head", TanhNormalHead()))

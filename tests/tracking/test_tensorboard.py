@@ -107,6 +107,7 @@ def test_without_the_package_the_cure_is_named(tmp_path, monkeypatch):
         TensorBoard(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_sweep_that_was_interrupted_leaves_the_curves_of_its_tables(tmp_path):
     path = tmp_path / "study"
     tasks = [environments.probe("BestAction")]

@@ -197,7 +197,8 @@ def test_probe_values_are_learned(probe):
         np.testing.assert_allclose(value, theory, atol=0.15)
 
 
-@pytest.mark.parametrize("probe", ["BestChoice", pytest.param("DelayedChoice", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("probe", ["BestChoice", "DelayedChoice"])
 def test_choices_and_their_values_are_learned(probe):
     """The critic learns the value of the policy, which is that of the best one once it has become it."""
     gamma, environment = 0.5, environments.probe(probe)
