@@ -1,6 +1,7 @@
 """The policy's distribution, and the actions that are stored."""
 
 from reppo.ablation import ablation
+from reppo.algorithms import BestOfDraws
 from reppo.distributions import FixedScale, FreeScale, NormalHead, TanhNormalHead
 from reppo.spec import Spec, get_path
 
@@ -94,3 +95,13 @@ def free_scale(spec: Spec) -> Spec:
 def fixed_scale(spec: Spec) -> Spec:
     """A standard deviation of 0.5 throughout, plus the floor of the head."""
     return replace(spec, {SCALE: FixedScale(0.5)})
+
+
+@ablation(
+    "policy/best_of_16",
+    question="Does it pay to ask the critic at evaluation, too?",
+    touches=["algorithm.preference"],
+)
+def best_of_16(spec: Spec) -> Spec:
+    """Evaluation takes the best of the mode and 16 draws by the critic's values; training is as it was."""
+    return replace(spec, {"algorithm.preference": BestOfDraws(16)})

@@ -5,6 +5,7 @@ from reppo.algorithms.contract import AbstractAlgorithm, AlgorithmState
 from reppo.algorithms.learning import ActorParts, Learner, critic_step
 from reppo.algorithms.off_policy import AbstractOffPolicy, OffPolicyLearner
 from reppo.algorithms.ppo import Ppo
+from reppo.algorithms.preference import AbstractPreference, BestOfDraws, GreedyPolicy, OwnMode
 from reppo.algorithms.reppo import Reppo
 from reppo.algorithms.sac import Sac
 from reppo.algorithms.sharing import AbstractSharing, NoSharing, SharedEncoder
@@ -13,15 +14,19 @@ from reppo.algorithms.td3 import NoisyPolicy, Td3
 __all__ = [
     "AbstractAlgorithm",
     "AbstractOffPolicy",
+    "AbstractPreference",
     "AbstractSharing",
     "Acted",
     "ActorParts",
     "ActorPolicy",
     "AlgorithmState",
+    "BestOfDraws",
+    "GreedyPolicy",
     "Learner",
     "NoSharing",
     "NoisyPolicy",
     "OffPolicyLearner",
+    "OwnMode",
     "Ppo",
     "Reppo",
     "Sac",

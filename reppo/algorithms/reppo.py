@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Float, Key
 from reppo.algorithms.acting import ActorPolicy, build_actor
 from reppo.algorithms.contract import AbstractAlgorithm, AlgorithmState
 from reppo.algorithms.learning import CRITIC_WATCHED, ActorParts, Learner, critic_step, require_bound, require_sizes
+from reppo.algorithms.preference import AbstractPreference, GreedyPolicy, OwnMode
 from reppo.component import Scalar, hyper, slot, static
 from reppo.distributions import AbstractHead, Action, TanhNormalHead
 from reppo.environments import Interface, Observation
@@ -87,6 +88,7 @@ class Reppo(AbstractAlgorithm):
         truncation: how truncated steps enter the targets and the critic's loss.
         targets: how rewards and values become the critic's targets.
         actor_loss: loss of the actor.
+        preference: which action is taken in evaluation.
         temperature: weight of the entropy.
         kl_multiplier: weight of the KL constraint.
         batches: which rows of the rollout each update sees.
@@ -121,9 +123,11 @@ class Reppo(AbstractAlgorithm):
     entropy_bonus: AbstractEntropyBonus = slot(BonusUntilTermination(), added=True)
     truncation: AbstractTruncation = slot(OwnFlag(), added=True)
     smoothness: AbstractSmoothness = slot(NoSmoothness(), added=True)
+    preference: AbstractPreference = slot(OwnMode(), added=True)
 
     def init(self, key: Key[Array, ""], interface: Interface) -> AlgorithmState:
         """Networks, multipliers and optimizers before training."""
+        self.preference.check(interface)
         shapes, action_size = interface.observation, interface.action.size
         actor = build_actor(self.actor, self.head, subkey(key, "actor"), interface)
         critic = self.critic.build(
@@ -137,9 +141,10 @@ class Reppo(AbstractAlgorithm):
         learner = self._actor_parts().init(actor, critic, self.critic_optimizer.transform())
         return AlgorithmState(learner, statistics=init_statistics(self.normalizer, shapes))
 
-    def policy(self, state: AlgorithmState) -> ActorPolicy:
+    def policy(self, state: AlgorithmState) -> ActorPolicy | GreedyPolicy:
         """The policy of the current actor, with its observation statistics."""
-        return ActorPolicy(state.learner.actor, state.statistics.actor, self.normalizer, self.head)
+        policy = ActorPolicy(state.learner.actor, state.statistics.actor, self.normalizer, self.head)
+        return self.preference.of(policy, QFunction(state.learner.critic, self.value))
 
     def causes(self) -> tuple[str, ...]:
         """Targets, critic, actor: the actor's step never reaches the critic's within an iteration."""

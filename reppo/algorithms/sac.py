@@ -9,6 +9,7 @@ from reppo.algorithms.acting import ActorPolicy, build_actor
 from reppo.algorithms.contract import AlgorithmState
 from reppo.algorithms.learning import CRITIC_WATCHED, ActorParts, require_bound
 from reppo.algorithms.off_policy import AbstractOffPolicy, OffPolicyLearner
+from reppo.algorithms.preference import AbstractPreference, GreedyPolicy, OwnMode
 from reppo.component import Scalar, hyper, slot, static
 from reppo.distributions import AbstractHead, TanhNormalHead
 from reppo.environments import Interface, Observation
@@ -88,6 +89,7 @@ class Sac(AbstractOffPolicy):
         return_steps: rewards that are added up before the value of what follows counts, at least 1.
         actor_interval: critic steps for each step of the actor, at least 1; must divide `updates`.
         actor_loss: loss of the actor. Its old policy is the one that collected the newest rollout.
+        preference: which action is taken in evaluation.
         temperature: weight of the entropy.
         kl_multiplier: weight of a KL constraint, if the actor's loss has one.
         actor_optimizer: optimizer of the actor.
@@ -108,6 +110,7 @@ class Sac(AbstractOffPolicy):
     value: AbstractValue = ScalarValue()
     backup: AbstractBackup = slot(MeanBackup(), added=True)
     smoothness: AbstractSmoothness = slot(NoSmoothness(), added=True)
+    preference: AbstractPreference = slot(OwnMode(), added=True)
     target_network: AbstractTargetNetwork = Polyak()
     replay: AbstractReplay = UniformReplay()
     saves_replay: bool = static(True)
@@ -125,14 +128,17 @@ class Sac(AbstractOffPolicy):
 
     def init(self, key: Key[Array, ""], interface: Interface) -> AlgorithmState:
         """Networks, multipliers, optimizers and an empty buffer."""
+        self.preference.check(interface)
         actor = build_actor(self.actor, self.head, subkey(key, "actor"), interface)
         critics = self._build_critics(key, interface)
         trained = self._actor_parts().init(actor, critics, self.critic_optimizer.transform())
         return self._start(trained, interface)
 
-    def policy(self, state: AlgorithmState) -> ActorPolicy:
+    def policy(self, state: AlgorithmState) -> ActorPolicy | GreedyPolicy:
         """The policy of the current actor, with its observation statistics."""
-        return ActorPolicy(state.learner.trained.actor, state.statistics.actor, self.normalizer, self.head)
+        trained = state.learner.trained
+        policy = ActorPolicy(trained.actor, state.statistics.actor, self.normalizer, self.head)
+        return self.preference.of(policy, self._q(trained.critic))
 
     def causes(self) -> tuple[str, ...]:
         """Targets, critics, actor."""
@@ -155,7 +161,7 @@ class Sac(AbstractOffPolicy):
         learner: OffPolicyLearner,
         statistics: Observation,
         drawn: Transitions,
-        collected_by: ActorPolicy,
+        collected_by: ActorPolicy | GreedyPolicy,
         number: Int[Array, ""],
         key: Key[Array, ""],
     ) -> tuple[OffPolicyLearner, dict[str, Summary]]:
@@ -174,7 +180,7 @@ class Sac(AbstractOffPolicy):
         learner: OffPolicyLearner,
         statistics: Observation,
         drawn: Transitions,
-        collected_by: ActorPolicy,
+        collected_by: ActorPolicy | GreedyPolicy,
         key: Key[Array, ""],
     ) -> tuple[Minibatch, dict[str, Summary]]:
         """The transitions with normalized observations and targets; arguments as for `step`."""

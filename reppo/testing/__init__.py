@@ -15,7 +15,14 @@ except ImportError as error:
 from reppo.testing import choices as _choices  # noqa: F401
 from reppo.testing.actor import check_actor_loss
 from reppo.testing.check import CHECKS, check
-from reppo.testing.critic import check_auxiliary, check_mask, check_support, check_value, check_value_loss
+from reppo.testing.critic import (
+    check_auxiliary,
+    check_mask,
+    check_smoothness,
+    check_support,
+    check_value,
+    check_value_loss,
+)
 from reppo.testing.distributions import check_head, check_scale
 from reppo.testing.divergences import check_divergence
 from reppo.testing.environments import check_environment
@@ -45,6 +52,7 @@ from reppo.testing.optimization import (
     check_stop,
 )
 from reppo.testing.policies import check_policy
+from reppo.testing.preference import check_preference
 from reppo.testing.replay import check_backup, check_pessimism, check_replay, check_target_network
 from reppo.testing.sharing import check_sharing
 from reppo.testing.strategies import (
@@ -100,10 +108,12 @@ __all__ = [
     "check_optimizer",
     "check_pessimism",
     "check_policy",
+    "check_preference",
     "check_replay",
     "check_reward_scaling",
     "check_scale",
     "check_sharing",
+    "check_smoothness",
     "check_step_order",
     "check_stop",
     "check_support",

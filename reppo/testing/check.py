@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import Any
 
-from reppo.algorithms import AbstractSharing
+from reppo.algorithms import AbstractPreference, AbstractSharing
 from reppo.distributions import AbstractHead, AbstractScale
 from reppo.environments import AbstractEnvironment, AbstractEnvironmentSpec
 from reppo.losses import (
@@ -61,6 +61,7 @@ from reppo.testing import (
     normalization,
     objectives,
     optimization,
+    preference,
     replay,
     sharing,
     surrogates,
@@ -99,6 +100,7 @@ CHECKS: dict[type, Callable[..., None]] = {
     AbstractMultiplierOptimizer: optimization.check_multiplier_optimizer,
     AbstractBatches: optimization.check_batches,
     AbstractPessimism: replay.check_pessimism,
+    AbstractPreference: preference.check_preference,
     AbstractReplay: replay.check_replay,
     AbstractRewardScaling: normalization.check_reward_scaling,
     AbstractScale: distributions.check_scale,

@@ -130,6 +130,7 @@ def test_no_gate_and_no_constraint_learn_the_same(learned):
     assert differ(base, none)
 
 
+@pytest.mark.slow
 def test_without_temperature_the_bonus_does_not_matter(learned):
     without, hard = learned("entropy/no_entropy")[0], learned("entropy/hard_targets", "entropy/no_entropy")[0]
     assert_agree(networks(without), networks(hard))

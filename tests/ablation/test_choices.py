@@ -9,6 +9,7 @@ from reppo.training import init, train_chunk
 from tests.ablation.base import CATALOG, CHOICES, changes
 
 REFUSED = {
+    "critic/smooth_action_gradient": "gradient of Q in the action, which means nothing .* Choose NoSmoothness",
     "entropy/low_target": "dimensions of continuous actions",
     "kl/mismatched": r"clips actions to \+-0.9999, which means nothing for those of CategoricalHead. Choose ExactKL",
     "kl/mismatched_4": r"clips actions to \+-0.9999",

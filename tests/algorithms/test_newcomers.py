@@ -36,6 +36,7 @@ def test_a_newcomer_learns(algorithm):
     assert returns[-1] > returns[0], returns
 
 
+@pytest.mark.slow
 def test_a_buffer_stays_out_of_checkpoints_if_the_algorithm_says_so():
     spec = resolve(tiny_spec(algorithm=OffPolicy()))
     program = BatchProgram(spec, 1, "map")

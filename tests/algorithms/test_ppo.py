@@ -282,6 +282,7 @@ def test_a_policy_for_a_box_is_refused_where_actions_are_a_set(head):
         validate(tiny_spec("DelayedChoice", algorithm=tiny_ppo(head=head)))
 
 
+@pytest.mark.slow
 def test_the_best_action_is_learned():
     _, reports = train_alone(tiny_spec(algorithm=tiny_ppo()), seed=0, steps=128 * 30)
     before, *_, after = (float(np.mean(report.evaluated.episode_return)) for report in reports)

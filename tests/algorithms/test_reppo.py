@@ -223,8 +223,10 @@ def test_an_auxiliary_weight_of_zero_is_no_auxiliary_task():
     weightless, none = tiny_reppo(auxiliary=SelfPrediction(weight=0.0)), tiny_reppo(auxiliary=NoAuxiliary())
     state = none.init(jax.random.key(0), interface)
     trajectory = make_trajectory(none, state)
-    update = lambda algorithm: (
-        algorithm.update(algorithm.init(jax.random.key(0), interface), trajectory, jax.random.key(1))[0].learner
+    update = eqx.filter_jit(
+        lambda algorithm: (
+            algorithm.update(algorithm.init(jax.random.key(0), interface), trajectory, jax.random.key(1))[0].learner
+        )
     )
     a, b = update(weightless), update(none)
     for x, y in zip(jax.tree.leaves(a.actor), jax.tree.leaves(b.actor), strict=True):

@@ -155,6 +155,7 @@ def test_the_best_action_is_learned(changes):
     learn_best_action(tiny_td3(**changes))
 
 
+@pytest.mark.slow
 def test_lanes_by_vmap_agree_with_lanes_by_map():
     train_by_map_and_vmap(tiny_td3(updates=2), ("learner",))
 

@@ -56,6 +56,7 @@ def test_fish_completes_commands_options_and_names(capsys, tmp_path):
         assert [one.partition("\t")[0] for one in done.stdout.splitlines()] == [found]
 
 
+@pytest.mark.slow
 def test_the_other_shells_get_scripts_of_all_commands(capsys):
     for shell in ("zsh", "fish"):
         script = shown(capsys, "completion", shell)

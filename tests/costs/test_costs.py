@@ -155,6 +155,7 @@ def test_the_figure_has_a_panel_for_each_axis():
 TINY = "ppo_small+num_environments=4+rollout_length=8+actor.width=8+critic.width=8+num_minibatches=2"
 
 
+@pytest.mark.slow
 def test_the_command_measures_and_refuses_to_write_over_what_was_measured(tmp_path, capsys):
     command = ["bench", TINY, "--environment", "Pendulum-v1", "--axes", "none", "--repetitions", "2"]
     assert cli.main([*command, "--out", str(tmp_path / "out")]) == 0

@@ -5,6 +5,7 @@ import math
 import re
 from pathlib import Path
 
+import jaxtyping
 import pytest
 
 from reppo.ablation import designs
@@ -24,8 +25,11 @@ def load(name):
 
 @pytest.fixture(scope="module")
 def study():
-    """The file of the experiment, which takes seconds to declare."""
-    return load("four_axes")
+    """The file of the experiment, which takes seconds to declare: types are not checked at every call."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    declared = load("four_axes")
+    jaxtyping.config.update("jaxtyping_disable", False)
+    return declared
 
 
 def programs(experiment):

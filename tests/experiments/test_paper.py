@@ -74,6 +74,7 @@ def test_the_control_suite_traces_at_full_size(arm):
     assert report.evaluated.episode_return.shape == (64,)
 
 
+@pytest.mark.slow
 def test_the_humanoids_settings_trace_at_full_size_where_the_critic_sees_more():
     """On a stand-in, as the robots' models are fetched apart."""
     stand_in = environments.probe("PrivilegedValue")

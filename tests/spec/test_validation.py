@@ -6,7 +6,7 @@ import pytest
 
 from reppo import environments
 from reppo.ablation import grid, setting
-from reppo.algorithms import Ppo, Reppo, Sac, SharedEncoder, Td3
+from reppo.algorithms import BestOfDraws, Ppo, Reppo, Sac, SharedEncoder, Td3
 from reppo.component import Component, concrete_components, is_hyper
 from reppo.distributions import CategoricalHead, FixedScale, FreeScale, SoftplusScale, TanhNormalHead
 from reppo.errors import ConfigurationError
@@ -113,6 +113,7 @@ RANGES = [
     (PenalizedKL, "kl_bound", [NAN, -1, 0], r"KL bound is 0\.0; give a positive one"),
     (OutweighedKL, "kl_bound", [NAN, -1, 0], r"KL bound is 0\.0; give a positive one"),
     (LowVarianceKL, "num_samples", [-1, 0], r"number of samples of the KL is 0; give at least 1"),
+    (BestOfDraws, "number", [-1, 0], r"number of draws to choose from is 0; give at least 1"),
     (SmoothActionGradient, "mixed", [NAN, -1], r"mixed of SmoothActionGradient is -1\.0; give at least 0"),
     (SmoothActionGradient, "curvature", [NAN, -1], r"curvature of SmoothActionGradient is -1\.0; give at least 0"),
     (SmoothActionGradient, "margin", [NAN, -1], r"margin of SmoothActionGradient is -1\.0; give at least 0"),

@@ -114,6 +114,7 @@ def test_runs_that_begin_again_elsewhere_are_not_trained_twice(tmp_path, undistu
     assert contents(path) == contents(undisturbed)
 
 
+@pytest.mark.slow
 def test_what_another_has_begun_anew_and_left_is_found(tmp_path, undisturbed):  # noqa: F811
     path = shutil.copytree(undisturbed, tmp_path / "small")
     for arm in ("base", "kl_bound=0.2"):

@@ -95,6 +95,7 @@ def test_a_checkpoint_stays_while_a_run_does_not_agree_with_it(results, undistur
     assert str(newest) not in found(results)
 
 
+@pytest.mark.slow
 def test_batches_whose_runs_went_on_elsewhere_go_and_their_numbers_are_not_used_again(tmp_path):
     path, alone = tmp_path / "small", {"arms": [], "seeds": [0]}
     execute(declare(**alone), path, NoTracker())

@@ -47,6 +47,7 @@ def declare(probes, arms, seeds):
     )
 
 
+@pytest.mark.slow
 @given(PARTS, PARTS)
 @settings(max_examples=20)
 def test_what_a_run_is_does_not_depend_on_the_experiment_that_holds_it(one, other):

@@ -76,6 +76,7 @@ def slowly(monkeypatch):
     waits("assess", 0.05)
 
 
+@pytest.mark.slow
 def test_a_plan_says_what_the_sweep_before_took(tmp_path, slowly):
     experiment, file, heard = declare(), tmp_path / "timings.jsonl", Compilations()
     before = planned(experiment, Timings(file))

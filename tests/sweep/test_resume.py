@@ -235,6 +235,7 @@ def test_an_error_is_not_hidden_by_the_one_that_follows_it(results, monkeypatch)
         execute(declare(), results, Listener(interrupt_after=1))
 
 
+@pytest.mark.slow
 def test_the_ledger_keeps_every_attempt(results):
     def attempts():
         events = [json.loads(line) for line in (results / "ledger.jsonl").read_text().splitlines()]

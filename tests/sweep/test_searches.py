@@ -138,6 +138,7 @@ def test_no_rival_is_named_as_a_search_is(unchecked):
         Rival(second, search=[kl.no_kl])
 
 
+@pytest.mark.slow
 def test_records_tell_settings_from_arms_and_the_report_holds_them_apart(tmp_path):
     experiment = declare()
     execute(experiment, tmp_path / "r", NoTracker())

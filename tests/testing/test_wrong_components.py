@@ -16,6 +16,7 @@ from tests.testing.wrong.networks import NETWORKS
 from tests.testing.wrong.normalization import NORMALIZATION
 from tests.testing.wrong.optimization import OPTIMIZATION
 from tests.testing.wrong.policies import OBSERVED, POLICIES, TOY, TOY_CONTEXT
+from tests.testing.wrong.preference import PREFERENCE
 from tests.testing.wrong.replay import REPLAY
 from tests.testing.wrong.sharing import SHARING
 from tests.testing.wrong.surrogates import SURROGATES
@@ -31,6 +32,7 @@ WRONG = {
     **NORMALIZATION,
     **NETWORKS,
     **OPTIMIZATION,
+    **PREFERENCE,
     **REPLAY,
     **POLICIES,
     **ENVIRONMENTS,

@@ -98,6 +98,7 @@ def test_a_gymnax_task(name):
     check_steps(environments.gymnax(name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 def test_a_quick_task_of_the_control_suite(name):
     check_steps(environments.playground(name, "jax"))
