@@ -1,4 +1,4 @@
-"""The critic network: what it says before training, and its embedding."""
+"""The critic network: what it says before training, its embedding, and its slopes."""
 
 from reppo.ablation import ablation
 from reppo.losses import SmoothActionGradient

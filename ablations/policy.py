@@ -1,4 +1,4 @@
-"""The policy's distribution, and the actions that are stored."""
+"""The policy's distribution, and the actions that are stored or preferred."""
 
 from reppo.ablation import ablation
 from reppo.algorithms import BestOfDraws

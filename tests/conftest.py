@@ -10,11 +10,11 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import hypothesis
 import jax
-import jaxtyping
 import pytest
 
 from reppo.runtime.cache import use_compilation_cache
 from reppo.training import pieces
+from tests.unchecked import as_users_run_it
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 2)
@@ -54,9 +54,8 @@ def key() -> jax.Array:
 @pytest.fixture
 def unchecked():
     """As users run it: types are not checked at every call, as they are in the tests."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
+    with as_users_run_it():
+        yield
 
 
 MAPPINGS = Path("/proc/self/maps")

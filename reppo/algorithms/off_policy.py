@@ -174,8 +174,7 @@ class AbstractOffPolicy(AbstractAlgorithm):
     ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
         logits, target = critics(row.observation.for_critic, row.action).logits, BackedUp(row.target, row.histogram)  # pyright: ignore[reportArgumentType]
         losses = jax.vmap(lambda one: self.backup.loss(self.value, one, target))(logits)
-        values = lambda observation, action: jax.vmap(self.value.decode)(critics(observation, action).logits)
-        smoothness_loss = self.smoothness(values, row.observation.for_critic, row.action, key)
+        smoothness_loss = self.smoothness(self._q(critics).each, row.observation.for_critic, row.action, key)
         return jnp.sum(losses), smoothness_loss, jnp.mean(jax.vmap(self.value.decode)(logits))
 
     def _at_intervals(

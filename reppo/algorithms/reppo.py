@@ -239,14 +239,14 @@ class Reppo(AbstractAlgorithm):
         def row_losses(
             critic: Any, row: Minibatch, key: Key[Array, ""]
         ) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
-            q, output = QFunction(critic, self.value).with_output(row.observation.for_critic, row.action)
+            q = QFunction(critic, self.value)
+            value, output = q.with_output(row.observation.for_critic, row.action)
             value_loss = self.value.loss(output.logits, row.target)
             auxiliary_loss = self.auxiliary.loss(
                 output.prediction, row.next_embedding, row.reward, row.terminated, row.truncated
             )
-            values = lambda observation, action: QFunction(critic, self.value)(observation, action)[None]
-            smoothness_loss = self.smoothness(values, row.observation.for_critic, row.action, key)
-            return value_loss, auxiliary_loss + smoothness_loss, q
+            smoothness_loss = self.smoothness(lambda *seen: q(*seen)[None], row.observation.for_critic, row.action, key)
+            return value_loss, auxiliary_loss + smoothness_loss, value
 
         return critic_step(learner, batch, row_losses, self.critic_optimizer.transform(), "q", key)
 

@@ -57,4 +57,8 @@ class EnsembleQ(eqx.Module):
 
     def __call__(self, observation: PyTree[Array], action: Action) -> Float[Array, ""]:
         """The value of an action at one observation."""
-        return self.pessimism(jax.vmap(self.value.decode)(self.critics(observation, action).logits))
+        return self.pessimism(self.each(observation, action))
+
+    def each(self, observation: PyTree[Array], action: Action) -> Float[Array, " critic"]:
+        """The value that each critic gives."""
+        return jax.vmap(self.value.decode)(self.critics(observation, action).logits)

@@ -6,6 +6,7 @@ from typing import Any, final
 
 import jax
 import jax.numpy as jnp
+import optax
 from jaxtyping import Array, Float, Key, PyTree
 
 from reppo.component import Component, Scalar, hyper
@@ -91,10 +92,8 @@ class SmoothActionGradient(AbstractSmoothness):
         return mixed + self.curvature * jnp.sum(jax.nn.relu(trace + self.margin))
 
     def _noisy(self, observation: PyTree[Array], key: Key[Array, ""]) -> PyTree[Array]:
-        leaves, structure = jax.tree.flatten(observation)
-        keys = jax.random.split(key, len(leaves))
-        moved = [x + self.noise * jax.random.normal(key, x.shape) for x, key in zip(leaves, keys, strict=True)]
-        return jax.tree.unflatten(structure, moved)
+        noise = optax.tree.random_like(key, observation)
+        return jax.tree.map(lambda x, moved: x + self.noise * moved, observation, noise)
 
     def validate(self) -> None:
         for name in ("mixed", "curvature", "margin"):

@@ -254,8 +254,9 @@ class BatchProgram(AbstractProgram):
         of_a_device = self.at_once // self._places.devices
         working[learn] += form_bytes([self._pieces.results["trajectory"]]) * of_a_device
         sizes = self._order.sizes
-        for step in ((act, learn) if sizes.sharing > 1 else (act,)) if sizes.starts else ():
-            working[step] += form_bytes([self._pieces.results["starts"]]) * of_a_device
+        starts = form_bytes([self._pieces.results["starts"]]) * of_a_device if sizes.starts else 0
+        working[act] += starts
+        working[learn] += starts if sizes.sharing > 1 else 0  # they are kept for the next iteration
         return tree_bytes(self._abstract_lanes) * self.at_once + max(working.values()) * self._places.devices
 
     def start(self, specs: Sequence[Spec], seeds: Sequence[int]) -> LaneStates:

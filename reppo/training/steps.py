@@ -74,14 +74,17 @@ class Sizes(NamedTuple):
         length: steps of each in an iteration.
         episodes: of an evaluation.
         starts: stored for each environment; 0 for a task that resets cheaply.
-        sharing: iterations that share them, before they are drawn anew: several where rollouts are short.
     """
 
     environments: int
     length: int
     episodes: int
     starts: int
-    sharing: int
+
+    @property
+    def sharing(self) -> int:
+        """Iterations that share stored starts before they are drawn anew: several where rollouts are short."""
+        return max(1, STEPS_PER_START // self.length) if self.starts else 1
 
     @property
     def evaluation_rows(self) -> int:
@@ -111,8 +114,7 @@ class Order(NamedTuple):
         """That of a spec: with a stored start for every `STEPS_PER_START` steps, `MOST_STARTS` at most."""
         algorithm, length = spec.algorithm, spec.algorithm.rollout_length
         starts = 0 if environment.resets_cheaply else min(MOST_STARTS, math.ceil(length / STEPS_PER_START))
-        sharing = max(1, STEPS_PER_START // length)
-        sizes = Sizes(algorithm.num_environments, length, spec.evaluation.episodes, starts, sharing)
+        sizes = Sizes(algorithm.num_environments, length, spec.evaluation.episodes, starts)
         return cls(sizes, random_starts if environment.randomizes else fresh_starts)
 
     def constants(self, spec: Spec, environment: AbstractEnvironment) -> Parts:

@@ -13,21 +13,21 @@ from reppo import environments
 from reppo.ablation import Arm, find_ablation, setting
 from reppo.presets import reppo
 from reppo.spec import difference, resolve
-from reppo.training import init
+from reppo.training import init, train_chunk
 from reppo.training.lanes import compile_key
-from reppo.training.loop import iterate
 from tests.ablation.base import BASE, CATALOG, CHOICES, PPO, SAC, TD3, base_of, changes
 from tests.algorithms.trajectories import make_trajectory
 
 
 @pytest.mark.parametrize("name", CATALOG)
-def test_every_entry_traces_through_an_iteration_and_keeps_the_state_as_it_is(name):
+def test_every_entry_traces_through_training_and_keeps_the_state_as_it_is(name):
     spec = resolve(CATALOG[name](base_of(name)))
     state = eqx.filter_eval_shape(init, spec, 0)
-    new, metrics = eqx.filter_eval_shape(iterate, spec, state)
+    new, report = eqx.filter_eval_shape(train_chunk, spec, state, 1)
     shapes = lambda tree: jax.tree.map(lambda x: (x.shape, x.dtype), eqx.filter(tree, _abstract))
     assert shapes(new) == shapes(state)
-    for summary in metrics.values():
+    assert report.evaluated.episode_return.shape == (4,)
+    for summary in report.metrics.values():
         assert summary.total.shape == () and summary.total.dtype == jnp.float32
 
 

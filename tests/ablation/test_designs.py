@@ -250,7 +250,7 @@ def test_a_design_that_combines_what_overlaps_is_refused_at_declaration():
         declare(designs.factorial([CATALOG["kl/no_kl"], setting("kl_bound", 0.2)]))
 
 
-@settings(max_examples=10)
+@settings(max_examples=25)
 @given(st.sampled_from(BASES), st.data())
 def test_any_of_the_catalog_together_commute_or_are_refused(base, data):
     """Whole sets, in any order; pairs are tested one by one beside the ablations."""

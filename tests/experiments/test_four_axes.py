@@ -5,13 +5,13 @@ import math
 import re
 from pathlib import Path
 
-import jaxtyping
 import pytest
 
 from reppo.ablation import designs
 from reppo.spec import expand_path, get_path
 from reppo.sweep import Experiment
 from reppo.training.lanes import compile_key
+from tests.unchecked import as_users_run_it
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,10 +26,8 @@ def load(name):
 @pytest.fixture(scope="module")
 def study():
     """The file of the experiment, which takes seconds to declare: types are not checked at every call."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    declared = load("four_axes")
-    jaxtyping.config.update("jaxtyping_disable", False)
-    return declared
+    with as_users_run_it():
+        return load("four_axes")
 
 
 def programs(experiment):

@@ -44,7 +44,7 @@ def check_stop(path, at, full, expected, settings=SMALL):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("full", [pytest.param(False, id="killed"), pytest.param(True, id="disk full")])
+@pytest.mark.parametrize("full", [False, True], ids=["killed", "disk full"])
 def test_stopped_at_chosen_operations_the_results_are_the_same(operations, tmp_path, full):
     done, expected = operations
     # Of the last of each kind: right before it, or where no room is left for what precedes it.

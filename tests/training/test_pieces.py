@@ -139,6 +139,15 @@ class PlacedTask(AbstractEnvironmentSpec):
         return Placed(1.0, self.randomizes)
 
 
+def assert_is_one_program(lane, spec, iterations):
+    """A run with the seed 3 has the state that one program gives."""
+    alone = eqx.filter_jit(init)(spec, 3)
+    for _ in range(iterations):
+        alone, _ = eqx.filter_jit(iterate)(spec, alone)
+    for one, other in zip(*(jax.tree.leaves((run.algorithm, run.episodes)) for run in (lane, alone)), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("algorithm", "environment"),
     [
@@ -158,12 +167,8 @@ def test_a_run_in_pieces_is_the_run_in_one_program(algorithm, environment):
     ) == algorithm.computed
     states = program.iterate(program.start([spec], [3]), [spec], 3)
     states, report = program.assess(states, [spec])
-    alone = eqx.filter_jit(init)(spec, 3)
-    for _ in range(3):
-        alone, _ = eqx.filter_jit(iterate)(spec, alone)
     lane = program.lane(states, 0)
-    for one, other in zip(*(jax.tree.leaves((run.algorithm, run.episodes)) for run in (lane, alone)), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-6)
+    assert_is_one_program(lane, spec, iterations=3)
     assert lane.episodes.next_starts is None  # they are drawn anew before the next rollout
     _, reports = train_alone(spec, seed=3, steps=3 * spec.algorithm.steps_per_iteration)
     np.testing.assert_allclose(report.evaluated.episode_return[0], reports[-1].evaluated.episode_return, rtol=1e-5)
@@ -180,12 +185,7 @@ def test_short_rollouts_share_where_their_episodes_start_also_when_continued():
     assert len(draws) == 2  # four iterations are eight steps
     states = program.iterate(states, [spec], 3)
     assert len(draws) == 4  # once more to go on, and for the ninth
-    alone = eqx.filter_jit(init)(spec, 3)
-    for _ in range(9):
-        alone, _ = eqx.filter_jit(iterate)(spec, alone)
-    lane = program.lane(states, 0)
-    for one, other in zip(*(jax.tree.leaves((run.algorithm, run.episodes)) for run in (lane, alone)), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-6)
+    assert_is_one_program(program.lane(states, 0), spec, iterations=9)
 
 
 @final
