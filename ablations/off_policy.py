@@ -13,7 +13,7 @@ from reppo.losses import (
     ScalarValue,
     TwoHot,
 )
-from reppo.networks import RMSNorm
+from reppo.networks import BatchNorm, RMSNorm
 from reppo.optimization import NoTargetNetwork
 from reppo.presets.fitting import fitting_support
 from reppo.replay import UniformReplay
@@ -186,6 +186,19 @@ def normalization_layers(spec: Spec) -> Spec:
     """RMSNorm before each activation of all networks, but the critics' last."""
     _require_off_policy(spec)
     return replace(spec, dict.fromkeys(NORMS, RMSNorm()))
+
+
+@ablation(
+    "off_policy/batch_normalization",
+    question="Does batch normalization make off-policy critics and actors learn faster?",
+    touches=NORMS,
+    reference="arXiv 2604.04539",
+    expects="better",
+)
+def batch_normalization(spec: Spec) -> Spec:
+    """BatchNorm before each activation of all networks, but the critics' last."""
+    _require_off_policy(spec)
+    return replace(spec, dict.fromkeys(NORMS, BatchNorm()))
 
 
 def _require_off_policy(spec: Spec) -> None:

@@ -1,7 +1,7 @@
 """The policy's distribution, and the actions that are stored or preferred."""
 
 from reppo.ablation import ablation
-from reppo.algorithms import BestOfDraws
+from reppo.algorithms import BestOfDraws, WiderDraws
 from reppo.distributions import FixedScale, FreeScale, NormalHead, TanhNormalHead
 from reppo.spec import Spec, get_path
 
@@ -105,3 +105,14 @@ def fixed_scale(spec: Spec) -> Spec:
 def best_of_16(spec: Spec) -> Spec:
     """Evaluation takes the best of the mode and 16 draws by the critic's values; training is as it was."""
     return replace(spec, {"algorithm.preference": BestOfDraws(16)})
+
+
+@ablation(
+    "policy/wider_draws",
+    question="Does it help to explore wider than the policy, where returns go on only through what it would have done?",
+    touches=["algorithm.exploration"],
+    reference="the reference implementation (github.com/cvoelcker/reppo), where it is off",
+)
+def wider_draws(spec: Spec) -> Spec:
+    """Each episode draws with 1 to 1.5 times the standard deviation; traces weigh actions by 0.5 to 1."""
+    return replace(spec, {"algorithm.exploration": WiderDraws(least=1.0, most=1.5, least_weight=0.5)})

@@ -2,6 +2,7 @@
 
 from reppo.algorithms.acting import Acted, ActorPolicy, build_actor
 from reppo.algorithms.contract import AbstractAlgorithm, AlgorithmState
+from reppo.algorithms.exploration import AbstractExploration, OwnDraws, WiderDraws
 from reppo.algorithms.learning import ActorParts, Learner, critic_step
 from reppo.algorithms.off_policy import AbstractOffPolicy, OffPolicyLearner
 from reppo.algorithms.ppo import Ppo
@@ -13,6 +14,7 @@ from reppo.algorithms.td3 import NoisyPolicy, Td3
 
 __all__ = [
     "AbstractAlgorithm",
+    "AbstractExploration",
     "AbstractOffPolicy",
     "AbstractPreference",
     "AbstractSharing",
@@ -26,12 +28,14 @@ __all__ = [
     "NoSharing",
     "NoisyPolicy",
     "OffPolicyLearner",
+    "OwnDraws",
     "OwnMode",
     "Ppo",
     "Reppo",
     "Sac",
     "SharedEncoder",
     "Td3",
+    "WiderDraws",
     "build_actor",
     "critic_step",
 ]

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
+from reppo.algorithms.exploration import AbstractExploration, OwnDraws
 from reppo.distributions import AbstractDistribution, AbstractHead, Action, Draw
 from reppo.environments import Interface, Observation
 from reppo.networks import AbstractActorBuilder
@@ -21,10 +22,12 @@ class Acted(eqx.Module):
     Attributes:
         distribution: the policy's distribution when it acted.
         drawn: the draw behind the action.
+        weight: of the action in traces, in (0, 1]; None where the policy itself drew (see `AbstractExploration`).
     """
 
     distribution: AbstractDistribution
     drawn: Draw
+    weight: Float[Array, "*batch"] | None = None
 
 
 @final
@@ -36,12 +39,14 @@ class ActorPolicy(AbstractPolicy):
         statistics: statistics of the actor's observations.
         normalizer: how they are applied.
         head: turns outputs into a distribution, and draws into what is done.
+        exploration: what it draws from while it collects.
     """
 
     actor: eqx.Module
     statistics: PyTree
     normalizer: AbstractNormalizer
     head: AbstractHead
+    exploration: AbstractExploration = OwnDraws()
 
     def distribution(self, observation: Observation) -> Any:
         """That of the actions at one raw observation."""
@@ -54,8 +59,11 @@ class ActorPolicy(AbstractPolicy):
         if deterministic:
             action = distribution.mode()
             return action, memory, Acted(distribution, distribution.draw_of(action))
-        drawn = distribution.draw(key)
-        return self.head.take(distribution, drawn), memory, Acted(distribution, drawn)
+        drawn, weight = self.exploration.draw(distribution, memory, key)
+        return self.head.take(distribution, drawn), memory, Acted(distribution, drawn, weight)
+
+    def start(self, key: Key[Array, ""]) -> PyTree[Array]:
+        return self.exploration.start(key)
 
     def observe(self, observation: Observation) -> "ActorPolicy":
         return dataclasses.replace(self, statistics=self.normalizer.observe(self.statistics, observation.actor))

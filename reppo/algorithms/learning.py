@@ -15,7 +15,8 @@ from reppo.component import Scalar
 from reppo.distributions import AbstractHead
 from reppo.errors import require
 from reppo.losses import AbstractActorLoss, AbstractMultiplier, FixedMultiplier, Minibatch, multiplier_gradients
-from reppo.optimization import optimizer_step, trainable
+from reppo.networks import ROWS, learning
+from reppo.optimization import gradient_norm, optimizer_step, trainable
 from reppo.summary import Summary
 from reppo.watched import Watched
 
@@ -131,7 +132,8 @@ class ActorParts(eqx.Module):
             weights: temperature and KL multiplier.
             key: consumed.
         """
-        new = jax.vmap(lambda observation: self.head(actor(observation)))(batch.observation.actor)
+        actor = learning(actor)
+        new = jax.vmap(lambda observation: self.head(actor(observation)), axis_name=ROWS)(batch.observation.actor)
         return self.loss(new, critic, batch, *weights, key)
 
     def moved(
@@ -163,7 +165,7 @@ class ActorParts(eqx.Module):
         metrics = {
             "actor/loss": Summary.of(value),
             **{f"actor/{name}": Summary.of(mean) for name, mean in means.items()},
-            "actor/gradient_norm": Summary.of(optax.tree.norm(gradient)),
+            "actor/gradient_norm": Summary.of(gradient_norm(gradient)),
             "actor/temperature": Summary.of(jnp.asarray(weights[0])),
             "actor/kl_multiplier": Summary.of(jnp.asarray(weights[1])),
         }
@@ -213,7 +215,8 @@ def critic_loss(
         row_losses: what the critic says of a row, and what that costs.
         key: consumed.
     """
-    losses = jax.vmap(lambda row, key: row_losses(critic, row, key))(batch, jax.random.split(key, batch.size))
+    critic, keys = learning(critic), jax.random.split(key, batch.size)
+    losses = jax.vmap(lambda row, key: row_losses(critic, row, key), axis_name=ROWS)(batch, keys)
     return jnp.mean(jnp.where(batch.counts, losses[0] + losses[1], 0.0)), losses
 
 
@@ -235,7 +238,7 @@ def critic_metrics(rows: CriticRows, batch: Minibatch, gradient: Any, says: str)
         "critic/auxiliary_loss": Summary.of(mean(auxiliary_loss)),
         f"critic/{says}": Summary.of(mean(value)),
         "critic/explained_variance": Summary.of(1 - variance(batch.target - value) / (variance(batch.target) + 1e-8)),
-        "critic/gradient_norm": Summary.of(optax.tree.norm(gradient)),
+        "critic/gradient_norm": Summary.of(gradient_norm(gradient)),
     }
 
 

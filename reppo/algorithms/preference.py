@@ -51,6 +51,9 @@ class GreedyPolicy(AbstractPolicy):
         action = actions[jnp.argmax(jax.vmap(lambda action: self.q(seen, action))(actions))]
         return action, memory, Acted(distribution, distribution.draw_of(action))
 
+    def start(self, key: Key[Array, ""]) -> PyTree[Array]:
+        return self.policy.start(key)
+
     def observe(self, observation: Observation) -> "GreedyPolicy":
         return dataclasses.replace(self, policy=self.policy.observe(observation))
 

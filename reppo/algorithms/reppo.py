@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Float, Key
 
 from reppo.algorithms.acting import ActorPolicy, build_actor
 from reppo.algorithms.contract import AbstractAlgorithm, AlgorithmState
+from reppo.algorithms.exploration import AbstractExploration, OwnDraws
 from reppo.algorithms.learning import CRITIC_WATCHED, ActorParts, Learner, critic_step, require_bound, require_sizes
 from reppo.algorithms.preference import AbstractPreference, GreedyPolicy, OwnMode
 from reppo.component import Scalar, hyper, slot, static
@@ -89,6 +90,7 @@ class Reppo(AbstractAlgorithm):
         targets: how rewards and values become the critic's targets.
         actor_loss: loss of the actor.
         preference: which action is taken in evaluation.
+        exploration: what actions are drawn from while they are collected.
         temperature: weight of the entropy.
         kl_multiplier: weight of the KL constraint.
         batches: which rows of the rollout each update sees.
@@ -124,6 +126,7 @@ class Reppo(AbstractAlgorithm):
     truncation: AbstractTruncation = slot(OwnFlag(), added=True)
     smoothness: AbstractSmoothness = slot(NoSmoothness(), added=True)
     preference: AbstractPreference = slot(OwnMode(), added=True)
+    exploration: AbstractExploration = slot(OwnDraws(), added=True)
 
     def init(self, key: Key[Array, ""], interface: Interface) -> AlgorithmState:
         """Networks, multipliers and optimizers before training."""
@@ -143,7 +146,8 @@ class Reppo(AbstractAlgorithm):
 
     def policy(self, state: AlgorithmState) -> ActorPolicy | GreedyPolicy:
         """The policy of the current actor, with its observation statistics."""
-        policy = ActorPolicy(state.learner.actor, state.statistics.actor, self.normalizer, self.head)
+        actor, statistics = state.learner.actor, state.statistics.actor
+        policy = ActorPolicy(actor, statistics, self.normalizer, self.head, self.exploration)
         return self.preference.of(policy, QFunction(state.learner.critic, self.value))
 
     def causes(self) -> tuple[str, ...]:
@@ -208,8 +212,10 @@ class Reppo(AbstractAlgorithm):
         bonus = jax.vmap(jax.vmap(lambda log_prob, terminated: self.entropy_bonus(temperature, log_prob, terminated)))(
             estimate.log_prob, worthless
         )
-        targets = jax.vmap(self.targets, in_axes=(1, 1, 1, 1, None), out_axes=1)(
-            reward + self.gamma * bonus, estimate.value, cuts.terminated, cuts.truncated, self.gamma
+        weight = trajectory.extras.weight
+        traces = () if weight is None else (jnp.roll(weight, -1, axis=0),)  # of the action at the next state
+        targets = jax.vmap(self.targets, in_axes=(1, 1, 1, 1, None, *[1] * len(traces)), out_axes=1)(
+            reward + self.gamma * bonus, estimate.value, cuts.terminated, cuts.truncated, self.gamma, *traces
         )
         rows = {
             "observation": observation,
@@ -229,6 +235,8 @@ class Reppo(AbstractAlgorithm):
             "targets/outside_support": Summary.of(self.value.outside(data.target), where=data.counts),
             "observations/far": Summary.of(self.normalizer.far(state.statistics.actor, trajectory.observation.actor)),
         }
+        if weight is not None:
+            metrics["targets/trace_weight"] = Summary.of(weight)
         return data, metrics
 
     def critic_step(

@@ -6,7 +6,6 @@ from typing import Any, cast, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from reppo.algorithms.contract import AlgorithmState
@@ -29,7 +28,7 @@ from reppo.losses import (
     NoSmoothness,
     TwoHot,
 )
-from reppo.networks import AbstractActorBuilder, AbstractCriticBuilder, Actor, Critic, NoNorm, Relu
+from reppo.networks import ROWS, AbstractActorBuilder, AbstractCriticBuilder, Actor, Critic, NoNorm, Relu, learning
 from reppo.normalization import AbstractNormalizer, RunningMeanVariance, normalize_batch
 from reppo.optimization import (
     AbstractOptimizer,
@@ -37,6 +36,7 @@ from reppo.optimization import (
     AdamW,
     NoClip,
     Polyak,
+    gradient_norm,
     optimizer_step,
     trainable,
 )
@@ -235,7 +235,8 @@ class Td3(AbstractOffPolicy):
         q = self._q(learner.critic)
 
         def loss(actor: Any) -> tuple[Float[Array, ""], Float[Array, "rows action"]]:
-            actions = jax.vmap(lambda seen: preferred(actor, seen))(batch.observation.actor)
+            actor = learning(actor)
+            actions = jax.vmap(lambda seen: preferred(actor, seen), axis_name=ROWS)(batch.observation.actor)
             return -jnp.mean(jax.vmap(q)(batch.observation.for_critic, actions)), actions
 
         (value, actions), gradient = eqx.filter_value_and_grad(loss, has_aux=True)(cast(Any, learner.actor))
@@ -245,7 +246,7 @@ class Td3(AbstractOffPolicy):
         metrics = {
             "actor/loss": Summary.of(value),
             "actor/saturated": Summary.of(jnp.mean(jnp.abs(actions) > 0.99, dtype=jnp.float32)),
-            "actor/gradient_norm": Summary.of(optax.tree.norm(gradient)),
+            "actor/gradient_norm": Summary.of(gradient_norm(gradient)),
         }
         return dataclasses.replace(learner, actor=actor, actor_optimizer=optimizer), metrics
 

@@ -1,6 +1,6 @@
 """Statistics, tables and figures from records on disk. No JAX; SciPy and matplotlib are imported where used."""
 
-from reppo.analysis.comparisons.axes import Axes, axes
+from reppo.analysis.comparisons.axes import AtSeconds, Axes, at_equal_seconds, axes
 from reppo.analysis.comparisons.factorial import (
     Agreement,
     Design,
@@ -88,6 +88,7 @@ __all__ = [
     "AGGREGATES",
     "AggregateRow",
     "Agreement",
+    "AtSeconds",
     "Axes",
     "Comparison",
     "Design",
@@ -124,6 +125,7 @@ __all__ = [
     "agreement",
     "apart",
     "area_under_curve",
+    "at_equal_seconds",
     "axes",
     "best_of",
     "best_of_equals",

@@ -144,6 +144,11 @@ _METRICS = (
         "0. What lies outside is clipped, and the critic cannot follow it: widen the support, or scale the rewards.",
     ),
     Metric(
+        "targets/trace_weight",
+        "weight of collected actions in traces, where they are drawn wider than the policy's",
+        "Between the least weight and 1. The nearer to the least, the shorter the returns: widen less.",
+    ),
+    Metric(
         "observations/far",
         "share of the actor's observed numbers that count as nearer than they are, being far from all that was seen",
         "0, or nearly so. Otherwise the task gives outliers that normalization has to hold back.",

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
+from reppo.errors import ConfigurationError
+
 Action = Float[Array, " action"]
 """A unit action: within [-1, 1] in a box, a one-hot vector in a discrete space (see `reppo.environments`)."""
 Draw = PyTree[Array]
@@ -64,6 +66,20 @@ class AbstractDistribution(eqx.Module):
         Exact where actions can be enumerated, without use of the key; else estimated from one sample, through which the
         gradient flows if the sample is differentiable.
         """
+
+    def widened(self, factor: Float[Array, ""] | float) -> Any:
+        """The same with a standard deviation so many times as great, for distributions that have one.
+
+        Args:
+            factor: positive.
+
+        Raises:
+            ConfigurationError: if it has none.
+        """
+        raise ConfigurationError(
+            f"{type(self).__name__} has no standard deviation to widen. Give it a method widened(factor), or explore "
+            "by OwnDraws()."
+        )
 
     def weighted_draws(self, number: int, key: Key[Array, ""]) -> tuple[Draw, Float[Array, " draws"]]:
         """Draws that stand for the distribution, leaves `[draws, ...]`, and the logs of their weights, which sum to 1.

@@ -62,6 +62,10 @@ class Normal(AbstractDistribution):
         """The entropy of the draw, exact, in nats."""
         return jnp.sum(0.5 + _LOG_SQRT_2PI + jnp.log(self.scale))
 
+    def widened(self, factor: Float[Array, ""] | float) -> "Normal":
+        """With a standard deviation so many times as great."""
+        return Normal(self.loc, factor * self.scale)
+
     def mode(self) -> Float[Array, " action"]:
         """The mean, clipped to [-1, 1]."""
         return jnp.clip(self.loc, -1.0, 1.0)

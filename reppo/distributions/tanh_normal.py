@@ -71,6 +71,10 @@ class TanhNormal(AbstractDistribution):
         shift = (self.loc - other.loc) / other.scale
         return jnp.sum(0.5 * (ratio**2 + shift**2 - 1) - jnp.log(ratio))
 
+    def widened(self, factor: Float[Array, ""] | float) -> "TanhNormal":
+        """With a standard deviation so many times as great."""
+        return TanhNormal(self.loc, factor * self.scale)
+
     def mode(self) -> Float[Array, " action"]:
         """`tanh(loc)`: the image of the Gaussian's mode, which is what evaluation acts by."""
         return jnp.tanh(self.loc)

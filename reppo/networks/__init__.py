@@ -3,6 +3,7 @@
 from reppo.networks.action_places import AbstractActionPlace, ActionAsInput, ActionAsOutput
 from reppo.networks.activations import AbstractActivation, Relu, Swish, Tanh
 from reppo.networks.actor import AbstractActorBuilder, Actor, ActorNetwork
+from reppo.networks.batch_norm import ROWS, BatchNorm, BatchNormLayer, follow_moments, learning, without_moments
 from reppo.networks.blocks import MLP, build_mlp, flatten_observation
 from reppo.networks.critic import (
     AbstractCriticBuilder,
@@ -22,6 +23,7 @@ from reppo.networks.trunks import AbstractTrunk, Convolution, Flat
 
 __all__ = [
     "MLP",
+    "ROWS",
     "AbstractActionPlace",
     "AbstractActivation",
     "AbstractActorBuilder",
@@ -37,6 +39,8 @@ __all__ = [
     "ActivatedEmbedding",
     "Actor",
     "ActorNetwork",
+    "BatchNorm",
+    "BatchNormLayer",
     "Convolution",
     "Critic",
     "CriticNetwork",
@@ -62,4 +66,7 @@ __all__ = [
     "build_ensemble",
     "build_mlp",
     "flatten_observation",
+    "follow_moments",
+    "learning",
+    "without_moments",
 ]

@@ -13,7 +13,7 @@ from reppo.optimization.optimizers import (
     UnitNormRows,
     WithActor,
 )
-from reppo.optimization.step import optimizer_step, trainable
+from reppo.optimization.step import gradient_norm, optimizer_step, trainable
 from reppo.optimization.step_order import AbstractStepOrder, Alternating, CriticThenActor, Step
 from reppo.optimization.stops import AbstractStop, NoStop, TargetKL
 from reppo.optimization.target_networks import AbstractTargetNetwork, NoTargetNetwork, Polyak
@@ -44,6 +44,7 @@ __all__ = [
     "TargetKL",
     "UnitNormRows",
     "WithActor",
+    "gradient_norm",
     "optimizer_step",
     "trainable",
 ]

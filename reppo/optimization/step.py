@@ -4,6 +4,9 @@ from typing import Any
 
 import equinox as eqx
 import optax
+from jaxtyping import Array, Float
+
+from reppo.networks import follow_moments, without_moments
 
 
 def trainable(module: Any) -> Any:
@@ -12,7 +15,7 @@ def trainable(module: Any) -> Any:
 
 
 def optimizer_step(transform: optax.GradientTransformation, gradient: Any, state: Any, module: Any) -> tuple[Any, Any]:
-    """Moves a module by its gradient.
+    """Moves a module by its gradient, and the running averages of its batch normalization by what they have seen.
 
     Args:
         transform: the optimizer.
@@ -23,5 +26,10 @@ def optimizer_step(transform: optax.GradientTransformation, gradient: Any, state
     Returns:
         The module and the optimizer's state after the step.
     """
-    updates, state = transform.update(gradient, state, trainable(module))
-    return eqx.apply_updates(module, updates), state
+    updates, state = transform.update(without_moments(gradient), state, trainable(module))
+    return follow_moments(eqx.apply_updates(module, updates), module, gradient), state
+
+
+def gradient_norm(gradient: Any) -> Float[Array, ""]:
+    """The Euclidean norm of a gradient."""
+    return optax.tree.norm(without_moments(gradient))

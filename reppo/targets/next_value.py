@@ -47,6 +47,11 @@ class Taken(eqx.Module):
 class AbstractNextValue(Component):
     """Estimates the value of one next state."""
 
+    @property
+    def on_policy(self) -> bool:
+        """Whether it learns from the action that was taken there, which then has to be the policy's own."""
+        return False
+
     @abstractmethod
     def __call__(
         self,
@@ -138,6 +143,11 @@ class TakenAction(AbstractNextValue):
 
     num_samples: int = static(8)
 
+    @property
+    def on_policy(self) -> bool:
+        """True: the action that was taken has to be the policy's own."""
+        return True
+
     def __call__(
         self,
         distribution: AbstractDistribution,
@@ -168,6 +178,11 @@ class TakenActionClippedBonus(AbstractNextValue):
     """
 
     num_samples: int = static(8)
+
+    @property
+    def on_policy(self) -> bool:
+        """True: the action that was taken has to be the policy's own."""
+        return True
 
     def __call__(
         self,
@@ -200,6 +215,11 @@ class FreshValueTakenBonus(AbstractNextValue):
 
     num_samples: int = static(1)
 
+    @property
+    def on_policy(self) -> bool:
+        """True: the action that was taken has to be the policy's own."""
+        return True
+
     def __call__(
         self,
         distribution: AbstractDistribution,
@@ -231,6 +251,11 @@ class FreshValueClippedBonus(AbstractNextValue):
     """
 
     num_samples: int = static(1)
+
+    @property
+    def on_policy(self) -> bool:
+        """True: the action that was taken has to be the policy's own."""
+        return True
 
     def __call__(
         self,

@@ -26,6 +26,7 @@ from reppo.testing.critic import (
 from reppo.testing.distributions import check_head, check_scale
 from reppo.testing.divergences import check_divergence
 from reppo.testing.environments import check_environment
+from reppo.testing.exploration import check_exploration
 from reppo.testing.gates import check_gate
 from reppo.testing.inputs import check_action_place, check_trunk
 from reppo.testing.laws import LAWS, Law
@@ -93,6 +94,7 @@ __all__ = [
     "check_embedding",
     "check_entropy_bonus",
     "check_environment",
+    "check_exploration",
     "check_gate",
     "check_head",
     "check_initializer",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import Any
 
-from reppo.algorithms import AbstractPreference, AbstractSharing
+from reppo.algorithms import AbstractExploration, AbstractPreference, AbstractSharing
 from reppo.distributions import AbstractHead, AbstractScale
 from reppo.environments import AbstractEnvironment, AbstractEnvironmentSpec
 from reppo.losses import (
@@ -54,6 +54,7 @@ from reppo.testing import (
     distributions,
     divergences,
     environments,
+    exploration,
     gates,
     inputs,
     multipliers,
@@ -100,6 +101,7 @@ CHECKS: dict[type, Callable[..., None]] = {
     AbstractMultiplierOptimizer: optimization.check_multiplier_optimizer,
     AbstractBatches: optimization.check_batches,
     AbstractPessimism: replay.check_pessimism,
+    AbstractExploration: exploration.check_exploration,
     AbstractPreference: preference.check_preference,
     AbstractReplay: replay.check_replay,
     AbstractRewardScaling: normalization.check_reward_scaling,

@@ -6,7 +6,7 @@ import pytest
 
 from reppo import environments
 from reppo.ablation import grid, setting
-from reppo.algorithms import BestOfDraws, Ppo, Reppo, Sac, SharedEncoder, Td3
+from reppo.algorithms import BestOfDraws, Ppo, Reppo, Sac, SharedEncoder, Td3, WiderDraws
 from reppo.component import Component, concrete_components, is_hyper
 from reppo.distributions import CategoricalHead, FixedScale, FreeScale, SoftplusScale, TanhNormalHead
 from reppo.errors import ConfigurationError
@@ -38,7 +38,7 @@ from reppo.losses import (
     Unconstrained,
     WeightedLikelihoodLoss,
 )
-from reppo.networks import Actor, Convolution, Critic, Orthogonal, ResidualBlocks, ZeroBias, ZeroOffset
+from reppo.networks import Actor, BatchNorm, Convolution, Critic, Orthogonal, ResidualBlocks, ZeroBias, ZeroOffset
 from reppo.normalization import RunningMeanDeviation, RunningMeanVariance, RunningReturnScale
 from reppo.optimization import Adam, AdamW, ClipByGlobalNorm, Epochs, LinearAnnealing, Polyak, Sampled, TargetKL
 from reppo.presets import reppo, reppo_small
@@ -114,6 +114,15 @@ RANGES = [
     (OutweighedKL, "kl_bound", [NAN, -1, 0], r"KL bound is 0\.0; give a positive one"),
     (LowVarianceKL, "num_samples", [-1, 0], r"number of samples of the KL is 0; give at least 1"),
     (BestOfDraws, "number", [-1, 0], r"number of draws to choose from is 0; give at least 1"),
+    (BatchNorm, "rate", [NAN, -1, 1.5, 0], r"rate of the running averages is 0; give one in \(0, 1\]"),
+    (WiderDraws, "least", [NAN, -1, 0], r"least factor on the standard deviation is 0\.0; give a positive one"),
+    (
+        WiderDraws,
+        "most",
+        [NAN, 0.5],
+        r"greatest factor on the standard deviation is 0\.5; give at least the least, 1\.0",
+    ),
+    (WiderDraws, "least_weight", [NAN, 0, 1.5], r"least weight of an action is 1\.5; give one in \(0, 1\]"),
     (SmoothActionGradient, "mixed", [NAN, -1], r"mixed of SmoothActionGradient is -1\.0; give at least 0"),
     (SmoothActionGradient, "curvature", [NAN, -1], r"curvature of SmoothActionGradient is -1\.0; give at least 0"),
     (SmoothActionGradient, "margin", [NAN, -1], r"margin of SmoothActionGradient is -1\.0; give at least 0"),

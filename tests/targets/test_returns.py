@@ -1,5 +1,6 @@
 import pathlib
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +16,7 @@ GOLDEN = np.load(pathlib.Path(__file__).parents[1] / "data" / "golden.npz")
 LENGTH = 7
 
 returns = jax.jit(soft_lambda_returns)
+weighed = eqx.filter_jit(lambda targets, *rows: targets(*rows))
 
 VALUES = arrays(np.float32, LENGTH, elements=st.floats(-100, 100, width=32))
 FLAGS = arrays(bool, LENGTH)
@@ -31,7 +33,8 @@ def reference(reward, value, terminated, truncated, gamma, lam):
         elif truncated[t] or t == len(reward) - 1:
             continuation = float(value[t])
         else:
-            continuation = lam * following + (1 - lam) * float(value[t])
+            trace = np.broadcast_to(lam, len(reward))[t]
+            continuation = trace * following + (1 - trace) * float(value[t])
         following = result[t] = float(reward[t]) + gamma * continuation
     return result
 
@@ -46,6 +49,13 @@ def same(actual, expected, *inputs):
 def test_equals_the_slow_reference(reward, value, terminated, truncated, gamma, lam):
     actual = returns(reward, value, terminated, truncated, gamma, lam)
     same(actual, reference(reward, value, terminated, truncated, gamma, lam), reward, value)
+
+
+@given(VALUES, VALUES, FLAGS, FLAGS, UNIT, UNIT, arrays(np.float32, LENGTH, elements=UNIT))
+def test_a_weight_of_each_step_is_a_lambda_of_its_own(reward, value, terminated, truncated, gamma, lam, weight):
+    rows = map(jnp.asarray, (reward, value, terminated, truncated))
+    actual = weighed(SoftLambda(lam=jnp.float32(lam)), *rows, jnp.float32(gamma), jnp.asarray(weight))
+    same(actual, reference(reward, value, terminated, truncated, gamma, lam * weight), reward, value)
 
 
 @given(VALUES, VALUES, FLAGS, FLAGS, UNIT)

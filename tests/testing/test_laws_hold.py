@@ -22,6 +22,7 @@ for module in pkgutil.walk_packages(reppo.__path__, "reppo."):
 WITHOUT_LAWS = (Spec, Evaluation, AbstractAlgorithm, AbstractEnvironmentSpec, SupportFromRewards)
 # Laws that a component breaks because that is what it is for.
 EXCUSED = {
+    "BatchNorm": ["scale"],
     "BonusAlways": ["termination"],
     "FreshValueClippedBonus": ["entropy"],
     "MismatchedKL": ["itself", "saturated"],

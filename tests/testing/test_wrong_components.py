@@ -11,6 +11,7 @@ from reppo.targets import AbstractEntropyBonus, AbstractTruncation
 from tests.testing.wrong.changing import calls
 from tests.testing.wrong.distributions import HEADS
 from tests.testing.wrong.environments import ENVIRONMENTS
+from tests.testing.wrong.exploration import EXPLORATION
 from tests.testing.wrong.losses import ACTOR, CRITIC
 from tests.testing.wrong.networks import NETWORKS
 from tests.testing.wrong.normalization import NORMALIZATION
@@ -32,6 +33,7 @@ WRONG = {
     **NORMALIZATION,
     **NETWORKS,
     **OPTIMIZATION,
+    **EXPLORATION,
     **PREFERENCE,
     **REPLAY,
     **POLICIES,

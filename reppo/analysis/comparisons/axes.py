@@ -44,6 +44,68 @@ class Axes:
     lanes: int
 
 
+@final
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AtSeconds:
+    """What one arm has reached on one task after as many seconds as all arms have had.
+
+    Attributes:
+        task: the task.
+        arm: the arm.
+        seconds: of training and evaluation, without compilation, a run's share of its batch.
+        steps: environment steps by then, median over runs.
+        score: return by then: interquartile mean over seeds.
+    """
+
+    task: str
+    arm: str
+    seconds: float
+    steps: float
+    score: Interval
+
+
+def at_equal_seconds(curves: Sequence[LearningCurve]) -> list[AtSeconds]:
+    """What each arm has reached on each task by the second at which the first run of any arm had ended.
+
+    Between two evaluations returns are interpolated; before the first one they are that.
+
+    Args:
+        curves: of all arms, with all evaluations, not cut to equal steps.
+
+    Returns:
+        A row for each curve, in their order, of the tasks on which all runs have a clock.
+    """
+    rows = []
+    for task in dict.fromkeys(curve.environment for curve in curves):
+        own = [curve for curve in curves if curve.environment == task and np.isfinite(curve.returns).any()]
+        lines = [[line for line in _over_seconds(curve) if len(line[0])] for curve in own]
+        end = min((clock[-1] for arm in lines for clock, _, _ in arm), default=0.0)
+        if end <= 0:
+            continue
+        for curve, arm in zip(own, lines, strict=True):
+            found = interval(np.array([[np.interp(end, clock, returns) for clock, _, returns in arm]]))
+            low, high = np.clip((found.low, found.high), *curve.limits)
+            rows.append(
+                AtSeconds(
+                    task=task,
+                    arm=curve.arm,
+                    seconds=float(end),
+                    steps=float(np.median([np.interp(end, clock, steps) for clock, steps, _ in arm])),
+                    score=Interval(found.estimate, float(low), float(high)),
+                )
+            )
+    return rows
+
+
+def _over_seconds(curve: LearningCurve) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """For each run the seconds of its evaluations, their steps and returns, as far as they are known."""
+    lines = []
+    for clock, returns in zip(curve.seconds, curve.completed(), strict=True):
+        known = np.isfinite(clock) & np.isfinite(returns)
+        lines.append((clock[known], curve.environment_steps[known].astype(np.float64), returns[known]))
+    return lines
+
+
 def axes(
     results: Sequence[RunData],
     curves: Sequence[LearningCurve],

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reppo.analysis import axes, learning_curves
+from reppo.analysis import at_equal_seconds, axes, learning_curves
 from reppo.analysis.scores.from_runs import cut_offs
 from reppo.results import RunData
 from tests.analysis.runs import run
@@ -75,3 +75,24 @@ def test_without_a_threshold_or_a_clock_there_are_no_times():
     still = run("base", 0, [1.0, 2.0])
     still = replace(still, evaluations=replace(still.evaluations, seconds=0 * still.evaluations.seconds))
     assert found([still], {"E": 2.0})["base"].seconds is None
+
+
+def test_at_equal_seconds_a_slow_arm_is_at_fewer_steps():
+    """The base has 400 steps in 40 seconds, the other 200 in 20: cut at 20, where the base is half way."""
+    results = [run("base", seed, [0.0, 4.0, 8.0, 8.0]) for seed in range(3)]
+    results += [in_batch_of(run("slow", seed, [0.0, 6.0]), 1) for seed in range(2)]
+    rows = {row.arm: row for row in at_equal_seconds(learning_curves(results))}
+    assert {row.seconds for row in rows.values()} == {20.0}
+    assert (rows["base"].steps, rows["base"].score.estimate) == (200.0, 4.0)
+    assert (rows["slow"].steps, rows["slow"].score.estimate) == (200.0, 6.0)
+    third = run("base", 0, [0.0, 4.0, 8.0])
+    short = replace(third, evaluations=replace(third.evaluations, seconds=third.evaluations.seconds * 0.5))
+    fast, slow = at_equal_seconds(learning_curves([short, run("slow", 0, [0.0, 6.0])]))
+    assert (fast.seconds, fast.steps, fast.score.estimate) == (15.0, 300.0, 8.0)
+    assert (slow.steps, slow.score.estimate) == (150.0, 3.0)  # between its two evaluations
+
+
+def test_without_a_clock_nothing_is_at_equal_seconds():
+    still = run("base", 0, [1.0, 2.0])
+    still = replace(still, evaluations=replace(still.evaluations, seconds=0 * still.evaluations.seconds))
+    assert at_equal_seconds(learning_curves([still, run("other", 0, [1.0, 2.0])])) == []

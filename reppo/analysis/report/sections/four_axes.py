@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from reppo.analysis import figures
-from reppo.analysis.comparisons.axes import Axes, axes
+from reppo.analysis.comparisons.axes import Axes, at_equal_seconds, axes
 from reppo.analysis.comparisons.searches import SearchScores, TunedScores, even_counts, search_scores, tuned_scores
 from reppo.analysis.curves.learning import TimeToThreshold
 from reppo.analysis.figures.style import PAGE, Picture
@@ -28,7 +28,7 @@ def section(study: Study) -> Section | None:
         return None
     rows = axes(study.results, study.curves, study.cuts, study.thresholds)
     pictures = _pictures(rows, study)
-    tables = [table for table in (_efficiency(rows, study), _costs(rows)) if len(table)]
+    tables = [table for table in (_efficiency(rows, study), _equal_seconds(study), _costs(rows)) if len(table)]
     text = "Sample efficiency, wall-clock and memory of each arm on each task."
     if study.searched:
         drawn, made, words = _robustness(study)
@@ -92,6 +92,35 @@ def _efficiency(rows: Sequence[Axes], study: Study) -> Table:
             "with all of its steps or seconds, so that where some have not, the mean is too low, and a difference of "
             "means may be larger or smaller. Seconds: a run's share of its batch, training and evaluation, without "
             "compilation. Times are known up to the interval between evaluations.",
+        ),
+    )
+
+
+def _equal_seconds(study: Study) -> Table:
+    records = [
+        {
+            "task": row.task,
+            "arm": row.arm,
+            "seconds": row.seconds,
+            "steps": row.steps,
+            "score": row.score.estimate,
+            "score_low": row.score.low,
+            "score_high": row.score.high,
+        }
+        for row in at_equal_seconds(study.curves)
+    ]
+    return Table.of(
+        "equal_seconds",
+        "Returns at equal seconds",
+        records,
+        tuple(records[0]) if records else (),
+        kinds={"steps": "steps"},
+        intervals={"score": ("score_low", "score_high")},
+        notes=(
+            "After as many seconds as the run had that ended first, a run's share of its batch, training and "
+            "evaluation without compilation: interquartile mean over seeds with its 95% interval, interpolated between "
+            "evaluations. Arms are here at unequal steps, those that go fast at more: to compare at more seconds, give "
+            "them more.",
         ),
     )
 
