@@ -73,8 +73,9 @@ def test_ranges_span_the_same_factor_around_each_default(study, space, rival):
                 assert [b / a for a, b in zip(horizons, horizons[1:], strict=False)] == pytest.approx([2] * 4)
 
 
-def test_memory_is_measured_at_sizes_with_a_program_of_their_own():
-    experiment = load("four_axes_memory").experiment
+@pytest.mark.parametrize("name", ["four_axes_memory", "off_policy_memory"])
+def test_memory_is_measured_at_sizes_with_a_program_of_their_own(name):
+    experiment = load(name).experiment
     assert all(len(groups) == 1 for groups in programs(experiment).values())
     longest = max(run.spec.algorithm.steps_per_iteration for run in experiment.runs())
     assert experiment.steps == 2 * longest
