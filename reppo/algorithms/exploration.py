@@ -91,9 +91,9 @@ class WiderDraws(AbstractExploration):
     def fits(self, spec: Any) -> None:
         require_pathwise(spec, "WiderDraws widens a standard deviation, which means nothing for", "Choose OwnDraws().")
         for name in ("next_value", "actor_loss"):
-            part = getattr(spec.algorithm, name)
+            part = getattr(spec.algorithm, name, None)
             require(
-                not part.on_policy,
+                part is None or not part.on_policy,
                 f"{type(part).__name__} ({name}) learns from the actions that were taken as the policy's own, and "
                 "WiderDraws() draws others. Choose OwnDraws(), or a component that draws fresh actions, such as "
                 f"{_FRESH[name]}.",
