@@ -10,7 +10,7 @@ from reppo.algorithms.preference import AbstractPreference, BestOfDraws, GreedyP
 from reppo.algorithms.reppo import Reppo
 from reppo.algorithms.sac import Sac
 from reppo.algorithms.sharing import AbstractSharing, NoSharing, SharedEncoder
-from reppo.algorithms.td3 import NoisyPolicy, Td3
+from reppo.algorithms.td3 import DeterministicPolicy, NoisyPolicy, Td3
 
 __all__ = [
     "AbstractAlgorithm",
@@ -23,6 +23,7 @@ __all__ = [
     "ActorPolicy",
     "AlgorithmState",
     "BestOfDraws",
+    "DeterministicPolicy",
     "GreedyPolicy",
     "Learner",
     "NoSharing",

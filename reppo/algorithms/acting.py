@@ -65,6 +65,9 @@ class ActorPolicy(AbstractPolicy):
     def start(self, key: Key[Array, ""]) -> PyTree[Array]:
         return self.exploration.start(key)
 
+    def exploiting(self) -> "ActorPolicy":
+        return dataclasses.replace(self, exploration=OwnDraws())
+
     def observe(self, observation: Observation) -> "ActorPolicy":
         return dataclasses.replace(self, statistics=self.normalizer.observe(self.statistics, observation.actor))
 

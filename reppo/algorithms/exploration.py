@@ -23,7 +23,7 @@ class AbstractExploration(Component):
     def draw(
         self, distribution: AbstractDistribution, memory: PyTree[Array], key: Key[Array, ""]
     ) -> tuple[Draw, Float[Array, ""] | None]:
-        """A draw, and its weight in traces: 1 where the policy would have drawn it as likely, less where it would not.
+        """A draw, and its weight in traces: less than 1 where the policy would have drawn it less likely than it was.
 
         Args:
             distribution: that of the policy.
@@ -49,13 +49,14 @@ class WiderDraws(AbstractExploration):
 
     The weight is the ratio of the policy's density to that of the wider one, where it is between `least_weight` and 1,
     and the nearer of the two elsewhere: a return goes on through actions that the policy would have drawn, and gives
-    way to the value of the next state at others.
+    way to the value of the next state at others. Densities are those of the draw, before the limit on actions.
 
     In the reference implementation, whose settings are those without effect (factors of 1), each environment has a
-    factor of its own, evenly spaced from the least to the greatest; here each episode draws one, uniformly.
+    factor of its own, evenly spaced, and some may have the least; here an environment draws one uniformly for the
+    episodes that begin in a rollout. There the densities are those of the action after its limit.
 
     Attributes:
-        least: least factor on the standard deviation, positive.
+        least: least factor on the standard deviation, at least 1.
         most: greatest, at least `least`.
         least_weight: the least weight of an action, in (0, 1].
 
@@ -79,7 +80,7 @@ class WiderDraws(AbstractExploration):
         return drawn, jnp.clip(jnp.exp(distribution.log_ratio(wider, drawn)), self.least_weight, 1.0)
 
     def validate(self) -> None:
-        require(self.least > 0, f"The least factor on the standard deviation is {self.least!s}; give a positive one.")
+        require(self.least >= 1, f"The least factor on the standard deviation is {self.least!s}; give at least 1.")
         require(
             self.most >= self.least,
             f"The greatest factor on the standard deviation is {self.most!s}; give at least the least, {self.least!s}.",

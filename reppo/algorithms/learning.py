@@ -15,7 +15,7 @@ from reppo.component import Scalar
 from reppo.distributions import AbstractHead
 from reppo.errors import require
 from reppo.losses import AbstractActorLoss, AbstractMultiplier, FixedMultiplier, Minibatch, multiplier_gradients
-from reppo.networks import ROWS, learning
+from reppo.networks import ROWS, learning, normalizes_batches
 from reppo.optimization import gradient_norm, optimizer_step, trainable
 from reppo.summary import Summary
 from reppo.watched import Watched
@@ -256,6 +256,23 @@ def require_sizes(algorithm: Any) -> None:
         require(size >= 1, f"{name} is {size}; give at least 1.")
     require(0 <= algorithm.gamma <= 1, f"gamma is {algorithm.gamma!s}; give one in [0, 1].")
     require(algorithm.reward_scale > 0, f"reward_scale is {algorithm.reward_scale!s}; give a positive one.")
+
+
+def require_comparable(algorithm: Any) -> None:
+    """Checks that the policy is the one that acted as long as its weights are the same.
+
+    Args:
+        algorithm: with the slot of an actor's network, whose loss compares the two.
+
+    Raises:
+        ConfigurationError: if the network is normalized by its minibatches while it learns.
+    """
+    require(
+        not normalizes_batches(algorithm.actor),
+        "The actor has BatchNorm(), by which its loss normalizes each minibatch in another way than the policy that "
+        "acted, so that the two differ at the same weights; and here they are compared. Choose another norm for "
+        "algorithm.actor, such as RMSNorm().",
+    )
 
 
 def require_bound(algorithm: Any) -> None:

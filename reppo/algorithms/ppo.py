@@ -12,7 +12,15 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from reppo.algorithms.acting import ActorPolicy, build_actor
 from reppo.algorithms.contract import AbstractAlgorithm, AlgorithmState
-from reppo.algorithms.learning import CRITIC_WATCHED, ActorParts, Learner, critic_step, require_bound, require_sizes
+from reppo.algorithms.learning import (
+    CRITIC_WATCHED,
+    ActorParts,
+    Learner,
+    critic_step,
+    require_bound,
+    require_comparable,
+    require_sizes,
+)
 from reppo.algorithms.sharing import AbstractSharing, NoSharing, joint_learner, joint_step
 from reppo.component import Scalar, hyper, slot, static
 from reppo.distributions import AbstractHead, NormalHead
@@ -341,4 +349,5 @@ class Ppo(AbstractAlgorithm):
         )
         require_sizes(self)
         require_bound(self)
+        require_comparable(self)
         self.batches.check(self.steps_per_iteration)

@@ -54,6 +54,9 @@ class GreedyPolicy(AbstractPolicy):
     def start(self, key: Key[Array, ""]) -> PyTree[Array]:
         return self.policy.start(key)
 
+    def exploiting(self) -> "GreedyPolicy":
+        return dataclasses.replace(self, policy=self.policy.exploiting())
+
     def observe(self, observation: Observation) -> "GreedyPolicy":
         return dataclasses.replace(self, policy=self.policy.observe(observation))
 

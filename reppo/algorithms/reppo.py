@@ -9,7 +9,15 @@ from jaxtyping import Array, Bool, Float, Key
 from reppo.algorithms.acting import ActorPolicy, build_actor
 from reppo.algorithms.contract import AbstractAlgorithm, AlgorithmState
 from reppo.algorithms.exploration import AbstractExploration, OwnDraws
-from reppo.algorithms.learning import CRITIC_WATCHED, ActorParts, Learner, critic_step, require_bound, require_sizes
+from reppo.algorithms.learning import (
+    CRITIC_WATCHED,
+    ActorParts,
+    Learner,
+    critic_step,
+    require_bound,
+    require_comparable,
+    require_sizes,
+)
 from reppo.algorithms.preference import AbstractPreference, GreedyPolicy, OwnMode
 from reppo.component import Scalar, hyper, slot, static
 from reppo.distributions import AbstractHead, Action, TanhNormalHead
@@ -274,4 +282,5 @@ class Reppo(AbstractAlgorithm):
         )
         require_sizes(self)
         require_bound(self)
+        require_comparable(self)
         self.batches.check(self.steps_per_iteration)

@@ -3,11 +3,12 @@
 from typing import Any, cast, final
 
 import jax
+import numpy as np
 from jaxtyping import Array, Int, Key
 
 from reppo.algorithms.acting import ActorPolicy, build_actor
 from reppo.algorithms.contract import AlgorithmState
-from reppo.algorithms.learning import CRITIC_WATCHED, ActorParts, require_bound
+from reppo.algorithms.learning import CRITIC_WATCHED, ActorParts, require_bound, require_comparable
 from reppo.algorithms.off_policy import AbstractOffPolicy, OffPolicyLearner
 from reppo.algorithms.preference import AbstractPreference, GreedyPolicy, OwnMode
 from reppo.component import Scalar, hyper, slot, static
@@ -210,4 +211,6 @@ class Sac(AbstractOffPolicy):
             "PathwiseLoss(objective=Unconstrained()).",
         )
         require_bound(self)
+        if np.isfinite(self.actor_loss.kl_bound):
+            require_comparable(self)
         self._require_off_policy()

@@ -47,6 +47,26 @@ from reppo.watched import Watched
 
 
 @final
+class DeterministicPolicy(AbstractPolicy):
+    """A policy of one action in each state.
+
+    Attributes:
+        actor: the actor network; the tanh of its outputs is the action.
+        statistics: statistics of the actor's observations.
+        normalizer: how they are applied.
+    """
+
+    actor: eqx.Module
+    statistics: PyTree
+    normalizer: AbstractNormalizer
+
+    def __call__(
+        self, memory: Any, observation: Observation, key: Key[Array, ""], deterministic: bool
+    ) -> tuple[Action, Any, tuple[()]]:
+        return preferred(self.actor, self.normalizer(self.statistics, observation.actor)), memory, ()
+
+
+@final
 class NoisyPolicy(AbstractPolicy):
     """A deterministic policy, and noise on its actions while it collects, whose strength is drawn for each episode.
 
@@ -76,6 +96,9 @@ class NoisyPolicy(AbstractPolicy):
     def start(self, key: Key[Array, ""]) -> Float[Array, ""]:
         """The standard deviation of the noise in an episode, drawn uniformly."""
         return jax.random.uniform(key, (), minval=self.least_noise, maxval=self.most_noise)
+
+    def exploiting(self) -> DeterministicPolicy:
+        return DeterministicPolicy(self.actor, self.statistics, self.normalizer)
 
     def observe(self, observation: Observation) -> "NoisyPolicy":
         return dataclasses.replace(self, statistics=self.normalizer.observe(self.statistics, observation.actor))

@@ -27,7 +27,7 @@ class Minibatch(eqx.Module):
         observation: normalized observations.
         action: actions taken.
         drawn: the draws behind them (see `AbstractDistribution`); None where only the actions are known.
-        old: distributions of the policy that took them, with leaves `[rows, ...]`.
+        old: distributions of the policy that took them, as they are without exploration, with leaves `[rows, ...]`.
         target: what the critic shall learn.
         histogram: the distribution that it shall learn, whose mean is the target.
         advantage: how much better the action was than the policy.

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Key, PyTree
 from reppo.component import Component, Scalar, hyper
 from reppo.distributions import require_pathwise
 from reppo.errors import require
+from reppo.networks import normalizes_batches
 
 Values = Callable[[PyTree[Array], Float[Array, " action"]], Float[Array, " critic"]]
 """From a normalized critic observation and a unit action to the value that each critic gives."""
@@ -104,3 +105,8 @@ class SmoothActionGradient(AbstractSmoothness):
     def fits(self, spec: Any) -> None:
         reason = "SmoothActionGradient takes the gradient of Q in the action, which means nothing for"
         require_pathwise(spec, reason, "Choose NoSmoothness().")
+        require(
+            not normalizes_batches(spec.algorithm.critic),
+            "SmoothActionGradient takes the gradient of Q in the action of one row, and with BatchNorm() in the critic "
+            "Q depends on the actions of all. Choose NoSmoothness(), or another norm for algorithm.critic.",
+        )

@@ -3,7 +3,15 @@
 from reppo.networks.action_places import AbstractActionPlace, ActionAsInput, ActionAsOutput
 from reppo.networks.activations import AbstractActivation, Relu, Swish, Tanh
 from reppo.networks.actor import AbstractActorBuilder, Actor, ActorNetwork
-from reppo.networks.batch_norm import ROWS, BatchNorm, BatchNormLayer, follow_moments, learning, without_moments
+from reppo.networks.batch_norm import (
+    ROWS,
+    BatchNorm,
+    BatchNormLayer,
+    follow_moments,
+    learning,
+    normalizes_batches,
+    without_moments,
+)
 from reppo.networks.blocks import MLP, build_mlp, flatten_observation
 from reppo.networks.critic import (
     AbstractCriticBuilder,
@@ -68,5 +76,6 @@ __all__ = [
     "flatten_observation",
     "follow_moments",
     "learning",
+    "normalizes_batches",
     "without_moments",
 ]

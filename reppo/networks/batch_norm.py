@@ -69,11 +69,14 @@ class BatchNorm(AbstractNorm):
 
     The network whose loss a minibatch is takes the minibatch's own moments; wherever else it is asked, as for actions,
     targets and by the policy's loss for the values of its actions, it takes their running averages, which a target
-    network follows as it follows weights. Rows that a loss leaves out count among the others. An old policy is asked by
-    running averages too, so that the divergence from it is not 0 at the same weights.
+    network follows as it follows weights. Rows that a loss leaves out count among the others. Behind a `Convolution`
+    each of its outputs is normalized by itself.
 
-    In FlashSAC, as in CrossQ (arXiv 1902.05605), the minibatch of the critics also holds the next states with the
-    policy's actions, and FlashSAC's target critics take its moments too; here it holds the states alone.
+    An actor has it only where its loss does not compare it with the policy that acted: that one is asked by running
+    averages, and would differ at the same weights.
+
+    In FlashSAC the minibatches of actor and critics also hold the next states, with the policy's actions, as in CrossQ
+    (arXiv 1902.05605), and target critics take the moments of their minibatch; here it holds the states alone.
 
     Attributes:
         rate: how far the running averages move with each minibatch, in (0, 1].
@@ -89,6 +92,16 @@ class BatchNorm(AbstractNorm):
 
     def validate(self) -> None:
         require(0 < self.rate <= 1, f"The rate of the running averages is {self.rate}; give one in (0, 1].")
+
+
+def normalizes_batches(builder: Any) -> bool:
+    """Whether the networks of a builder have batch normalization.
+
+    Args:
+        builder: a component, such as `Actor()`.
+    """
+    is_norm = lambda node: isinstance(node, BatchNorm)
+    return any(map(is_norm, jax.tree.leaves(builder, is_leaf=is_norm)))
 
 
 def learning(network: Any) -> Any:

@@ -28,7 +28,7 @@ class TrainedPolicy:
     """A policy as a function: raw observation in, action in the task's own bounds out.
 
     Attributes:
-        policy: the policy as training used it: acts in [-1, 1], normalizes observations itself.
+        policy: the policy as evaluation uses it: acts in [-1, 1], normalizes observations itself, and does not explore.
         spec: the spec that it was trained by.
         environment: the environment that it was trained in.
         record: the record of the run.
@@ -38,7 +38,7 @@ class TrainedPolicy:
     def __init__(
         self, policy: AbstractPolicy, spec: Spec, environment: AbstractEnvironment, record: RunRecord, which: str
     ) -> None:
-        self.policy = policy
+        self.policy = policy.exploiting()
         self.spec = spec
         self.environment = environment
         self.record = record

@@ -37,6 +37,10 @@ class AbstractPolicy(eqx.Module):
         """The memory at the start of an episode; `()` unless the policy remembers. The key is consumed."""
         return ()
 
+    def exploiting(self) -> "AbstractPolicy":
+        """What acts once training is over: the policy itself, unless it explores while it collects."""
+        return self
+
     def observe(self, observation: Observation) -> "AbstractPolicy":
         """What acts in collection once the raw observations of a time step are seen, leaves `[environment, ...]`.
 

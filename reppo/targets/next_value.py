@@ -64,7 +64,8 @@ class AbstractNextValue(Component):
         """The estimate.
 
         Args:
-            distribution: the policy at the next state; where an action was taken there, the very one that drew it.
+            distribution: the policy at the next state; where an action was taken there, the very one that drew it,
+                unless it explores by draws of another one, which what is `on_policy` is kept from.
             evaluate: action -> (Q, embedding) at the next state.
             taken: the action that was taken there, and the draw behind it.
             continues: whether that action exists: not where the step ended its episode, nor at the end of the rollout.

@@ -1,5 +1,7 @@
 """What actions are drawn from while they are collected, and what that means for returns."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,13 +11,14 @@ import pytest
 from reppo import environments, presets
 from reppo.ablations import kl
 from reppo.ablations import policy as entries
-from reppo.algorithms import WiderDraws
+from reppo.algorithms import BestOfDraws, WiderDraws
 from reppo.distributions import AbstractDistribution, TanhNormal
 from reppo.environments import Observation
 from reppo.errors import ConfigurationError
 from reppo.losses import ClippedSurrogateLoss
 from reppo.spec import replace_path, validate
-from reppo.targets import TakenAction
+from reppo.targets import AbstractNextValue, FreshAction, SoftLambda, TakenAction
+from tests.algorithms.trajectories import make_trajectory
 from tests.tiny import tiny_reppo, tiny_spec, train_alone
 
 INTERFACE = environments.probe("BestAction").make().interface()
@@ -50,6 +53,45 @@ def test_evaluation_acts_as_without_and_a_factor_of_1_learns_the_same():
     for own, same, other in zip(*leaves, strict=True):
         np.testing.assert_allclose(own, same, rtol=1e-4, atol=1e-6)
         assert not np.array_equal(own, other)
+
+
+def test_the_weight_of_the_next_action_goes_with_the_trace_through_it():
+    algorithm = tiny_reppo(exploration=WiderDraws(3.0, 3.0))
+    state = algorithm.init(jax.random.key(0), INTERFACE)
+    trajectory = make_trajectory(algorithm, state)
+    weight = jax.random.uniform(jax.random.key(1), trajectory.reward.shape, minval=0.5)
+    extras = dataclasses.replace(trajectory.extras, weight=weight)
+    flags = {name: jnp.zeros_like(trajectory.terminated) for name in ("terminated", "truncated")}
+    trajectory = dataclasses.replace(trajectory, extras=extras, **flags)
+    prepare = eqx.filter_jit(lambda algorithm: algorithm.prepare(state, trajectory, jax.random.key(2))[0].target)
+    one_step, target = prepare(dataclasses.replace(algorithm, targets=SoftLambda(0.0))), prepare(algorithm)
+    one_step, target = (np.asarray(x).reshape(weight.shape) for x in (one_step, target))
+    # One-step targets are r + gamma V, so that each return adds gamma lambda w_(t+1) (G_(t+1) - V_t).
+    gamma, lam = float(algorithm.gamma), float(algorithm.targets.lam)
+    reward_and_bonus = prepare(dataclasses.replace(algorithm, targets=SoftLambda(0.0), next_value=Worthless()))
+    value = (one_step - np.asarray(reward_and_bonus).reshape(weight.shape)) / gamma
+    expected = one_step[:-1] + gamma * lam * np.asarray(weight)[1:] * (target[1:] - value[:-1])
+    np.testing.assert_allclose(target[:-1], expected, rtol=1e-4, atol=1e-5)
+
+
+class Worthless(AbstractNextValue):
+    """Fresh actions, whose values are 0."""
+
+    def __call__(self, distribution, evaluate, taken, continues, key):
+        return dataclasses.replace(FreshAction()(distribution, evaluate, taken, continues, key), value=jnp.zeros(()))
+
+
+def test_once_trained_a_policy_neither_explores_nor_remembers():
+    algorithm = tiny_reppo(exploration=WiderDraws(3.0, 3.0), preference=BestOfDraws(2))
+    policy = algorithm.policy(algorithm.init(jax.random.key(0), INTERFACE))
+    assert jax.tree.leaves(policy.start(jax.random.key(0)))
+    done, plain = (
+        policy.exploiting(),
+        tiny_reppo(preference=BestOfDraws(2)).policy(algorithm.init(jax.random.key(0), INTERFACE)),
+    )
+    assert done.start(jax.random.key(0)) == ()
+    act = eqx.filter_jit(lambda policy: policy((), Observation(jnp.ones(1)), jax.random.key(3), False)[0])
+    np.testing.assert_array_equal(act(done), act(plain))
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,12 @@ import numpy as np
 import optax
 import pytest
 
+from reppo.algorithms import AbstractOffPolicy
+from reppo.errors import ConfigurationError
+from reppo.losses import PathwiseLoss, SmoothActionGradient
 from reppo.networks import (
     ROWS,
+    Actor,
     BatchNorm,
     BatchNormLayer,
     Critic,
@@ -21,7 +25,8 @@ from reppo.networks import (
     learning,
 )
 from reppo.optimization import AdamW, NoClip, gradient_norm, optimizer_step, trainable
-from tests.tiny import tiny_reppo, tiny_sac, tiny_spec, tiny_td3, train_alone
+from reppo.spec import validate
+from tests.tiny import tiny_ppo, tiny_reppo, tiny_sac, tiny_spec, tiny_td3, train_alone
 
 ROW = jax.random.normal(jax.random.key(0), (16, 3)) * 2 + 1
 
@@ -108,8 +113,26 @@ def test_each_critic_of_an_ensemble_has_averages_of_its_own():
     np.testing.assert_allclose(layer.running.variance, into.var(axis=1), rtol=1e-4)
 
 
+def bounded_sac(**changes):
+    return tiny_sac(actor_loss=PathwiseLoss(), **changes)
+
+
 def is_layer(node):
     return isinstance(node, BatchNormLayer)
+
+
+@pytest.mark.parametrize("tiny", [tiny_reppo, tiny_ppo, bounded_sac])
+def test_an_actor_that_is_compared_with_the_policy_that_acted_is_refused(tiny):
+    actor = Actor(width=16, depth=1, norm=BatchNorm())
+    with pytest.raises(ConfigurationError, match=r"The actor has BatchNorm.*Choose another norm for algorithm\.actor"):
+        validate(tiny_spec(algorithm=tiny(actor=actor)))
+
+
+def test_slopes_in_the_action_of_one_row_are_refused():
+    critic = dataclasses.replace(tiny_sac().critic, norm=BatchNorm())
+    spec = tiny_spec(algorithm=tiny_sac(critic=critic, smoothness=SmoothActionGradient()))
+    with pytest.raises(ConfigurationError, match="Q depends on the actions of all. Choose NoSmoothness"):
+        validate(spec)
 
 
 @pytest.mark.parametrize(
@@ -117,13 +140,14 @@ def is_layer(node):
 )
 def test_averages_move_in_training_of_actor_critic_and_target(tiny):
     base = tiny()
-    actor = dataclasses.replace(base.actor, norm=BatchNorm())
+    off_policy = isinstance(base, AbstractOffPolicy)
+    actor = dataclasses.replace(base.actor, norm=BatchNorm()) if off_policy else base.actor
     critic = dataclasses.replace(base.critic, norm=BatchNorm(), encoder_depth=1)
     with jax.numpy_rank_promotion("raise"):
         state, _ = train_alone(tiny_spec(algorithm=tiny(actor=actor, critic=critic)), seed=0, steps=768)
     learner = state.algorithm.learner
     trained = getattr(learner, "trained", learner)
-    for network in (trained.actor, trained.critic, getattr(learner, "target", trained.critic)):
+    for network in (trained.actor, trained.critic, learner.target) if off_policy else (trained.critic,):
         layers = [one for one in jax.tree.leaves(network, is_leaf=is_layer) if is_layer(one)]
         assert layers
         for layer in layers:

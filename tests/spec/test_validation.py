@@ -115,7 +115,7 @@ RANGES = [
     (LowVarianceKL, "num_samples", [-1, 0], r"number of samples of the KL is 0; give at least 1"),
     (BestOfDraws, "number", [-1, 0], r"number of draws to choose from is 0; give at least 1"),
     (BatchNorm, "rate", [NAN, -1, 1.5, 0], r"rate of the running averages is 0; give one in \(0, 1\]"),
-    (WiderDraws, "least", [NAN, -1, 0], r"least factor on the standard deviation is 0\.0; give a positive one"),
+    (WiderDraws, "least", [NAN, -1, 0.5], r"least factor on the standard deviation is 0\.5; give at least 1"),
     (
         WiderDraws,
         "most",

@@ -54,7 +54,7 @@ class AtSeconds:
         arm: the arm.
         seconds: of training and evaluation, without compilation, a run's share of its batch.
         steps: environment steps by then, median over runs.
-        score: return by then: interquartile mean over seeds.
+        score: return by then: interquartile mean over seeds; NaN where a run was not evaluated by then since it began.
     """
 
     task: str
@@ -67,23 +67,26 @@ class AtSeconds:
 def at_equal_seconds(curves: Sequence[LearningCurve]) -> list[AtSeconds]:
     """What each arm has reached on each task by the second at which the first run of any arm had ended.
 
-    Between two evaluations returns are interpolated; before the first one they are that.
+    Between two evaluations returns are interpolated. An arm of which a run was not evaluated by then since it began has
+    no score: what it would be given is a line from the untrained policy.
 
     Args:
         curves: of all arms, with all evaluations, not cut to equal steps.
 
     Returns:
-        A row for each curve, in their order, of the tasks on which all runs have a clock.
+        A row for each curve, in their order, of the tasks on which every run that was evaluated has a clock.
     """
     rows = []
     for task in dict.fromkeys(curve.environment for curve in curves):
         own = [curve for curve in curves if curve.environment == task and np.isfinite(curve.returns).any()]
-        lines = [[line for line in _over_seconds(curve) if len(line[0])] for curve in own]
-        end = min((clock[-1] for arm in lines for clock, _, _ in arm), default=0.0)
+        lines = [_over_seconds(curve) for curve in own]
+        end = min((clock[-1] if len(clock) else 0.0 for arm in lines for clock, _, _ in arm), default=0.0)
         if end <= 0:
             continue
         for curve, arm in zip(own, lines, strict=True):
             found = interval(np.array([[np.interp(end, clock, returns) for clock, _, returns in arm]]))
+            if any(len(clock) > 1 and clock[1] > end for clock, _, _ in arm):
+                found = Interval(np.nan, np.nan, np.nan)
             low, high = np.clip((found.low, found.high), *curve.limits)
             rows.append(
                 AtSeconds(
@@ -98,9 +101,10 @@ def at_equal_seconds(curves: Sequence[LearningCurve]) -> list[AtSeconds]:
 
 
 def _over_seconds(curve: LearningCurve) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """For each run the seconds of its evaluations, their steps and returns, as far as they are known."""
+    """For each run that was evaluated, the seconds of its evaluations, their steps and returns, as far as known."""
     lines = []
-    for clock, returns in zip(curve.seconds, curve.completed(), strict=True):
+    evaluated = np.isfinite(curve.returns).any(axis=1)
+    for clock, returns in zip(curve.seconds[evaluated], curve.completed()[evaluated], strict=True):
         known = np.isfinite(clock) & np.isfinite(returns)
         lines.append((clock[known], curve.environment_steps[known].astype(np.float64), returns[known]))
     return lines

@@ -85,14 +85,33 @@ def test_at_equal_seconds_a_slow_arm_is_at_fewer_steps():
     assert {row.seconds for row in rows.values()} == {20.0}
     assert (rows["base"].steps, rows["base"].score.estimate) == (200.0, 4.0)
     assert (rows["slow"].steps, rows["slow"].score.estimate) == (200.0, 6.0)
-    third = run("base", 0, [0.0, 4.0, 8.0])
-    short = replace(third, evaluations=replace(third.evaluations, seconds=third.evaluations.seconds * 0.5))
-    fast, slow = at_equal_seconds(learning_curves([short, run("slow", 0, [0.0, 6.0])]))
-    assert (fast.seconds, fast.steps, fast.score.estimate) == (15.0, 300.0, 8.0)
-    assert (slow.steps, slow.score.estimate) == (150.0, 3.0)  # between its two evaluations
+
+
+def in_seconds(one: RunData, share: float) -> RunData:
+    """A run whose evaluations were so many times as late."""
+    return replace(one, evaluations=replace(one.evaluations, seconds=share * one.evaluations.seconds))
+
+
+def test_between_two_evaluations_there_is_a_line_and_before_the_second_nothing():
+    fast = in_seconds(run("base", 0, [0.0, 4.0, 8.0, 8.0]), 0.625)  # after 6.25 to 25 seconds
+    fast, slow, slowest = at_equal_seconds(
+        learning_curves([fast, run("slow", 0, [0.0, 6.0, 8.0]), in_seconds(run("slowest", 0, [0.0, 6.0]), 2.0)])
+    )
+    assert (fast.seconds, fast.steps, fast.score.estimate) == (25.0, 400.0, 8.0)
+    assert (slow.steps, slow.score.estimate) == (250.0, 7.0)
+    assert slowest.steps == 125.0 and np.isnan(slowest.score).all()  # evaluated after 20 and 40 seconds
+
+
+def test_a_task_with_an_unknown_clock_is_left_out():
+    lost = in_seconds(run("other", 0, [0.0, 6.0]), np.nan)
+    assert at_equal_seconds(learning_curves([run("base", 0, [0.0, 4.0]), lost])) == []
+    pending = run("other", 1, [])
+    assert (
+        len(at_equal_seconds(learning_curves([run("base", 0, [0.0, 4.0]), run("other", 0, [0.0, 6.0]), pending]))) == 2
+    )
 
 
 def test_without_a_clock_nothing_is_at_equal_seconds():
     still = run("base", 0, [1.0, 2.0])
-    still = replace(still, evaluations=replace(still.evaluations, seconds=0 * still.evaluations.seconds))
+    still = in_seconds(still, 0.0)
     assert at_equal_seconds(learning_curves([still, run("other", 0, [1.0, 2.0])])) == []

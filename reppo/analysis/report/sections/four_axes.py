@@ -119,8 +119,8 @@ def _equal_seconds(study: Study) -> Table:
         notes=(
             "After as many seconds as the run had that ended first, a run's share of its batch, training and "
             "evaluation without compilation: interquartile mean over seeds with its 95% interval, interpolated between "
-            "evaluations. Arms are here at unequal steps, those that go fast at more: to compare at more seconds, give "
-            "them more.",
+            "evaluations; no score where a run was not evaluated yet since it began. Arms are here at unequal steps, "
+            "those that go fast at more: to compare at more seconds, give them more.",
         ),
     )
 
