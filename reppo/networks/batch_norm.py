@@ -43,7 +43,7 @@ class BatchNormLayer(eqx.Module):
         scale: of each unit, learned.
         shift: of each unit, learned.
         running: averages of the moments of the minibatches so far.
-        rate: how far these move with each.
+        rate: how far these move with each, in (0, 1].
         learns: whether the rows beside count.
     """
 

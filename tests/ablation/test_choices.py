@@ -16,6 +16,7 @@ REFUSED = {
     "policy/floor": "touches algorithm.head.floor, which is not a path of Reppo with these slots",
     "policy/small_floor": "touches algorithm.head.floor",
     "policy/unclipped_action": "touches algorithm.head.max_action",
+    "policy/wider_draws": "widens a standard deviation, which means nothing .* Choose OwnDraws",
     "targets/taken_action_clipped": "after the limit on actions, which means nothing .* Choose TakenAction",
     "targets/taken_bonus_clipped": "after the limit on actions, which means nothing .* Choose FreshValueTakenBonus",
 }

@@ -3,17 +3,18 @@
 import equinox as eqx
 import pytest
 
+from reppo.algorithms import WiderDraws
 from reppo.descriptions.metrics import OWN, all_metrics, find_metric
 from reppo.errors import ConfigurationError
 from reppo.tracking.rows import row_of
 from reppo.training import init
 from reppo.training.loop import iterate
-from tests.tiny import tiny_ppo, tiny_sac, tiny_spec, tiny_td3
+from tests.tiny import tiny_ppo, tiny_reppo, tiny_sac, tiny_spec, tiny_td3
 
 
 def test_every_metric_of_an_iteration_is_described_and_no_other():
     reported, watched = set(), set()
-    for algorithm in (None, tiny_ppo(), tiny_sac(), tiny_td3()):
+    for algorithm in (tiny_reppo(exploration=WiderDraws()), tiny_ppo(), tiny_sac(), tiny_td3()):
         spec = tiny_spec("BestAction", algorithm=algorithm)
         state = eqx.filter_eval_shape(init, spec, 0)
         reported |= set(eqx.filter_eval_shape(iterate, spec, state)[1])
