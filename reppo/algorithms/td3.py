@@ -87,7 +87,7 @@ class NoisyPolicy(AbstractPolicy):
     def __call__(
         self, memory: Any, observation: Observation, key: Key[Array, ""], deterministic: bool
     ) -> tuple[Action, Any, tuple[()]]:
-        action = preferred(self.actor, self.normalizer(self.statistics, observation.actor))
+        action, _, _ = self.exploiting()((), observation, key, True)
         if deterministic:
             return action, memory, ()
         noise = memory * jax.random.normal(key, action.shape)

@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from reppo import environments, presets
-from reppo.environments import Episodes
+from reppo.environments import Episodes, Observation
 from reppo.errors import ConfigurationError
 from reppo.keys import subkey
 from reppo.losses import FixedSupport, MeanBackup, MeanValue, ScalarValue, TwoHot
@@ -39,6 +39,18 @@ def learned():
     for seed in range(2):
         steps.append(update(steps[-1][0], make_trajectory(algorithm, steps[-1][0], seed), seed))
     return algorithm, steps
+
+
+def test_once_trained_a_policy_has_neither_noise_nor_memory():
+    algorithm = tiny_td3(least_noise=0.4)
+    policy = algorithm.policy(algorithm.init(jax.random.key(0), INTERFACE))
+    observation, memory = Observation(actor=jnp.ones(1)), policy.start(jax.random.key(1))
+    act = lambda policy, memory, deterministic: policy(memory, observation, jax.random.key(2), deterministic)[0]
+    trained = policy.exploiting()
+    assert trained.start(jax.random.key(1)) == ()
+    for deterministic in (True, False):
+        np.testing.assert_array_equal(act(trained, (), deterministic), act(policy, memory, True))
+    assert act(policy, memory, False) != act(policy, memory, True)
 
 
 def test_an_update_changes_everything_that_learns_and_reports_every_metric(learned):
