@@ -37,6 +37,7 @@ def test_products_in_loops_count_as_often_as_they_are_made():
     batched = counted(jax.vmap(jnp.dot), jnp.ones((4, 7, 3)), jnp.ones((4, 3, 5)))
     assert operations(batched) == 4 * 2 * 7 * 3 * 5
     assert operations(counted(jnp.add, rows, rows)) == 0
+    assert not counted(jnp.dot, jnp.ones((7, 0)), jnp.ones((0, 5)))  # as physics engines make them
 
 
 def test_products_are_timed_in_the_precision_in_which_they_are_made():
