@@ -67,7 +67,7 @@ from reppo.optimization import (
     NoClip,
     NoStop,
 )
-from reppo.rollout import Trajectory, as_rows
+from reppo.rollout import Trajectory, as_rows, map_rows
 from reppo.summary import Summary
 from reppo.targets import AbstractTargets, AbstractTruncation, OwnFlag, SoftLambda
 from reppo.watched import Watched
@@ -253,8 +253,8 @@ class Ppo(AbstractAlgorithm):
         observation, following = normalize_rollout(
             self.normalizer, statistics, trajectory.observation, trajectory.final_observation
         )
-        values = jax.vmap(jax.vmap(lambda one: v.with_output(one.for_critic)))
-        (value, _), (next_value, output) = values(observation), values(following)
+        of_row = lambda one: v.with_output(one.for_critic)
+        (value, _), (next_value, output) = map_rows(of_row, observation), map_rows(of_row, following)
         cuts = jax.vmap(self.truncation, in_axes=1, out_axes=1)(trajectory.terminated, trajectory.truncated)
         target = jax.vmap(self.targets, in_axes=(1, 1, 1, 1, None), out_axes=1)(
             reward, next_value, cuts.terminated, cuts.truncated, self.gamma

@@ -56,7 +56,7 @@ from reppo.optimization import (
     Epochs,
     NoClip,
 )
-from reppo.rollout import Trajectory, as_rows
+from reppo.rollout import Trajectory, as_rows, map_rows
 from reppo.summary import Summary
 from reppo.targets import (
     AbstractEntropyBonus,
@@ -214,7 +214,7 @@ class Reppo(AbstractAlgorithm):
         keys = jax.random.split(key, (time, environments))
         taken = jax.tree.map(lambda x: jnp.roll(x, -1, axis=0), Taken(trajectory.action, trajectory.extras.drawn))
         continues = (~ended).at[-1].set(False)
-        estimate = jax.vmap(jax.vmap(next_value))(following, taken, continues, keys)
+        estimate = map_rows(next_value, following, taken, continues, keys)
         cuts = jax.vmap(self.truncation, in_axes=1, out_axes=1)(trajectory.terminated, trajectory.truncated)
         worthless = trajectory.terminated | (cuts.terminated & ~cuts.truncated)  # what follows, with its entropy
         bonus = jax.vmap(jax.vmap(lambda log_prob, terminated: self.entropy_bonus(temperature, log_prob, terminated)))(

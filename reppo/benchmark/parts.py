@@ -19,7 +19,7 @@ from reppo.benchmark.own import spec_of
 from reppo.benchmark.settings import PpoSettings
 from reppo.environments import Episodes
 from reppo.losses import StateValue
-from reppo.rollout import collect
+from reppo.rollout import collect, map_rows
 from reppo.spec import Spec, resolve
 from reppo.text import markdown_rows
 from reppo.training.faults import all_finite, first_fault
@@ -55,7 +55,7 @@ def functions_of(spec: Spec, state: TrainState) -> dict[str, tuple[Callable[...,
 
     def final_values(learner: Any, observations: Any) -> Array:
         value = StateValue(learner.critic, algorithm.value)
-        return jax.vmap(jax.vmap(lambda one: value(one.for_critic)))(observations)
+        return map_rows(lambda one: value(one.for_critic), observations)
 
     trajectory = eqx.filter_jit(collected)(state)[2]
     data, metrics = eqx.filter_jit(algorithm.prepare)(state.algorithm, trajectory)

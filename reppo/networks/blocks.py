@@ -13,10 +13,23 @@ from reppo.networks.initializers import AbstractInitializer
 from reppo.networks.norms import AbstractNorm
 
 
+class Linear(eqx.nn.Linear):
+    """A linear layer that is `x W'` of one example.
+
+    Equinox's own is `W x`: with `jax.vmap` over several axes its outputs stand before the examples, and so does all
+    that follows, which takes two to three times as long on CPUs.
+    """
+
+    def __call__(self, x: Float[Array, " in"], *, key: Key[Array, ""] | None = None) -> Float[Array, " out"]:
+        """Maps `[in]` to `[out]`; the key is not used."""
+        product = x @ self.weight.T
+        return product if self.bias is None else product + self.bias
+
+
 class MLP(eqx.Module):
     """A multi-layer perceptron: linear, normalization, activation for each hidden layer, then a linear layer."""
 
-    linears: tuple[eqx.nn.Linear, ...]
+    linears: tuple[Linear, ...]
     norms: tuple[eqx.Module, ...]
     activation: AbstractActivation
 
@@ -52,7 +65,7 @@ def build_mlp(
     return MLP(linears=tuple(linears), norms=tuple(norm.build(size) for size in sizes[1:-1]), activation=activation)
 
 
-def build_linear(key: Key[Array, ""], in_size: int, out_size: int, initializer: AbstractInitializer) -> eqx.nn.Linear:
+def build_linear(key: Key[Array, ""], in_size: int, out_size: int, initializer: AbstractInitializer) -> Linear:
     """Builds a linear layer.
 
     Args:
@@ -61,7 +74,7 @@ def build_linear(key: Key[Array, ""], in_size: int, out_size: int, initializer: 
         out_size: outputs of the layer, at least 1.
         initializer: initial weights and biases.
     """
-    skeleton = eqx.filter_eval_shape(eqx.nn.Linear, in_size, out_size, key=key)
+    skeleton = eqx.filter_eval_shape(Linear, in_size, out_size, key=key)
     return eqx.tree_at(lambda m: (m.weight, m.bias), skeleton, initializer(key, in_size, out_size))
 
 

@@ -11,7 +11,7 @@ from reppo.component import Component, static
 from reppo.errors import require
 from reppo.keys import subkey
 from reppo.networks.activations import AbstractActivation
-from reppo.networks.blocks import MLP, build_linear, build_mlp
+from reppo.networks.blocks import MLP, Linear, build_linear, build_mlp
 from reppo.networks.initializers import AbstractInitializer
 from reppo.networks.norms import AbstractNorm, RMSNorm
 
@@ -60,8 +60,8 @@ class PlainLayers(AbstractLayers):
 class Block(eqx.Module):
     """An inverted residual block: `x + act(norm(W2 act(norm(W1 x))))`, wider inside than outside."""
 
-    inner: eqx.nn.Linear
-    outer: eqx.nn.Linear
+    inner: Linear
+    outer: Linear
     norms: tuple[eqx.Module, eqx.Module]
     activation: AbstractActivation
 
@@ -76,10 +76,10 @@ class Block(eqx.Module):
 class ResidualStack(eqx.Module):
     """A linear layer, blocks, a normalization, a linear layer."""
 
-    first: eqx.nn.Linear
+    first: Linear
     blocks: tuple[Block, ...]
     norm: Any
-    last: eqx.nn.Linear
+    last: Linear
 
     def __call__(self, x: Float[Array, " in"]) -> Float[Array, " out"]:
         """Maps `[in]` to `[out]`."""

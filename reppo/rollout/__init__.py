@@ -9,7 +9,7 @@ from reppo.rollout.evaluate import (
     replay,
     start_keys,
 )
-from reppo.rollout.policy import AbstractPolicy, Trajectory, as_rows
+from reppo.rollout.policy import AbstractPolicy, Trajectory, as_rows, map_rows
 
 __all__ = [
     "AbstractPolicy",
@@ -21,6 +21,7 @@ __all__ = [
     "evaluate",
     "evaluation_starts",
     "fresh_root",
+    "map_rows",
     "replay",
     "start_keys",
 ]

@@ -1,6 +1,7 @@
 """What acts, and what acting leaves behind."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -74,3 +75,20 @@ class Trajectory(eqx.Module):
 def as_rows(tree: PyTree[Array]) -> PyTree[Array]:
     """`[time, environment, ...]` to `[rows, ...]`, in every leaf."""
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), tree)
+
+
+MOST_ROWS = 8192
+"""As many rows of a rollout are looked at together, unless there are more environments."""
+
+
+def map_rows(function: Callable[..., PyTree[Array]], *trees: PyTree[Array]) -> PyTree[Array]:
+    """Maps a function of one row over leaves `[time, environment, ...]`, by as many steps at once as are few enough.
+
+    So what networks have in between for all rows never stands in memory together: of wide layers that would be more
+    than all that is trained, and more than a processor's caches hold.
+    """
+    length, environments = jax.tree.leaves(trees)[0].shape[:2]
+    steps = max(n for n in range(1, length + 1) if length % n == 0 and (n == 1 or n * environments <= MOST_ROWS))
+    blocks = jax.tree.map(lambda x: x.reshape(length // steps, steps, *x.shape[1:]), trees)
+    found = jax.lax.map(lambda block: jax.vmap(jax.vmap(function))(*block), blocks)
+    return jax.tree.map(lambda x: x.reshape(length, *x.shape[2:]), found)

@@ -24,6 +24,7 @@ from jaxtyping import Int
 
 from reppo.environments import AbstractEnvironment
 from reppo.errors import require
+from reppo.runtime.machine import return_freed_memory
 from reppo.spec import Spec
 from reppo.summary import Summary
 from reppo.training.faults import suspects
@@ -45,9 +46,6 @@ from reppo.training.steps import (
     policy_of,
     require_same_form,
 )
-
-_COMPILED_AT_ONCE = 2
-"""XLA keeps little more than one core busy with one program, and takes up to a gigabyte for one of a physics engine."""
 
 _SHARED = ("environment", "rows")
 """The arguments of steps that all lanes share."""
@@ -231,24 +229,27 @@ class BatchProgram(AbstractProgram):
 
     def trace(self) -> tuple[Any, ...]:
         """Traces all programs, without compiling them."""
-        return tuple(piece.traced for piece in self._pieces.programs)
+        return tuple(piece.traced for piece in self._pieces.compiled.values())
 
     def compile(self) -> "BatchProgram":
         """Compiles all programs, once."""
         if not self._is_compiled:
-            programs = self._pieces.programs
+            programs = self._pieces.compiled.values()
             self.shared_steps = sum(piece.is_compiled for piece in programs)
             for piece in programs:
                 piece.lower()
-            with ThreadPoolExecutor(_COMPILED_AT_ONCE) as threads:
-                list(threads.map(Piece.compile, programs))
+            # XLA keeps little more than one core busy with a program, and takes half a gigabyte for one of physics.
+            of_physics = [piece for step, piece in self._pieces.compiled.items() if "environment" in arguments(step)]
+            others = [piece for piece in programs if piece not in of_physics]
+            with ThreadPoolExecutor() as threads:
+                list(threads.map(_compile_in_turn, (of_physics, others)))
             self._is_compiled, self.bytes = True, self._laid_out()
             self.compile_seconds = sum(piece.seconds for piece in programs)
         return self
 
     def _laid_out(self) -> int:
         """Bytes of the states, and of the rollout and all else that the hungriest step needs beside them."""
-        working = {step: piece.working_bytes for step, piece in self._pieces.calls.items() if isinstance(piece, Piece)}
+        working = {step: piece.working_bytes for step, piece in self._pieces.compiled.items()}
         if not any(working.values()):
             return 0
         of_a_device = self.at_once // self._places.devices
@@ -311,7 +312,7 @@ class BatchProgram(AbstractProgram):
     @property
     def steps(self) -> dict[str, Piece]:
         """The programs of the steps, by name."""
-        return {step.__name__: piece for step, piece in self._pieces.calls.items() if isinstance(piece, Piece)}
+        return {step.__name__: piece for step, piece in self._pieces.compiled.items()}
 
     @property
     def metric_names(self) -> Sequence[str]:
@@ -433,9 +434,16 @@ class _Pieces:
     state: Form = Form.of(())
 
     @property
-    def programs(self) -> list[Piece]:
-        """All that are compiled."""
-        return [piece for piece in self.calls.values() if isinstance(piece, Piece)]
+    def compiled(self) -> dict[Step, Piece]:
+        """The steps that are programs, all but a choice of parts."""
+        return {step: piece for step, piece in self.calls.items() if isinstance(piece, Piece)}
+
+
+def _compile_in_turn(pieces: Sequence[Piece]) -> None:
+    for piece in pieces:
+        if not piece.is_compiled:
+            piece.compile()
+            return_freed_memory()
 
 
 def _merged(learn: Step, so_far: Summary, names: tuple[str, ...], **given: Any) -> Parts:

@@ -237,3 +237,18 @@ def test_the_offset_is_added_to_the_logits_and_trained_as_they_are_times_its_fac
     np.testing.assert_allclose(gradient, factor * of_logits, rtol=1e-4, atol=1e-6)
     trained = jax.tree.leaves(eqx.filter(network, eqx.is_inexact_array))
     assert len(trained) == len(jax.tree.leaves(eqx.filter(critic(), eqx.is_inexact_array))) + 1
+
+
+def test_examples_stay_the_first_axes_through_a_linear_layer():
+    """With `W x` they would be the last ones of the product, and be moved back after it."""
+    mlp = build_mlp(jax.random.key(0), (3, 4, 2), NoNorm(), Relu(), UniformFanIn())
+    x = jnp.arange(30.0).reshape(5, 2, 3)
+    layer = mlp.linears[0]
+    expected = np.einsum("oi,tei->teo", layer.weight, x) + np.asarray(layer.bias)
+    np.testing.assert_allclose(jax.vmap(jax.vmap(layer))(x), expected, rtol=1e-5)
+    products = [
+        equation.outvars[0].aval.shape
+        for equation in jax.make_jaxpr(jax.vmap(jax.vmap(mlp)))(x).eqns
+        if equation.primitive.name == "dot_general"
+    ]
+    assert products == [(5, 2, 4), (5, 2, 2)]

@@ -24,6 +24,7 @@ from reppo.rollout import (
     evaluate,
     evaluation_starts,
     fresh_root,
+    map_rows,
     replay,
 )
 from reppo.spec import Evaluation, Spec
@@ -189,3 +190,15 @@ def test_a_run_keeps_the_physics_of_its_environments():
     reward = reports[-1].metrics["replay/reward"]
     assert reward.maximum < 1.0  # every gain is below 1; the nominal one would let it come close
     assert reports[-1].evaluated.episode_return.mean() > 0.9 * HORIZON
+
+
+@pytest.mark.parametrize("length, environments, blocks", [(6, 3, 1), (12, 4096, 6), (7, 4096, 7), (2, 9000, 2)])
+def test_rows_are_mapped_in_blocks_and_come_back_in_their_order(length, environments, blocks):
+    numbers = jnp.arange(length * environments, dtype=jnp.float32).reshape(length, environments)
+    keys = jax.random.split(jax.random.key(0), numbers.shape)
+    function = lambda number, key: {"double": 2 * number, "drawn": jax.random.bits(key, (2,))}
+    traced = jax.make_jaxpr(lambda *rows: map_rows(function, *rows))(numbers, keys)
+    assert [equation.params["length"] for equation in traced.eqns if equation.primitive.name == "scan"] == [blocks]
+    found, expected = map_rows(function, numbers, keys), jax.vmap(jax.vmap(function))(numbers, keys)
+    assert jax.tree.map(jnp.shape, found) == {"double": (length, environments), "drawn": (length, environments, 2)}
+    assert all(jax.tree.leaves(jax.tree.map(jnp.array_equal, found, expected)))

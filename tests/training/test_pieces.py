@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reppo import environments
+from reppo import environments, presets
 from reppo.algorithms import AbstractAlgorithm, AlgorithmState
 from reppo.component import static
 from reppo.environments import AbstractEnvironment, AbstractEnvironmentSpec, Box, Observation, Transition
@@ -162,9 +162,7 @@ def test_a_run_in_pieces_is_the_run_in_one_program(algorithm, environment):
     evaluation = Evaluation(interval=64, episodes=20)  # more than environments
     spec = resolve(Spec(environment=environment, algorithm=algorithm, evaluation=evaluation))
     program = BatchProgram(spec, 1, "map", devices=1)
-    assert (
-        policy_of in {step for step, piece in program._pieces.calls.items() if piece in program._pieces.programs}
-    ) == algorithm.computed
+    assert (policy_of in program._pieces.compiled) == algorithm.computed
     states = program.iterate(program.start([spec], [3]), [spec], 3)
     states, report = program.assess(states, [spec])
     lane = program.lane(states, 0)
@@ -231,3 +229,22 @@ def test_what_is_forgotten_is_compiled_anew():
 
 def unchanged(number):
     return {"number": number}
+
+
+def test_an_update_needs_no_memory_for_all_activations_of_a_rollout():
+    """Twice the rows take at most what is kept of each row: the embedding is the widest of it."""
+    spec = presets.reppo_small(environments.gymnax("Pendulum-v1"))
+    width = 256
+    for path, value in {
+        "actor.width": width,
+        "critic.width": width,
+        "num_environments": 1024,
+        "batches.num_minibatches": 64,
+    }.items():
+        spec = replace_path(spec, f"algorithm.{path}", value)
+    needs = []
+    for length in (64, 128):
+        program = BatchProgram(resolve(replace_path(spec, "algorithm.rollout_length", length)), 1, "map", devices=1)
+        needs.append(program.steps["learn"].compile().working_bytes)
+    a_row = (needs[1] - needs[0]) / (64 * 1024)
+    assert a_row < 2 * 4 * width
