@@ -24,7 +24,7 @@ from jaxtyping import Int
 
 from reppo.environments import AbstractEnvironment
 from reppo.errors import require
-from reppo.runtime.machine import return_freed_memory
+from reppo.runtime.machine import return_freed_memory, usable_cores
 from reppo.spec import Spec
 from reppo.summary import Summary
 from reppo.training.faults import suspects
@@ -238,10 +238,10 @@ class BatchProgram(AbstractProgram):
             self.shared_steps = sum(piece.is_compiled for piece in programs)
             for piece in programs:
                 piece.lower()
-            # XLA keeps little more than one core busy with a program, and takes half a gigabyte for one of physics.
+            # XLA keeps more than one core busy with a program, and takes half a gigabyte for one of physics.
             of_physics = [piece for step, piece in self._pieces.compiled.items() if "environment" in arguments(step)]
             others = [piece for piece in programs if piece not in of_physics]
-            with ThreadPoolExecutor() as threads:
+            with ThreadPoolExecutor(2 if usable_cores() > 2 else 1) as threads:
                 list(threads.map(_compile_in_turn, (of_physics, others)))
             self._is_compiled, self.bytes = True, self._laid_out()
             self.compile_seconds = sum(piece.seconds for piece in programs)
