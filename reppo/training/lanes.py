@@ -229,27 +229,28 @@ class BatchProgram(AbstractProgram):
 
     def trace(self) -> tuple[Any, ...]:
         """Traces all programs, without compiling them."""
-        return tuple(piece.traced for piece in self._pieces.compiled.values())
+        return tuple(piece.traced for piece in self._pieces.programs.values())
 
     def compile(self) -> "BatchProgram":
         """Compiles all programs, once."""
         if not self._is_compiled:
-            programs = self._pieces.compiled.values()
-            self.shared_steps = sum(piece.is_compiled for piece in programs)
-            for piece in programs:
+            programs = self._pieces.programs
+            self.shared_steps = sum(piece.is_compiled for piece in programs.values())
+            for piece in programs.values():
                 piece.lower()
-            # XLA keeps more than one core busy with a program, and takes half a gigabyte for one of physics.
-            of_physics = [piece for step, piece in self._pieces.compiled.items() if "environment" in arguments(step)]
-            others = [piece for piece in programs if piece not in of_physics]
+            # XLA keeps more than one core busy with a program, and takes half a gigabyte for one of physics: in turn.
+            of_physics = [piece for step, piece in programs.items() if "environment" in arguments(step)]
+            others = [piece for piece in programs.values() if piece not in of_physics]
             with ThreadPoolExecutor(2 if usable_cores() > 2 else 1) as threads:
-                list(threads.map(_compile_in_turn, (of_physics, others)))
+                list(threads.map(lambda pieces: [piece.compile() for piece in pieces], (of_physics, others)))
+            return_freed_memory()
             self._is_compiled, self.bytes = True, self._laid_out()
-            self.compile_seconds = sum(piece.seconds for piece in programs)
+            self.compile_seconds = sum(piece.seconds for piece in programs.values())
         return self
 
     def _laid_out(self) -> int:
         """Bytes of the states, and of the rollout and all else that the hungriest step needs beside them."""
-        working = {step: piece.working_bytes for step, piece in self._pieces.compiled.items()}
+        working = {step: piece.working_bytes for step, piece in self._pieces.programs.items()}
         if not any(working.values()):
             return 0
         of_a_device = self.at_once // self._places.devices
@@ -312,7 +313,7 @@ class BatchProgram(AbstractProgram):
     @property
     def steps(self) -> dict[str, Piece]:
         """The programs of the steps, by name."""
-        return {step.__name__: piece for step, piece in self._pieces.compiled.items()}
+        return {step.__name__: piece for step, piece in self._pieces.programs.items()}
 
     @property
     def metric_names(self) -> Sequence[str]:
@@ -434,16 +435,9 @@ class _Pieces:
     state: Form = Form.of(())
 
     @property
-    def compiled(self) -> dict[Step, Piece]:
+    def programs(self) -> dict[Step, Piece]:
         """The steps that are programs, all but a choice of parts."""
         return {step: piece for step, piece in self.calls.items() if isinstance(piece, Piece)}
-
-
-def _compile_in_turn(pieces: Sequence[Piece]) -> None:
-    for piece in pieces:
-        if not piece.is_compiled:
-            piece.compile()
-            return_freed_memory()
 
 
 def _merged(learn: Step, so_far: Summary, names: tuple[str, ...], **given: Any) -> Parts:

@@ -162,7 +162,7 @@ def test_a_run_in_pieces_is_the_run_in_one_program(algorithm, environment):
     evaluation = Evaluation(interval=64, episodes=20)  # more than environments
     spec = resolve(Spec(environment=environment, algorithm=algorithm, evaluation=evaluation))
     program = BatchProgram(spec, 1, "map", devices=1)
-    assert (policy_of in program._pieces.compiled) == algorithm.computed
+    assert (policy_of in program._pieces.programs) == algorithm.computed
     states = program.iterate(program.start([spec], [3]), [spec], 3)
     states, report = program.assess(states, [spec])
     lane = program.lane(states, 0)
